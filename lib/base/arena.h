@@ -1,0 +1,81 @@
+/* arena.h - one allocator, several address ranges.
+ *
+ * An arena is a reserved range of address space, split into page runs and size classes.
+ * All of its bookkeeping lives outside the range, in private memory of the allocator, so
+ * whoever scribbles over blocks (a NIF, a worker that maps the range) cannot reach it.
+ *
+ *   arena          backing   holds                                           freed by
+ *   arena_terms    memfd     process heaps, fragments, off-heap binaries      owner
+ *   arena_literals memfd     literals and atom texts: one compare tells       purge
+ *   arena_vm       private   every VM structure (vm_alloc below)              owner
+ *   one per NIF library      what the library gets from malloc                library; abandoned
+ *                                                                             after a crash
+ * Blocks are 16-byte aligned. Any thread may free what another allocated. Small sizes are
+ * served from per-thread magazines without a lock; freed runs return to the kernel lazily.
+ */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include "lib/base/base.h"
+
+struct arena;
+
+enum arena_backing {
+    ARENA_PRIVATE, /* anonymous memory */
+    ARENA_MEMFD,   /* a memfd that another OS process may map; see arena_fd() */
+};
+
+struct arena_options {
+    const char *name;          /* static string, for reports */
+    uintptr_t fixed_base;      /* page-aligned address, or 0 for any */
+    size_t reserve_bytes;      /* address space; a multiple of 1 MiB */
+    size_t limit_bytes;        /* memory it may use; 0: the reservation */
+    enum arena_backing backing;
+};
+
+/* NULL if the range cannot be reserved. */
+struct arena *arena_new(const struct arena_options *options) MUST_CHECK;
+/* Unmaps the range and frees the bookkeeping. No block may be in use. */
+void arena_free_all(struct arena *a);
+
+/* NULL when the limit is reached or bytes is absurd; never aborts. bytes may be 0. */
+void *arena_alloc(struct arena *a, size_t bytes) MUST_CHECK;
+/* As realloc: moves if it must; p may be NULL. On NULL the old block is unchanged. */
+void *arena_realloc(struct arena *a, void *p, size_t bytes) MUST_CHECK;
+/* p: a live block of this arena, or NULL. Anything else is a VM bug and panics, except
+ * through arena_try_free, which is for pointers that a NIF hands us: false if p is no live block. */
+void arena_free(struct arena *a, void *p);
+bool arena_try_free(struct arena *a, void *p) MUST_CHECK;
+/* Bytes usable at p, >= what was asked for; 0 if p is no live block. */
+size_t arena_usable(struct arena *a, const void *p);
+
+struct arena_stats {
+    size_t reserved_bytes, mapped_bytes, used_bytes, limit_bytes;
+};
+struct arena_stats arena_stats(struct arena *a);
+bool arena_contains(const struct arena *a, const void *p);
+int arena_fd(const struct arena *a); /* the memfd, owned by the arena; -1 if private */
+
+/* The three arenas every VM has. Set up once by arena_init_all(); then constant. */
+extern struct arena *arena_terms, *arena_literals, *arena_vm;
+bool arena_init_all(void) MUST_CHECK;
+
+/* Literals live in a range of their own so that the collector tells them by address. */
+#define ARENA_TERMS_BASE    UINT64_C(0x600000000000)
+#define ARENA_LITERALS_BASE UINT64_C(0x5f0000000000)
+#define ARENA_LITERALS_SIZE (UINT64_C(16) << 30)
+static inline bool arena_is_literal(const void *p)
+{
+    return (uintptr_t) p - ARENA_LITERALS_BASE < ARENA_LITERALS_SIZE;
+}
+
+/* VM structures. These never return NULL: a VM that cannot get memory for its own tables
+ * has reached its hard limit and says so before it aborts. Sizes that depend on input go
+ * through vm_try_alloc. Works before arena_init_all() is called (it initialises on demand). */
+void *vm_alloc(size_t bytes) __attribute__((malloc, returns_nonnull));
+void *vm_zalloc(size_t bytes) __attribute__((malloc, returns_nonnull));
+void *vm_realloc(void *p, size_t bytes) __attribute__((returns_nonnull));
+void *vm_try_alloc(size_t bytes) MUST_CHECK;
+void vm_free(void *p);
+
+#endif

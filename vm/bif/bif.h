@@ -1,0 +1,43 @@
+/* bif.h - functions implemented in C: one row each in bifs.def.
+ *
+ * A BIF never collects (see heap.h): it builds with heap_alloc() on p->heap and returns a term.
+ * To raise it returns proc_raise(...) and friends, which are TERM_NONE. Other ways out (trap,
+ * retry, wait) are in proc.h. Long work counts its reductions with proc_bump() and gives way with
+ * proc_retry() or proc_trap().
+ */
+#ifndef VM_BIF_H
+#define VM_BIF_H
+
+#include "vm/core/atom.h"
+#include "vm/proc/proc.h"
+
+typedef term (*bif_fn)(struct proc *p, term *args);
+
+enum bif_flags {
+    BIF_PLAIN = 0,
+    BIF_GUARD = 1,     /* allowed in guards: no side effects, result or failure only */
+    BIF_DIRTY_CPU = 2, /* runs on a dirty scheduler */
+    BIF_DIRTY_IO = 4,
+};
+
+struct bif_row {
+    term module, function;  /* filled in at start */
+    const char *module_text, *function_text;
+    uint8_t arity;
+    uint8_t flags;
+    bif_fn fn;
+};
+
+/* Prototypes: bif_<module>_<name>_<arity> in C spelling. */
+#define BIF(mod, name, arity, flags, fn) term fn(struct proc *p, term *args);
+#define BIF_Q(mod, name, arity, flags, fn) term fn(struct proc *p, term *args); /* quoted names */
+#include "vm/bif/bifs.def"
+#undef BIF
+#undef BIF_Q
+
+extern struct bif_row bif_table[];
+extern const size_t bif_count;
+/* Interns the names and points the exports at the rows. Once, at start. */
+void bif_table_init(void);
+
+#endif

@@ -1,0 +1,40 @@
+/* module.h - modules: current and old code, loading by name, purging. */
+#ifndef VM_MODULE_H
+#define VM_MODULE_H
+
+#include "vm/code/code.h"
+
+struct module {
+    term name;
+    struct code_image *_Atomic current, *_Atomic old;
+};
+
+/* Lock-free. NULL if never loaded. */
+struct module *module_find(term name);
+/* Calls fn for each module with current code. */
+void module_each(void (*fn)(struct module *m, void *arg), void *arg);
+
+/* Decodes, validates, emits. NULL and a line in error. The image is not yet visible. */
+struct code_image *module_prepare(const uint8_t *bytes, size_t n, char error[256]) MUST_CHECK;
+/* Makes it the current code; former current code becomes old. false if there is old code already
+ * (caller raises not_purged). Functions of natively implemented modules (bifs.def) keep the BIF. */
+bool module_publish(struct code_image *image) MUST_CHECK;
+/* Makes the current code old; exports go back to their stubs. */
+bool module_delete(term name);
+/* Frees old code. The caller has made sure that no process runs it. */
+bool module_purge_old(term name);
+
+/* Code path: -pa, -pz, then ROOT/lib/<app>/ebin of the OTP installation. */
+void code_path_init(void);
+void code_path_add(const char *dir, bool first);
+/* Full path of MODULE.beam, or NULL. vm_free it. */
+char *code_path_find(term module);
+size_t code_path_count(void);
+const char *code_path_at(size_t i);
+const char *code_otp_root(void); /* "/usr/lib/erlang" or NULL */
+
+enum module_load { MODULE_LOADED, MODULE_NOT_FOUND, MODULE_BAD /* see error */ };
+/* Finds, loads and publishes a module unless it is there. Serialises loads. */
+enum module_load module_ensure_loaded(term name, char error[256]);
+
+#endif

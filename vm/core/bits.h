@@ -1,0 +1,105 @@
+/* bits.h - bitstrings: heap, reference-counted and sub binaries, and match contexts.
+ *
+ * A binary up to BITS_HEAP_MAX bytes lives on the heap; larger ones in a reference-counted
+ * struct offheap_bin in arena_terms, shared between processes. A sub binary refers to a base.
+ *
+ * Append in place: an offheap_bin made by an append has spare capacity, and `append_end_bits`
+ * says up to where somebody's view reaches. A view that ends exactly there may claim the bits
+ * behind it with one compare-and-swap, because nobody else can see them; otherwise it copies.
+ * Growth doubles, so repeated append is constant time per byte whoever holds older views.
+ */
+#ifndef VM_BITS_H
+#define VM_BITS_H
+
+#include <stdatomic.h>
+
+#include "vm/core/heap.h"
+
+enum { BITS_HEAP_MAX = 64 };
+
+struct offheap_bin {
+    _Atomic uint64_t refs;
+    _Atomic uint64_t append_end_bits; /* UINT64_MAX: nobody may append in place */
+    size_t capacity;                  /* bytes at data */
+    void (*destroy)(struct offheap_bin *); /* NULL: arena_free; else e.g. a NIF's resource binary */
+    uint8_t data[];                   /* or elsewhere: see bits_bytes */
+};
+
+struct offheap_bin *offheap_bin_new(size_t bytes) MUST_CHECK; /* refs 1; NULL: no memory */
+void offheap_bin_ref(struct offheap_bin *b);
+void offheap_bin_unref(struct offheap_bin *b);
+
+/* A view: any bitstring term taken apart. Valid until the next collection. */
+struct bits_view {
+    const uint8_t *bytes; /* of the base */
+    size_t offset;        /* bits from bytes to the first bit */
+    size_t size;          /* bits */
+    term base;            /* HEAP_BITS or REFC_BITS that holds the bytes */
+};
+/* pre: term_is_bits(t) */
+struct bits_view bits_view(term t);
+size_t bits_size(term t);
+static inline bool term_is_binary(term t)
+{
+    return term_is_bits(t) && bits_size(t) % 8 == 0;
+}
+/* The bytes of a binary: in place if byte-aligned, else copied to a buffer of the caller's, which
+ * *scratch receives (vm_free it; NULL if none was needed). pre: term_is_binary(t). */
+const uint8_t *bits_bytes(term t, size_t *n_bytes, uint8_t **scratch);
+
+/* New binary of n bytes on h, heap or off-heap by size; *out_bytes is where to write them.
+ * TERM_NONE if there is no memory for it (raise system_limit). */
+term bits_new_binary(struct heap *h, size_t n_bytes, uint8_t **out_bytes) MUST_CHECK;
+term bits_new_bitstring(struct heap *h, size_t n_bits, uint8_t **out_bytes) MUST_CHECK;
+term bits_from_bytes(struct heap *h, const void *bytes, size_t n);
+/* Wraps an off-heap binary; takes over one reference of the caller. */
+term bits_from_offheap(struct heap *h, struct offheap_bin *b, size_t n_bits);
+/* Part of a bitstring: small aligned parts of heap binaries may be copied instead. */
+term bits_sub(struct heap *h, term t, size_t offset_bits, size_t size_bits);
+
+/* Bit copying; ranges must not overlap. Bits outside the target range are kept. */
+void bits_copy(uint8_t *dst, size_t dst_offset, const uint8_t *src, size_t src_offset, size_t n_bits);
+int bits_compare(const uint8_t *a, size_t a_offset, size_t a_bits, const uint8_t *b, size_t b_offset,
+    size_t b_bits); /* <0, 0, >0: term order */
+
+/* ---- matching (bs_* instructions) ---- */
+enum bits_flags { BITS_LITTLE = 1, BITS_SIGNED = 2, BITS_NATIVE = 4 };
+
+struct match_ctx { /* the words of a TAG_MATCH_CTX object */
+    uintptr_t header;
+    const uint8_t *bytes;
+    size_t position, end; /* bits from bytes */
+    term base;
+};
+static inline struct match_ctx *term_match_ctx(term t)
+{
+    return (struct match_ctx *) term_words(t);
+}
+/* TERM_NONE if t is no bitstring. Takes HEAP_MATCH_CTX_WORDS of h. */
+term bits_match_start(struct heap *h, term t);
+/* Each takes from the position and moves it; TERM_NONE / false and unchanged if it does not match.
+ * Allocate from h with heap_alloc(): a caller that holds the heap top in a local writes it back
+ * first. n_bits is checked against what is left before anything else. */
+term bits_get_integer(struct heap *h, struct match_ctx *m, size_t n_bits, unsigned flags);
+term bits_get_float(struct heap *h, struct match_ctx *m, size_t n_bits, unsigned flags);
+term bits_get_binary(struct heap *h, struct match_ctx *m, size_t n_bits);
+term bits_get_tail(struct heap *h, struct match_ctx *m);
+bool bits_get_utf8(struct match_ctx *m, uint32_t *out);
+bool bits_get_utf16(struct match_ctx *m, unsigned flags, uint32_t *out);
+bool bits_get_utf32(struct match_ctx *m, unsigned flags, uint32_t *out);
+
+/* ---- construction ---- */
+/* Writes into bytes at bit offset. false: value is not of the type (raise badarg). */
+bool bits_put_integer(uint8_t *bytes, size_t offset, term integer, size_t n_bits, unsigned flags);
+bool bits_put_float(uint8_t *bytes, size_t offset, term number, size_t n_bits, unsigned flags);
+void bits_put_bits(uint8_t *bytes, size_t offset, const struct bits_view *v, size_t n_bits);
+size_t bits_utf8_size(uint32_t c);  /* bytes, 0 if not a valid code point */
+size_t bits_utf16_size(uint32_t c);
+void bits_put_utf8(uint8_t *bytes, size_t offset, uint32_t c);
+void bits_put_utf16(uint8_t *bytes, size_t offset, uint32_t c, unsigned flags);
+void bits_put_utf32(uint8_t *bytes, size_t offset, uint32_t c, unsigned flags);
+/* A bitstring that starts with t and has room for extra_bits behind it, at bit *out_offset of
+ * *out_bytes; in place when it can be. TERM_NONE: no memory. */
+term bits_append(struct heap *h, term t, size_t extra_bits, uint8_t **out_bytes, size_t *out_offset);
+
+#endif

@@ -1,0 +1,23 @@
+/* copy.h - terms from one heap to another: messages, spawn arguments, literals, ets.
+ *
+ * Sharing inside a term is not kept (as OTP); off-heap binaries and resources are shared by
+ * reference; literals are not copied. Iterative: any depth.
+ */
+#ifndef VM_COPY_H
+#define VM_COPY_H
+
+#include "vm/core/heap.h"
+
+/* Words needed on the destination. 0 for immediates and literals. */
+size_t copy_size(term t);
+/* Copies into room of copy_size(t) words at *at, moving *at; chains off-heap objects to *offheap. */
+term copy_into(term t, uintptr_t **at, uintptr_t **offheap);
+/* Both in one: into h. */
+term copy_term(term t, struct heap *h);
+/* Same, literals too: for terms that outlive their module (literals arena, ets, persistent_term). */
+size_t copy_size_all(term t);
+term copy_into_all(term t, uintptr_t **at, uintptr_t **offheap);
+/* Into arena_literals, for ever. TERM_NONE: no memory. */
+term copy_to_literal(term t) MUST_CHECK;
+
+#endif

@@ -1,0 +1,154 @@
+/* heap.h - a private heap of terms: one block per generation, and fragments.
+ *
+ *        start        mature           top       stop          end
+ *   young  |--survived--|---new----------|..free..|--- stack ---|
+ *   old    |--------------------|..free..|                          old_start old_top old_end
+ *   frags  [words] -> [words] -> ...        messages and whatever did not fit
+ *
+ * The stack grows down from `end` towards `top`; only the interpreter touches it. Blocks and
+ * fragments come from arena_terms; the struct itself and fragment descriptors do not.
+ *
+ * Two rules:
+ *  - Only heap_gc() and heap_ensure_gc() move terms. BIFs, NIFs and all other C code never
+ *    collect: heap_alloc() falls back to a fragment when the block is full, so a term in a C
+ *    local stays valid for the whole call. The interpreter collects between instructions.
+ *  - heap_alloc() does not fail for sizes below HEAP_SURE_WORDS: the arena keeps a reserve.
+ *    When the arena passes its soft limit `over_limit` is set and the interpreter ends the
+ *    process with a reason at its next safe point. Larger sizes must be asked for with
+ *    heap_can_alloc() first (raise system_limit if it says no).
+ *
+ * A heap with no block (heap_init_frags) builds only in fragments: a message under
+ * construction, a NIF environment, a decoded literal.
+ * Thread: whoever owns the heap. Nothing here locks.
+ */
+#ifndef VM_HEAP_H
+#define VM_HEAP_H
+
+#include "vm/core/term.h"
+
+enum heap_status { HEAP_OK = 0, HEAP_NOMEM, HEAP_MAX_SIZE /* over max_words */ };
+
+enum {
+    HEAP_CONS_WORDS = 2,
+    HEAP_FLOAT_WORDS = 2,
+    HEAP_REF_WORDS = 3,
+    HEAP_RESOURCE_WORDS = 4,
+    HEAP_REFC_BITS_WORDS = 4,
+    HEAP_SUB_BITS_WORDS = 4,
+    HEAP_MATCH_CTX_WORDS = 5,
+    HEAP_EXPORT_WORDS = 2,
+    HEAP_SURE_WORDS = 1 << 16,
+    HEAP_DEFAULT_MIN_WORDS = 233, /* what process_info reports; see doc/architecture.md for what is allocated */
+};
+#define HEAP_TUPLE_WORDS(arity) ((size_t) (arity) + 1)
+#define HEAP_FUN_WORDS(n_free)  ((size_t) (n_free) + 3)
+
+/* A piece of heap of its own. May be the first member of a larger object (a message):
+ * whoever frees the fragment calls vm_free() on the struct. */
+struct heap_frag {
+    struct heap_frag *next;
+    uintptr_t *words; /* owned, arena_terms; NULL if size_words is 0 */
+    size_t used_words, size_words;
+    uintptr_t *offheap; /* first off-heap object in it, see below */
+};
+
+/* Off-heap objects (TAG_REFC_BITS, TAG_RESOURCE) are chained through their first raw word, so
+ * that the collector finds those that died and drops their references. */
+struct heap {
+    uintptr_t *top, *stop; /* hot: first free word; lowest used stack word */
+    uintptr_t *start, *mature, *end;
+    uintptr_t *old_start, *old_top, *old_end;
+    struct heap_frag *frags;  /* newest first */
+    size_t frag_words;        /* in all fragments */
+    uintptr_t *offheap;       /* of young block, newest first */
+    uintptr_t *old_offheap;
+    size_t vheap_words;       /* off-heap bytes / 8 referred to from young + frags */
+    size_t vheap_limit;       /* collect when vheap_words passes it */
+    size_t old_vheap_words, old_vheap_limit;
+    size_t max_words;         /* max_heap_size, 0: none */
+    uint32_t min_words;       /* min_heap_size as asked for */
+    uint32_t min_vheap_words;
+    uint16_t n_minor;         /* minor collections since the last full sweep */
+    uint16_t fullsweep_after; /* 65535 as OTP */
+    bool over_limit;          /* the arena is past its soft limit: end this process */
+    bool force_gc;            /* set by heap_alloc when fragments outgrow the block */
+};
+
+/* Makes a heap with a block of at least min_words. HEAP_NOMEM if there is no memory. */
+enum heap_status heap_init(struct heap *h, size_t min_words) MUST_CHECK;
+void heap_init_frags(struct heap *h);
+/* Frees everything and drops off-heap references. */
+void heap_destroy(struct heap *h);
+
+/* n words, never NULL (see above). No collection. */
+uintptr_t *heap_alloc_slow(struct heap *h, size_t n);
+static inline uintptr_t *heap_alloc(struct heap *h, size_t n)
+{
+    if (__builtin_expect((size_t) (h->stop - h->top) >= n, 1)) {
+        uintptr_t *p = h->top;
+        h->top += n;
+        return p;
+    }
+    return heap_alloc_slow(h, n);
+}
+/* Gives back the last n words of the last allocation, for builders that reserve an upper bound. */
+void heap_give_back(struct heap *h, uintptr_t *p, size_t n_allocated, size_t n_used);
+bool heap_can_alloc(const struct heap *h, size_t n_words);
+
+/* Roots besides the stack [stop, end): arrays of terms, rewritten when they move. */
+struct heap_roots {
+    term *terms;
+    size_t n;
+};
+
+/**
+ * Collects and makes room for need_words between top and stop. Minor unless forced, due or
+ * too little came free. With ENABLE_GC_STRESS every heap_ensure_gc() collects; with
+ * ENABLE_ASSERTS heap_verify() runs afterwards.
+ * HEAP_MAX_SIZE: max_words would be passed (nothing moved); HEAP_NOMEM: nothing changed.
+ */
+enum heap_gc_kind { HEAP_GC_MINOR, HEAP_GC_FULL, HEAP_GC_HIBERNATE /* full, and shrink to fit */ };
+enum heap_status heap_gc(struct heap *h, enum heap_gc_kind kind, size_t need_words,
+    struct heap_roots *roots, size_t n_roots, size_t *out_reclaimed_words) MUST_CHECK;
+
+static inline bool heap_needs_gc(const struct heap *h, size_t need_words)
+{
+    return (size_t) (h->stop - h->top) < need_words || h->force_gc;
+}
+
+/* Panics if any term reachable is not well formed, points outside the heap's own memory and
+ * literals, or an off-heap chain is broken. */
+void heap_verify(const struct heap *h, const struct heap_roots *roots, size_t n_roots);
+
+/* Fragments. A fragment made for a sender travels in a message and is attached by the receiver. */
+struct heap_frag *heap_frag_new(size_t words) MUST_CHECK; /* NULL: no memory */
+void heap_frag_free(struct heap_frag *f);                 /* and its off-heap references */
+void heap_attach_frag(struct heap *h, struct heap_frag *f); /* h owns f from now on */
+/* Moves all fragments of a heap_init_frags() heap to dst. src is empty afterwards. */
+void heap_move_frags(struct heap *dst, struct heap *src);
+
+/* Total words in use: young + old + fragments (process_info(total_heap_size) adds free space). */
+size_t heap_used_words(const struct heap *h);
+size_t heap_total_words(const struct heap *h);
+
+/* Builders: all take room with heap_alloc, never fail, never collect. */
+static inline term heap_cons(struct heap *h, term head, term tail)
+{
+    uintptr_t *p = heap_alloc(h, HEAP_CONS_WORDS);
+    p[0] = head.word;
+    p[1] = tail.word;
+    return term_from_list_ptr(p);
+}
+term heap_tuple(struct heap *h, const term *elements, size_t arity);
+term heap_tuple2(struct heap *h, term a, term b);
+term heap_tuple3(struct heap *h, term a, term b, term c);
+term heap_tuple4(struct heap *h, term a, term b, term c, term d);
+term heap_float(struct heap *h, double d);          /* pre: finite */
+term heap_integer(struct heap *h, int64_t i);       /* small or big */
+term heap_uinteger(struct heap *h, uint64_t i);
+term heap_ref(struct heap *h, uint64_t id, uintptr_t alias_pid_word);
+term heap_list(struct heap *h, const term *elements, size_t n, term tail);
+term heap_string(struct heap *h, const char *bytes, size_t n); /* list of byte values */
+term heap_cstring(struct heap *h, const char *s);
+
+#endif

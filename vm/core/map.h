@@ -1,0 +1,46 @@
+/* map.h - flat maps up to MAP_FLAT_MAX keys, hash array mapped tries above. */
+#ifndef VM_MAP_H
+#define VM_MAP_H
+
+#include "vm/core/heap.h"
+
+enum { MAP_FLAT_MAX = 32 };
+
+size_t map_size(term map);
+/* TERM_NONE if absent. */
+term map_get(term map, term key);
+/* New map; shares what it can. Never fails. */
+term map_put(struct heap *h, term map, term key, term value);
+/* The map itself if the key is absent; *out_value (may be NULL) the removed value or TERM_NONE. */
+term map_remove(struct heap *h, term map, term key, term *out_value);
+/* Later pairs win, as maps:from_list. n pairs: kv[0]=key, kv[1]=value, ... reordered in place. */
+term map_from_pairs(struct heap *h, term *kv, size_t n);
+static inline term map_empty(struct heap *h)
+{
+    return map_from_pairs(h, NULL, 0);
+}
+term map_merge(struct heap *h, term a, term b); /* b wins */
+
+/* Iteration, in an order that is fixed for a map's contents. Valid until the next collection. */
+struct map_iter {
+    term map;
+    size_t index;       /* pairs already returned */
+    size_t depth;
+    struct { term node; uint32_t at; } path[24];
+};
+void map_iter_init(struct map_iter *it, term map);
+void map_iter_init_last(struct map_iter *it, term map);
+bool map_iter_next(struct map_iter *it, term *key, term *value);
+bool map_iter_prev(struct map_iter *it, term *key, term *value);
+
+/* Flat map fields, for the interpreter. */
+static inline term map_flat_keys(term map)
+{
+    return (term) { term_words(map)[1] };
+}
+static inline term *map_flat_values(term map)
+{
+    return (term *) &term_words(map)[2];
+}
+
+#endif

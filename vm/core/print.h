@@ -1,0 +1,24 @@
+/* print.h - terms as text, as OTP's emulator prints them (erlang:display, ~w of io_lib agrees on
+ * plain terms), into a growing buffer. No stdio, no locks: safe in crash reports. */
+#ifndef VM_PRINT_H
+#define VM_PRINT_H
+
+#include "vm/core/term.h"
+
+struct text { /* a growing byte string; zero-initialise; vm_free(data) */
+    char *data;
+    size_t len, cap;
+    size_t max; /* 0: no limit; else stop growing there and end in "..." */
+};
+void text_add(struct text *t, const char *bytes, size_t n);
+void text_cstr(struct text *t, const char *s);
+void text_format(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void text_free(struct text *t);
+
+enum print_style { PRINT_WRITE /* erlang:display: strings as lists */, PRINT_PRETTY /* ~p on one line: strings as "..." , binaries as <<"...">> */ };
+void print_term(struct text *t, term value, enum print_style style);
+void print_atom(struct text *t, term atom); /* quoted when the language needs it */
+/* Shortest text that reads back as d, as float_to_list(D, [short]) of OTP 25: "1.0", "1.0e10". */
+size_t print_float_short(char out[32], double d);
+
+#endif

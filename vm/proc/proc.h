@@ -1,0 +1,111 @@
+/* proc.h - a process: heap, registers while it waits, exception, and its way in and out of C code.
+ *
+ * Thread: only the thread that runs a process touches its fields; exceptions are marked
+ * "any thread". Everything else reaches it as a signal (signal.h).
+ */
+#ifndef VM_PROC_H
+#define VM_PROC_H
+
+#include <stdatomic.h>
+
+#include "vm/core/atom.h"
+#include "vm/core/heap.h"
+
+struct sched;   /* sched.h: the scheduler thread that runs it */
+struct export;  /* core/fun.h */
+struct message; /* signal.h */
+
+enum { PROC_INLINE_ARGS = 6, PROC_SLICE_REDUCTIONS = 4000, PROC_MAX_ARITY = 255 };
+
+enum proc_priority { PRIORITY_MAX, PRIORITY_HIGH, PRIORITY_NORMAL, PRIORITY_LOW, PRIORITY_COUNT };
+
+enum exc_class { EXC_ERROR, EXC_EXIT, EXC_THROW };
+
+/* What a C function that returned TERM_NONE wants of the interpreter. */
+enum proc_control {
+    CONTROL_NONE,
+    CONTROL_RAISE,      /* p->exc holds it */
+    CONTROL_TRAP,       /* call p->trap with p->args[0 .. arity) instead; its value is ours */
+    CONTROL_RETRY,      /* end the slice, then call the same function with the same arguments */
+    CONTROL_WAIT,       /* park until a signal arrives, then call again with the same arguments */
+    CONTROL_YIELD,      /* end the slice, then go on with p->value as the result */
+    CONTROL_PENDING,    /* a native call runs elsewhere: park until proc_complete() signals */
+    CONTROL_HIBERNATE,  /* collect, park without stack; then call p->trap */
+};
+
+struct exception {
+    enum exc_class class;
+    term reason;
+    term stacktrace; /* internal or finished form, see emu/exception.c; TERM_NIL: not yet taken */
+    term error_info; /* map for the error_info of the top frame, or TERM_NONE for the default */
+    bool has_stacktrace; /* erlang:raise/3, native panics: keep `stacktrace` as it is */
+};
+
+struct proc {
+    struct heap heap;
+
+    /* Where it goes on, and the live X registers while it does not run. */
+    const uint64_t *pc;
+    term *args;      /* args_inline, or owned vm_alloc when more are live */
+    uint16_t n_args; /* live ones: roots of collections */
+    uint16_t args_capacity;
+    term args_inline[PROC_INLINE_ARGS];
+    int32_t reductions_left; /* of this slice; the interpreter keeps it in a register while it runs */
+    uint32_t n_catches;      /* catch tags on the stack */
+    uint64_t reductions;     /* of earlier slices */
+
+    enum proc_control control;
+    struct exception exc;
+    struct export *trap;
+    term value;
+
+    term id;
+    term group_leader;
+    term parent;            /* pid, or atom undefined */
+    term registered_name;   /* atom, or TERM_NONE */
+    term dictionary;        /* a map term, or TERM_NONE: empty. A root. */
+    struct { term module, function; uint32_t arity; } initial_call;
+    const uint64_t *current_function; /* entry of the function it runs or waits in, for process_info */
+
+    /* Signals and messages; see signal.h. Kept by vm/proc. */
+    struct message *msg_first, **msg_last, **msg_save; /* save: next one the receive looks at */
+    struct message **msg_mark;                         /* receive mark: skip what came before; or NULL */
+    size_t n_messages;
+    struct proc_links *links; /* links and monitors, both directions; NULL: none */
+
+    struct proc_shared *shared; /* signal queue, state word, references: any thread; vm/proc owns */
+    struct timer *receive_timer;
+    enum proc_priority priority;
+    bool trap_exit, off_heap_messages, timed_out, exiting, is_system;
+    void *native;          /* struct native_proc of emu/native.c: a call in progress or rescheduled */
+    const struct code_image *native_module; /* module whose code calls load_nif */
+};
+
+/* ---- ways out of a C function; all return TERM_NONE ---- */
+term proc_raise(struct proc *p, enum exc_class class, term reason);
+static inline term proc_badarg(struct proc *p)
+{
+    return proc_raise(p, EXC_ERROR, ATOM(badarg));
+}
+term proc_system_limit(struct proc *p);
+/* error(Reason) with error_info #{cause => Cause} as OTP's BIFs give it */
+term proc_raise_cause(struct proc *p, term reason, term cause);
+term proc_trap(struct proc *p, struct export *target, const term *args, size_t n_args);
+term proc_retry(struct proc *p);
+term proc_wait(struct proc *p);
+term proc_yield(struct proc *p, term value);
+
+/* Counts reductions of work done in C; the slice ends at the next safe point when they are used up. */
+static inline void proc_bump(struct proc *p, size_t reductions)
+{
+    p->reductions_left = reductions > (size_t) p->reductions_left ? 0 : p->reductions_left - (int32_t) reductions;
+}
+static inline bool proc_out_of_reductions(const struct proc *p)
+{
+    return p->reductions_left <= 0;
+}
+
+/* Room for n live registers in p->args. */
+void proc_reserve_args(struct proc *p, size_t n);
+
+#endif
