@@ -1,0 +1,9 @@
+# Erlang modules shipped with the VM.
+erl_sources =
+erl_beams = $(erl_sources:.erl=.beam)
+erlmod_DATA += $(erl_beams)
+EXTRA_DIST += $(erl_sources)
+CLEANFILES += $(erl_beams)
+SUFFIXES = .erl .beam
+.erl.beam:
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(ERLC) +deterministic +debug_info -o $(@D) $<
