@@ -8,9 +8,11 @@
 
 #include "vm/code/beam_file.h"
 #include "vm/code/code.h"
+#include "vm/code/opcode.h"
 
 enum gen_kind {
-    GEN_U,     /* untagged number: arity, live, words, unit */
+    GEN_U,     /* untagged number: arity, live, words, unit; index into file->imports (I, B) or
+                * file->lambdas (F, g), offset into file->strings (S, v) */
     GEN_CONST, /* a term: small, atom, nil, literal */
     GEN_X, GEN_Y,
     GEN_FR,    /* floating point register */
