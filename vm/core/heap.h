@@ -131,6 +131,23 @@ void heap_move_frags(struct heap *dst, struct heap *src);
 size_t heap_used_words(const struct heap *h);
 size_t heap_total_words(const struct heap *h);
 
+/* A point to go back to (a native call that is abandoned): heap_rollback() drops what was
+ * allocated on h since, in the block and in fragments, and its off-heap references.
+ * pre: no collection and no heap_attach_frag() in between. */
+struct heap_mark {
+    uintptr_t *top;
+    struct heap_frag *frags;
+    uintptr_t *offheap;
+    size_t frag_used_words; /* of the newest fragment */
+    size_t frag_words, vheap_words;
+};
+static inline struct heap_mark heap_mark(const struct heap *h)
+{
+    return (struct heap_mark) { h->top, h->frags, h->offheap,
+        h->frags != NULL ? h->frags->used_words : 0, h->frag_words, h->vheap_words };
+}
+void heap_rollback(struct heap *h, const struct heap_mark *m);
+
 /* Builders: all take room with heap_alloc, never fail, never collect. */
 static inline term heap_cons(struct heap *h, term head, term tail)
 {
