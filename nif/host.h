@@ -40,29 +40,11 @@ struct nif_host {
     bool (*consume_timeslice)(struct enif_environment_t *env, int percent);
     enum nif_thread_type (*thread_type)(void);
     unsigned (*schedulers)(void);
-    /* Something to do by nif_run_deferred() on a scheduler thread, soon. May be called inside a
+    /* There is something to do by nif_run_deferred() on a scheduler thread, soon. May be called inside a
      * collection: does not block, takes no lock above RANK_SIGNAL_QUEUE. */
     void (*wake_deferred)(void);
 };
 extern const struct nif_host *nif_host;
-
-/* ---- what the executor (isolation) plugs in; the defaults suit unit tests ---- */
-
-enum nif_leave_kind {
-    NIF_LEAVE_PANIC,       /* nif_panic(), failed assertion: text is the reason */
-    NIF_LEAVE_MISSING_API, /* text: name of the API function */
-    NIF_LEAVE_BAD_TERM,    /* a word that is no term was given to the API; text: the API function */
-    NIF_LEAVE_BAD_HANDLE,  /* a resource, environment or lock that is none; text: the API function */
-};
-/* Ends the native call this thread is in; does not return. Outside a call: aborts with the text. */
-extern _Noreturn void (*nif_leave)(enum nif_leave_kind kind, const char *text);
-
-/* Runs library code that is not a NIF called by a process: load, upgrade, unload, destructor,
- * down, stop, dyncall. fn(arg) calls it. false: it did not return (crash, panic, timeout); that is
- * reported and counted, the caller goes on. env: the environment it was given. */
-enum nif_callback { NIF_CB_INIT, NIF_CB_LOAD, NIF_CB_UPGRADE, NIF_CB_UNLOAD, NIF_CB_DESTRUCTOR, NIF_CB_DOWN, NIF_CB_STOP };
-extern bool (*nif_run_callback)(struct nif_lib *lib, enum nif_callback what, struct enif_environment_t *env,
-    void (*fn)(void *arg), void *arg);
 
 /* ---- what the host calls ---- */
 
