@@ -1,4 +1,50 @@
-int main(void)
+/* main.c - `bulkhead COMMAND ...`: picks the command. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vm/emu/cli.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *what;
+} commands[] = {
+    { "run", cli_run, "run a .beam, .erl, .S or escript file, or -s MODULE" },
+    { "disasm", cli_disasm, "list the code of a .beam file" },
+    { "info", cli_info, "version, isolation modes, opcodes, NIF functions" },
+};
+
+static void print_help(void)
 {
-    return 0;
+    printf("Usage: bulkhead COMMAND [OPTIONS] ...\n\n"
+           "A BEAM-like virtual machine in which a crashing NIF ends its caller and nothing else.\n\n"
+           "Commands:\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        printf("  %-8s %s\n", commands[i].name, commands[i].what);
+    }
+    printf("\n`bulkhead COMMAND --help` tells more. `bulkhead --version` prints the version.\n"
+           "Exit status: 0 normal, 1 uncaught error or exit, 2 usage or load error.\n");
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, not our death */
+    if (argc < 2) {
+        return cli_error("no command given; try 'bulkhead --help'");
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help();
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("bulkhead %s\n", PACKAGE_VERSION);
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 2, argv + 2);
+        }
+    }
+    return cli_error("unknown command '%s'; try 'bulkhead --help'", argv[1]);
 }

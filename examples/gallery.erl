@@ -1,0 +1,66 @@
+%% The crash gallery: each native misdeed happens while 1,000 bystanders count, and ends one process.
+-module(gallery).
+-export([main/1]).
+
+-define(BYSTANDERS, 1000).
+
+main(_) ->
+    Bystanders = [spawn_link(fun() -> count(0) end) || _ <- lists:seq(1, ?BYSTANDERS)],
+    io:format("~-20s ~-46s ~-12s ~s~n", ["a NIF does", "its caller exits with", "bystanders", "library"]),
+    Rows = [row(Title, Function, Bystanders) || {Title, Function} <- misdeeds()],
+    io:format("~n~b misdeeds, ~b bystanders counting, 1 VM alive~n", [length(Rows), count_alive(Bystanders)]).
+
+misdeeds() ->
+    [{"write to NULL", null_write},
+     {"jump to nowhere", wild_jump},
+     {"divide by zero", divide_by_zero},
+     {"overflow its stack", overflow_stack},
+     {"abort()", abort},
+     {"fail an assert", failed_assert},
+     {"panic", panic},
+     {"loop for ever", endless_loop},
+     {"free twice", double_free},
+     {"exit(3)", exit_process},
+     {"crash in destructor", destructor}].
+
+row(Title, Function, Bystanders) ->
+    Before = counts(Bystanders),
+    {Pid, Ref} = spawn_monitor(fun() -> misdeed(Function) end),
+    Reason = receive {'DOWN', Ref, process, Pid, R} -> R end,
+    timer:sleep(20),
+    After = counts(Bystanders),
+    Counting = length([x || {B, A} <- lists:zip(Before, After), A > B]),
+    Serves = case catch crashes:add(20, 22) of 42 -> "serves"; Other -> io_lib:format("~p", [Other]) end,
+    io:format("~-20s ~-46s ~4b of ~4b ~s~n", [Title, describe(Reason), Counting, ?BYSTANDERS, Serves]).
+
+misdeed(destructor) ->
+    crashes:make_bomb(),
+    erlang:garbage_collect(),
+    timer:sleep(10);
+misdeed(Function) ->
+    crashes:Function().
+
+%% The stack trace of a panic is for people; its length depends on the machine.
+describe({nif_panic, Why, [_ | _]}) when is_atom(Why) -> io_lib:format("{nif_panic,~p,[...]}", [Why]);
+describe({nif_panic, Why, [_ | _]}) -> io_lib:format("{nif_panic,\"~ts\",...}", [shorten(text(Why))]);
+describe(Reason) -> io_lib:format("~p", [Reason]).
+
+text(Why) when is_binary(Why) -> unicode:characters_to_list(Why);
+text(Why) when is_list(Why) -> Why.
+
+shorten(Text) when length(Text) > 26 -> lists:sublist(Text, 23) ++ "...";
+shorten(Text) -> Text.
+
+count(N) ->
+    receive
+        {how_many, From} -> From ! {self(), N}, count(N)
+    after 5 ->
+        count(N + 1)
+    end.
+
+counts(Bystanders) ->
+    [Pid ! {how_many, self()} || Pid <- Bystanders],
+    [receive {Pid, N} -> N end || Pid <- Bystanders].
+
+count_alive(Bystanders) ->
+    length([Pid || Pid <- Bystanders, is_process_alive(Pid)]).

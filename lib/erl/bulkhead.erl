@@ -1,0 +1,26 @@
+%% Runs the program named on the command line. The C side (vm/emu/cli_run.c) spawns a process
+%% that applies one of these and waits for it: a normal end is exit status 0, anything else 1.
+-module(bulkhead).
+-export([run_file/3, run_module/4]).
+
+%% `bulkhead run FILE ARG...`: main/1 with the arguments as strings, else main/0, else start/0.
+run_file(Module, Args, Print) ->
+    Exports = Module:module_info(exports),
+    Entries = [{main, [Args]}, {main, []}, {start, []}],
+    case [Entry || {F, As} = Entry <- Entries, lists:member({F, length(As)}, Exports)] of
+        [{F, As} | _] -> run(Module, F, As, Print);
+        [] -> exit({no_entry_point, Module, [main, start]})
+    end.
+
+%% `bulkhead run -s MOD [FUN [ARG...]]`: as `erl -s`, arguments are one list of atoms.
+run_module(Module, Function, [], Print) ->
+    run(Module, Function, [], Print);
+run_module(Module, Function, Args, Print) ->
+    run(Module, Function, [[list_to_atom(A) || A <- Args]], Print).
+
+run(Module, Function, Args, Print) ->
+    Value = apply(Module, Function, Args),
+    case Print of
+        true -> io:format("~p~n", [Value]);
+        false -> ok
+    end.

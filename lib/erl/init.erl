@@ -1,0 +1,33 @@
+%% What programs ask of `init`, without OTP's boot procedure: arguments and stopping.
+-module(init).
+-export([get_argument/1, get_arguments/0, get_plain_arguments/0, get_status/0, script_id/0,
+         stop/0, stop/1, restart/0, reboot/0, ensure_loaded/1, objfile_extension/0, archive_extension/0,
+         code_path_choice/0, notify_when_started/1, wait_until_started/0]).
+
+get_plain_arguments() -> persistent_term:get({bulkhead, arguments}, []).
+
+%% Flags belong to `erl`; ours are bulkhead's own, so there are none but what every node has.
+get_argument(root) -> {ok, [[bulkhead_io:otp_root()]]};
+get_argument(progname) -> {ok, [["bulkhead"]]};
+get_argument(home) ->
+    case os:getenv("HOME") of
+        false -> error;
+        Home -> {ok, [[Home]]}
+    end;
+get_argument(_) -> error.
+
+get_arguments() ->
+    [{F, Vs} || F <- [root, progname, home], {ok, [Vs]} <- [get_argument(F)]].
+
+get_status() -> {started, started}.
+script_id() -> {"Bulkhead", "1"}.
+stop() -> stop(0).
+stop(Status) -> erlang:halt(Status), ok.
+restart() -> erlang:error({not_supported, restart}).
+reboot() -> stop().
+ensure_loaded(Module) -> code:ensure_loaded(Module).
+objfile_extension() -> ".beam".
+archive_extension() -> ".ez".
+code_path_choice() -> strict.
+notify_when_started(Pid) -> Pid ! {init, started}, ok.
+wait_until_started() -> ok.

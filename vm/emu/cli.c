@@ -1,0 +1,76 @@
+#include "vm/emu/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/arena.h"
+
+void cli_write(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(fd, bytes, n);
+        if (done < 0 && errno != EINTR) {
+            return; /* nobody is left to tell */
+        }
+        if (done > 0) {
+            bytes += done;
+            n -= (size_t) done;
+        }
+    }
+}
+
+int cli_error(const char *fmt, ...)
+{
+    char line[1024] = "bulkhead: ";
+    size_t prefix = strlen(line);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line + prefix, sizeof(line) - prefix - 1, fmt, ap);
+    va_end(ap);
+    strcat(line, "\n"); /* vsnprintf left room for it */
+    cli_write(STDERR_FILENO, line, strlen(line));
+    return CLI_USAGE;
+}
+
+uint8_t *cli_read_file(const char *path, size_t *out_bytes)
+{
+    uint8_t *bytes = NULL;
+    uint8_t *result = NULL;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        goto done;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        goto done;
+    }
+    size_t size = (size_t) st.st_size;
+    size_t got = 0;
+    bytes = vm_alloc(size + 1);
+    while (got < size) {
+        ssize_t n = read(fd, bytes + got, size - got);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            goto done;
+        }
+        if (n == 0) {
+            break; /* it shrank while we read */
+        }
+        got += (size_t) n;
+    }
+    *out_bytes = got;
+    result = bytes;
+    bytes = NULL;
+done:
+    vm_free(bytes);
+    base_close_fd(&fd);
+    return result;
+}
