@@ -35,11 +35,20 @@ struct arena_options {
 
 /* NULL if the range cannot be reserved. */
 struct arena *arena_new(const struct arena_options *options) MUST_CHECK;
-/* Unmaps the range and frees the bookkeeping. No block may be in use. */
+/* Unmaps the range and frees the bookkeeping. No block may be in use, no thread inside. Takes no
+ * lock of the arena: it also ends one whose lock died with a native function. */
 void arena_free_all(struct arena *a);
 
 /* NULL when the limit is reached or bytes is absurd; never aborts. bytes may be 0. */
 void *arena_alloc(struct arena *a, size_t bytes) MUST_CHECK;
+/* Past limit_bytes if need be; NULL only when the reservation is full. For what may not fail. */
+void *arena_alloc_urgent(struct arena *a, size_t bytes) MUST_CHECK;
+/* align: a power of two. */
+void *arena_alloc_aligned(struct arena *a, size_t align, size_t bytes) MUST_CHECK;
+/* Is it past 7/8 of its limit? One relaxed load. */
+bool arena_is_tight(const struct arena *a);
+/* What arena_alloc(bytes) would make usable: ask for this much and nothing is wasted. */
+size_t arena_good_size(size_t bytes);
 /* As realloc: moves if it must; p may be NULL. On NULL the old block is unchanged. */
 void *arena_realloc(struct arena *a, void *p, size_t bytes) MUST_CHECK;
 /* p: a live block of this arena, or NULL. Anything else is a VM bug and panics, except
@@ -61,8 +70,13 @@ extern struct arena *arena_terms, *arena_literals, *arena_vm;
 bool arena_init_all(void) MUST_CHECK;
 
 /* Literals live in a range of their own so that the collector tells them by address. */
+#ifdef __SANITIZE_THREAD__ /* which allows the program few addresses */
+#define ARENA_TERMS_BASE    UINT64_C(0x002000000000)
+#define ARENA_LITERALS_BASE UINT64_C(0x001000000000)
+#else
 #define ARENA_TERMS_BASE    UINT64_C(0x600000000000)
 #define ARENA_LITERALS_BASE UINT64_C(0x5f0000000000)
+#endif
 #define ARENA_LITERALS_SIZE (UINT64_C(16) << 30)
 static inline bool arena_is_literal(const void *p)
 {
