@@ -25,6 +25,18 @@ struct offheap_bin {
     uint8_t data[];                   /* or elsewhere: see bits_bytes */
 };
 
+/* Where the bytes are: a bin with a destroy function has them elsewhere, pointer in data. */
+static inline uint8_t *offheap_bin_bytes(const struct offheap_bin *b)
+{
+    uint8_t *elsewhere;
+    if (__builtin_expect(b->destroy == NULL, 1)) {
+        return (uint8_t *) b->data;
+    }
+    memcpy(&elsewhere, b->data, sizeof(elsewhere));
+    return elsewhere;
+}
+
+/* append_end_bits of the new bin is UINT64_MAX. */
 struct offheap_bin *offheap_bin_new(size_t bytes) MUST_CHECK; /* refs 1; NULL: no memory */
 void offheap_bin_ref(struct offheap_bin *b);
 void offheap_bin_unref(struct offheap_bin *b);
@@ -54,8 +66,13 @@ term bits_new_bitstring(struct heap *h, size_t n_bits, uint8_t **out_bytes) MUST
 term bits_from_bytes(struct heap *h, const void *bytes, size_t n);
 /* Wraps an off-heap binary; takes over one reference of the caller. */
 term bits_from_offheap(struct heap *h, struct offheap_bin *b, size_t n_bits);
+/* A REFC_BITS object in HEAP_REFC_BITS_WORDS words at p, which were taken from h; takes over one
+ * reference of the caller. */
+term bits_init_refc(struct heap *h, uintptr_t *p, struct offheap_bin *b, size_t n_bits);
 /* Part of a bitstring: small aligned parts of heap binaries may be copied instead. */
 term bits_sub(struct heap *h, term t, size_t offset_bits, size_t size_bits);
+/* The same for a base (HEAP_BITS or REFC_BITS) whose bytes the caller knows. */
+term bits_part(struct heap *h, term base, const uint8_t *bytes, size_t offset, size_t size);
 
 /* Bit copying; ranges must not overlap. Bits outside the target range are kept. */
 void bits_copy(uint8_t *dst, size_t dst_offset, const uint8_t *src, size_t src_offset, size_t n_bits);
