@@ -1,10 +1,13 @@
 %% Runs the program named on the command line. The C side (vm/emu/cli_run.c) spawns a process
 %% that applies one of these and waits for it: a normal end is exit status 0, anything else 1.
 -module(bulkhead).
--export([run_file/3, run_module/4]).
+-export([run_file/4, run_module/4]).
 
 %% `bulkhead run FILE ARG...`: main/1 with the arguments as strings, else main/0, else start/0.
-run_file(Module, Args, Print) ->
+%% Load: the file still to be loaded because it has an on_load function, or false.
+run_file(Module, Load, Args, Print) ->
+    load(Load),
+    persistent_term:put({bulkhead, arguments}, Args),
     Exports = Module:module_info(exports),
     Entries = [{main, [Args]}, {main, []}, {start, []}],
     case [Entry || {F, As} = Entry <- Entries, lists:member({F, length(As)}, Exports)] of
@@ -17,6 +20,14 @@ run_module(Module, Function, [], Print) ->
     run(Module, Function, [], Print);
 run_module(Module, Function, Args, Print) ->
     run(Module, Function, [[list_to_atom(A) || A <- Args]], Print).
+
+load(false) ->
+    ok;
+load(Path) ->
+    case code:load_abs(filename:rootname(Path)) of
+        {module, _} -> ok;
+        {error, Reason} -> exit({load_failed, Path, Reason})
+    end.
 
 run(Module, Function, Args, Print) ->
     Value = apply(Module, Function, Args),

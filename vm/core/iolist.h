@@ -1,0 +1,12 @@
+/* iolist.h - iodata: binaries and nested lists of bytes and binaries. Iterative: any depth. */
+#ifndef VM_IOLIST_H
+#define VM_IOLIST_H
+
+#include "vm/core/term.h"
+
+/* false if t is no iodata (improper tails may be binaries; bytes 0..255; whole-byte binaries). */
+bool iolist_size(term t, size_t *out_bytes);
+/* pre: iolist_size said out has room. */
+void iolist_copy(term t, uint8_t *out);
+
+#endif

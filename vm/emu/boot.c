@@ -1,0 +1,73 @@
+#include "vm/emu/boot.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/trace.h"
+#include "vm/bif/bif.h"
+#include "vm/code/module.h"
+#include "vm/core/fun.h"
+#include "vm/emu/interp.h"
+#include "vm/emu/native.h"
+#include "vm/proc/sched.h"
+
+void boot_tables(void)
+{
+    VM_REQUIRE(arena_init_all());
+    atom_table_init();
+    interp_init();
+    bif_table_init();
+    code_path_init();
+}
+
+/* user and standard_error: Erlang's I/O protocol over file descriptors 1 and 2. */
+static bool start_io_server(term name, int fd)
+{
+    struct heap h;
+    heap_init_frags(&h);
+    term args = heap_list(&h, (term[]) { name, term_from_small(fd) }, 2, TERM_NIL);
+    struct spawn_options options = spawn_defaults;
+    options.priority = PRIORITY_HIGH; /* output must not starve behind those who make it */
+    term pid = proc_spawn(NULL, atom_from_cstr("bulkhead_user"), ATOM(start), args, &options, NULL);
+    heap_destroy(&h);
+    return !term_is_none(pid);
+}
+
+bool boot_vm(const struct boot_options *o, char error[256])
+{
+    boot_tables();
+    for (size_t i = o->n_path_first; i-- > 0;) {
+        code_path_add(o->path_first[i], true);
+    }
+    for (size_t i = 0; i < o->n_path_last; i++) {
+        code_path_add(o->path_last[i], false);
+    }
+    if (!native_init(o->isolation, o->n_isolation, error)) {
+        return false;
+    }
+    const char *trace_error = NULL;
+    if (o->trace != NULL && !trace_open(o->trace, &trace_error)) {
+        snprintf(error, 256, "--trace: %s", trace_error);
+        return false;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned n = o->n_schedulers != 0 ? o->n_schedulers : cores > 0 ? (unsigned) cores : 1;
+    struct sched_options threads = { n, n, 10 };
+    if (!sched_start(&threads)) {
+        snprintf(error, 256, "cannot start %u scheduler threads", n);
+        return false;
+    }
+    if (!start_io_server(atom_from_cstr("user"), STDOUT_FILENO)
+        || !start_io_server(atom_from_cstr("standard_error"), STDERR_FILENO)) {
+        snprintf(error, 256, "cannot start the I/O servers");
+        return false;
+    }
+    return true;
+}
+
+void boot_stop(void)
+{
+    sched_stop();
+    trace_close();
+}

@@ -1,0 +1,30 @@
+/* boot.h - bringing the VM up and down, in the one order that works. */
+#ifndef EMU_BOOT_H
+#define EMU_BOOT_H
+
+#include "lib/base/base.h"
+
+enum { BOOT_MAX_LIST = 256 };
+
+struct boot_options {
+    unsigned n_schedulers;                              /* 0: one per core */
+    const char *path_first[BOOT_MAX_LIST];              /* -pa, in order given */
+    size_t n_path_first;
+    const char *path_last[BOOT_MAX_LIST];               /* -pz */
+    size_t n_path_last;
+    const char *isolation[BOOT_MAX_LIST];               /* --isolation */
+    size_t n_isolation;
+    const char *trace;                                  /* --trace, or NULL */
+};
+
+/* Tables, signal handlers, policies, threads, I/O servers. false and a line in error.
+ * Main thread, once. */
+bool boot_vm(const struct boot_options *o, char error[256]) MUST_CHECK;
+
+/* Tables only, for commands that look at files but run nothing. */
+void boot_tables(void);
+
+/* Stops the threads and flushes the trace. The process is about to exit: memory is left to it. */
+void boot_stop(void);
+
+#endif

@@ -1,0 +1,298 @@
+/* cli_run.c - `bulkhead run`: boot, load, run one process, report how it ended. */
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "lib/base/arena.h"
+#include "vm/code/beam_file.h"
+#include "vm/code/module.h"
+#include "vm/core/atom.h"
+#include "vm/core/print.h"
+#include "vm/emu/boot.h"
+#include "vm/emu/cli.h"
+#include "vm/emu/source.h"
+#include "vm/proc/sched.h"
+
+struct run_options {
+    struct boot_options boot;
+    const char *module;   /* -s MOD, or NULL */
+    const char *function; /* of -s */
+    const char *file;
+    char **args; /* what is left, for the program */
+    int n_args;
+    bool print;
+};
+
+static void print_help(void)
+{
+    printf("Usage: bulkhead run [OPTIONS] FILE [ARG...]\n"
+           "       bulkhead run [OPTIONS] -s MODULE [FUNCTION [ARG...]]\n\n"
+           "FILE is a .beam, .erl, .S or escript; calls main/1 with the arguments, else main/0, else start/0.\n"
+           "-s calls MODULE:FUNCTION (default start), with the arguments as one list of atoms if there are any.\n\n"
+           "Options:\n"
+           "  -pa DIR              search DIR for modules, before all others\n"
+           "  -pz DIR              search DIR for modules, after all others\n"
+           "  -S N                 N scheduler threads (default: one per core)\n"
+           "  --isolation SPEC     MODE, or MODULE=MODE[,key=value...]; see 'bulkhead info' for the modes\n"
+           "  --print              print the returned value on the last line, as ~~p\n"
+           "  --trace=EVENTS[:FILE]  EVENTS: spawn,exit,schedule,gc,native,load or all;\n"
+           "                       FILE ending in .json is written for a trace viewer\n"
+           "  --help               this text\n\n"
+           "Exit status: 0 normal, 1 uncaught error or exit, 2 usage or load error, N after halt(N).\n");
+}
+
+/* The value of an option: the next argument. NULL and a message if there is none. */
+static const char *option_value(int argc, char **argv, int *at)
+{
+    if (*at + 1 >= argc) {
+        cli_error("%s needs a value", argv[*at]);
+        return NULL;
+    }
+    *at += 1;
+    return argv[*at];
+}
+
+static bool add_to_list(const char **list, size_t *n, const char *value)
+{
+    if (value == NULL) {
+        return false;
+    }
+    if (*n == BOOT_MAX_LIST) {
+        cli_error("too many options of one kind (at most %d)", BOOT_MAX_LIST);
+        return false;
+    }
+    list[(*n)++] = value;
+    return true;
+}
+
+static bool parse_count(const char *text, unsigned *out)
+{
+    if (text == NULL) {
+        return false;
+    }
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || n < 1 || n > 1024) {
+        cli_error("-S %s: give a number of threads from 1 to 1024", text);
+        return false;
+    }
+    *out = (unsigned) n;
+    return true;
+}
+
+/* Options up to FILE or -s MODULE; the rest is the program's. */
+static bool parse_options(int argc, char **argv, struct run_options *o)
+{
+    int i = 0;
+    for (; i < argc && argv[i][0] == '-' && o->module == NULL; i++) {
+        const char *arg = argv[i];
+        bool ok = true;
+        if (strcmp(arg, "-pa") == 0) {
+            ok = add_to_list(o->boot.path_first, &o->boot.n_path_first, option_value(argc, argv, &i));
+        } else if (strcmp(arg, "-pz") == 0) {
+            ok = add_to_list(o->boot.path_last, &o->boot.n_path_last, option_value(argc, argv, &i));
+        } else if (strcmp(arg, "--isolation") == 0) {
+            ok = add_to_list(o->boot.isolation, &o->boot.n_isolation, option_value(argc, argv, &i));
+        } else if (strncmp(arg, "--isolation=", 12) == 0) {
+            ok = add_to_list(o->boot.isolation, &o->boot.n_isolation, arg + 12);
+        } else if (strcmp(arg, "-S") == 0) {
+            ok = parse_count(option_value(argc, argv, &i), &o->boot.n_schedulers);
+        } else if (strcmp(arg, "--print") == 0) {
+            o->print = true;
+        } else if (strncmp(arg, "--trace=", 8) == 0) {
+            o->boot.trace = arg + 8;
+        } else if (strcmp(arg, "-s") == 0) {
+            o->module = option_value(argc, argv, &i);
+            ok = o->module != NULL;
+        } else {
+            cli_error("unknown option '%s'; try 'bulkhead run --help'", arg);
+            ok = false;
+        }
+        if (!ok) {
+            return false;
+        }
+    }
+    if (o->module != NULL) {
+        o->function = i < argc ? argv[i++] : "start";
+    } else if (i < argc) {
+        o->file = argv[i++];
+    } else {
+        cli_error("nothing to run; try 'bulkhead run --help'");
+        return false;
+    }
+    o->args = argv + i;
+    o->n_args = argc - i;
+    return true;
+}
+
+/* Arguments are UTF-8; bytes that are not are taken for latin1, as OTP does with odd file names. */
+static term text_to_list(struct heap *h, const char *text)
+{
+    size_t n = strlen(text);
+    uint32_t *chars = vm_alloc(n * sizeof(*chars) + 1);
+    size_t count = 0;
+    mbstate_t state = { 0 };
+    while (n > 0) {
+        wchar_t c;
+        size_t used = mbrtowc(&c, text, n, &state);
+        if (used == (size_t) -1 || used == (size_t) -2 || used == 0) {
+            c = (unsigned char) *text;
+            used = 1;
+            memset(&state, 0, sizeof(state));
+        }
+        chars[count++] = (uint32_t) c;
+        text += used;
+        n -= used;
+    }
+    term list = TERM_NIL;
+    while (count > 0) {
+        list = heap_cons(h, term_from_small((intptr_t) chars[--count]), list);
+    }
+    vm_free(chars);
+    return list;
+}
+
+static term args_as_strings(struct heap *h, char **args, int n)
+{
+    term list = TERM_NIL;
+    for (int i = n; i-- > 0;) {
+        list = heap_cons(h, text_to_list(h, args[i]), list);
+    }
+    return list;
+}
+
+/* Loads the named file, whatever the code path says. A module with -on_load is only checked here:
+ * its function must run in a process, so bulkhead:run_file loads it (*needs_process). */
+static term load_file(const struct source *source, bool *needs_process)
+{
+    size_t n;
+    uint8_t *bytes = cli_read_file(source->beam_path, &n);
+    if (bytes == NULL) {
+        cli_error("cannot read %s", source->beam_path);
+        return TERM_NONE;
+    }
+    char error[256];
+    struct code_image *image = module_prepare(bytes, n, error);
+    vm_free(bytes);
+    if (image == NULL) {
+        cli_error("%s: %s", source->beam_path, error);
+        return TERM_NONE;
+    }
+    term name = image->module;
+    *needs_process = !term_is_none(image->on_load);
+    if (*needs_process) {
+        code_image_free(image);
+        return name;
+    }
+    image->path = vm_alloc(strlen(source->beam_path) + 1);
+    strcpy(image->path, source->beam_path);
+    if (!module_publish(image)) {
+        cli_error("%s: module is already loaded", source->beam_path);
+        return TERM_NONE;
+    }
+    return name;
+}
+
+/* `Class: Reason` of an uncaught exit; errors were reported by the process as it died. */
+static void report_exit(const struct proc_watch *w)
+{
+    if (w->class == EXC_ERROR || w->class == EXC_THROW) {
+        return;
+    }
+    struct text t = { 0 };
+    text_cstr(&t, "** exception exit: ");
+    print_term(&t, w->reason, PRINT_PRETTY);
+    text_cstr(&t, "\n");
+    cli_write(STDERR_FILENO, t.data, t.len);
+    text_free(&t);
+}
+
+/* load_path: file that bulkhead:run_file is still to load, or NULL. */
+static int run_process(const struct run_options *o, term module, const char *load_path)
+{
+    struct heap h;
+    heap_init_frags(&h);
+    term print = term_from_bool(o->print);
+    term strings = args_as_strings(&h, o->args, o->n_args);
+    term function;
+    term args;
+    if (o->module != NULL) {
+        function = atom_from_cstr("run_module");
+        args = heap_list(&h, (term[]) { module, atom_from_cstr(o->function), strings, print }, 4, TERM_NIL);
+    } else {
+        function = atom_from_cstr("run_file");
+        term load = load_path != NULL ? text_to_list(&h, load_path) : ATOM(false);
+        args = heap_list(&h, (term[]) { module, load, strings, print }, 4, TERM_NIL);
+    }
+    struct proc_watch watch;
+    if (!proc_watch_spawn(&watch, atom_from_cstr("bulkhead"), function, args)) {
+        heap_destroy(&h);
+        return cli_error("no memory for the first process");
+    }
+    heap_destroy(&h);
+    proc_watch_wait(&watch);
+    struct halt_request halt;
+    if (sched_halting(&halt)) {
+        if (halt.slogan[0] != '\0') {
+            cli_error("%s", halt.slogan);
+        }
+        boot_stop();
+        if (halt.abort) {
+            abort();
+        }
+        return halt.status;
+    }
+    int status = CLI_OK;
+    if (!watch.normal) {
+        report_exit(&watch);
+        status = CLI_FAILED;
+    }
+    boot_stop();
+    return status;
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct run_options o = { 0 };
+    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+        print_help();
+        return CLI_OK;
+    }
+    if (!parse_options(argc, argv, &o)) {
+        return CLI_USAGE;
+    }
+    struct source source = { 0 };
+    if (o.file != NULL) {
+        if (!source_resolve(o.file, &source)) {
+            return CLI_USAGE;
+        }
+        if (!add_to_list(o.boot.path_first, &o.boot.n_path_first, source.dir)) {
+            return CLI_USAGE;
+        }
+    }
+    setlocale(LC_CTYPE, "C.UTF-8");
+    char error[256];
+    if (!boot_vm(&o.boot, error)) {
+        return cli_error("%s", error);
+    }
+    term module;
+    bool needs_process = false;
+    if (o.file != NULL) {
+        module = load_file(&source, &needs_process);
+    } else {
+        module = atom_from_cstr(o.module);
+        enum module_load loaded = module_ensure_loaded(module, error);
+        if (loaded == MODULE_NOT_FOUND || loaded == MODULE_BAD) {
+            module = TERM_NONE;
+            cli_error("cannot load %s: %s", o.module, error);
+        }
+    }
+    if (term_is_none(module)) {
+        boot_stop();
+        return CLI_USAGE;
+    }
+    return run_process(&o, module, needs_process ? source.beam_path : NULL);
+}
