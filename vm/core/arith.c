@@ -1,0 +1,544 @@
+#include "vm/core/arith.h"
+
+#include <math.h>
+
+#include "lib/base/arena.h"
+#include "vm/core/bignum.h"
+
+/* libtommath's multiplication writes straight into the result up to these; above it builds the
+ * product elsewhere and swaps buffers, which digits on the heap must not be part of. */
+enum { MUL_IN_PLACE_DIGITS = 80, MUL_IN_PLACE_SUM = 500 };
+
+static term fail(enum arith_status *st, enum arith_status why)
+{
+    *st = why;
+    return TERM_NONE;
+}
+
+static term finish(struct heap *h, struct big_result *r, bool ok, enum arith_status *st)
+{
+    term t = TERM_NONE;
+    if (ok) {
+        t = big_end(h, r);
+    } else {
+        big_cancel(h, r);
+    }
+    return term_is_none(t) ? fail(st, ARITH_SYSTEM_LIMIT) : t;
+}
+
+static term take(struct heap *h, mp_int *mp, enum arith_status *st)
+{
+    term t = big_take(h, mp);
+    return term_is_none(t) ? fail(st, ARITH_SYSTEM_LIMIT) : t;
+}
+
+/* ---- integers ---- */
+
+static size_t longer(const struct big_operand *a, const struct big_operand *b)
+{
+    return (size_t) (a->mp.used > b->mp.used ? a->mp.used : b->mp.used);
+}
+
+typedef mp_err (*digit_op)(const mp_int *a, const mp_int *b, mp_int *c);
+
+/* Results with at most one digit more than the longer operand. */
+static term linear(struct heap *h, digit_op op, term a, term b, enum arith_status *st)
+{
+    struct big_operand x, y;
+    struct big_result r;
+    big_load(&x, a);
+    big_load(&y, b);
+    if (!big_begin(h, &r, longer(&x, &y) + 2)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    return finish(h, &r, op(&x.mp, &y.mp, &r.mp) == MP_OKAY, st);
+}
+
+static term multiply(struct heap *h, term a, term b, enum arith_status *st)
+{
+    struct big_operand x, y;
+    struct big_result r;
+    big_load(&x, a);
+    big_load(&y, b);
+    size_t n = (size_t) x.mp.used + (size_t) y.mp.used + 1;
+    int shorter = x.mp.used < y.mp.used ? x.mp.used : y.mp.used;
+    if (n > BIG_MAX_DIGITS + 3) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    if (shorter < MUL_IN_PLACE_DIGITS && n < MUL_IN_PLACE_SUM) {
+        if (!big_begin(h, &r, n)) {
+            return fail(st, ARITH_SYSTEM_LIMIT);
+        }
+        return finish(h, &r, mp_mul(&x.mp, &y.mp, &r.mp) == MP_OKAY, st);
+    }
+    mp_int product;
+    if (mp_init(&product) != MP_OKAY) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    mp_err err = term_same(a, b) ? mp_sqr(&x.mp, &product) : mp_mul(&x.mp, &y.mp, &product);
+    if (err != MP_OKAY) {
+        mp_clear(&product);
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    return take(h, &product, st);
+}
+
+static term multiply_smalls(struct heap *h, intptr_t a, intptr_t b, enum arith_status *st)
+{
+    __int128 product = (__int128) a * b;
+    if (product >= TERM_SMALL_MIN && product <= TERM_SMALL_MAX) {
+        return term_from_small((intptr_t) product);
+    }
+    struct big_result r;
+    if (!big_begin(h, &r, 2)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    r.mp.sign = product < 0 ? MP_NEG : MP_ZPOS;
+    unsigned __int128 magnitude = product < 0 ? -(unsigned __int128) product : (unsigned __int128) product;
+    r.mp.dp[0] = (mp_digit) magnitude & MP_MASK;
+    r.mp.dp[1] = (mp_digit) (magnitude >> MP_DIGIT_BIT);
+    r.mp.used = 2;
+    return finish(h, &r, true, st);
+}
+
+/* One-digit divisors: no temporaries. */
+static term divide_by_digit(struct heap *h, const struct big_operand *x, const struct big_operand *y,
+    bool want_quotient, enum arith_status *st)
+{
+    struct big_divisor d;
+    size_t n = (size_t) x->mp.used;
+    big_divisor_init(&d, y->mp.dp[0]);
+    if (!want_quotient) {
+        intptr_t rest = (intptr_t) big_divide(&d, x->mp.dp, n, NULL);
+        return heap_integer(h, x->mp.sign == MP_NEG ? -rest : rest);
+    }
+    struct big_result r;
+    if (!big_begin(h, &r, n)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    big_divide(&d, x->mp.dp, n, r.mp.dp);
+    r.mp.used = (int) n;
+    r.mp.sign = x->mp.sign != y->mp.sign ? MP_NEG : MP_ZPOS;
+    return finish(h, &r, true, st);
+}
+
+static term divide(struct heap *h, term a, term b, bool want_quotient, enum arith_status *st)
+{
+    struct big_operand x, y;
+    if (term_is_small(b) && term_to_small(b) == 0) {
+        return fail(st, ARITH_BADARITH);
+    }
+    if (term_is_small(a) && term_is_small(b)) {
+        intptr_t i = term_to_small(a), j = term_to_small(b);
+        return heap_integer(h, want_quotient ? i / j : i % j);
+    }
+    big_load(&x, a);
+    big_load(&y, b);
+    if (x.mp.used < y.mp.used) {
+        return want_quotient ? term_from_small(0) : a;
+    }
+    if (y.mp.used == 1) {
+        return divide_by_digit(h, &x, &y, want_quotient, st);
+    }
+    mp_int result;
+    if (mp_init(&result) != MP_OKAY) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    mp_err err = want_quotient ? mp_div(&x.mp, &y.mp, &result, NULL) : mp_div(&x.mp, &y.mp, NULL, &result);
+    if (err != MP_OKAY) {
+        mp_clear(&result);
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    return take(h, &result, st);
+}
+
+static term shift_left(struct heap *h, term a, size_t n, enum arith_status *st)
+{
+    struct big_operand x;
+    struct big_result r;
+    if (term_is_small(a)) {
+        intptr_t i = term_to_small(a);
+        if (i == 0) {
+            return a;
+        }
+        if (n < 60 && (intptr_t) ((uintptr_t) i << n) >> n == i) {
+            return heap_integer(h, (intptr_t) ((uintptr_t) i << n));
+        }
+    }
+    if (n > BIG_MAX_BITS) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    big_load(&x, a);
+    if (!big_begin(h, &r, (size_t) x.mp.used + n / MP_DIGIT_BIT + 2)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    return finish(h, &r, mp_mul_2d(&x.mp, (int) n, &r.mp) == MP_OKAY, st);
+}
+
+static term shift_right(struct heap *h, term a, size_t n, enum arith_status *st)
+{
+    struct big_operand x;
+    struct big_result r;
+    if (term_is_small(a)) {
+        return term_from_small(term_to_small(a) >> (n < 63 ? n : 63));
+    }
+    big_load(&x, a);
+    if (n / MP_DIGIT_BIT >= (size_t) x.mp.used) {
+        return term_from_small(x.mp.sign == MP_NEG ? -1 : 0);
+    }
+    if (!big_begin(h, &r, (size_t) x.mp.used + 2)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    return finish(h, &r, mp_signed_rsh(&x.mp, (int) n, &r.mp) == MP_OKAY, st);
+}
+
+static term shift(struct heap *h, term a, term by, bool left, enum arith_status *st)
+{
+    if (integer_is_negative(by)) {
+        left = !left;
+    }
+    size_t n = SIZE_MAX;
+    if (term_is_small(by)) {
+        intptr_t i = term_to_small(by);
+        n = i < 0 ? (size_t) -i : (size_t) i;
+    }
+    return left ? shift_left(h, a, n, st) : shift_right(h, a, n, st);
+}
+
+static term smalls(struct heap *h, enum arith_op op, term a, term b, enum arith_status *st)
+{
+    intptr_t i = term_to_small(a), j = term_to_small(b);
+    switch (op) {
+    case ARITH_ADD:
+        return heap_integer(h, i + j);
+    case ARITH_SUB:
+        return heap_integer(h, i - j);
+    case ARITH_MUL:
+        return multiply_smalls(h, i, j, st);
+    case ARITH_BAND:
+        return term_from_small(i & j);
+    case ARITH_BOR:
+        return term_from_small(i | j);
+    case ARITH_BXOR:
+        return term_from_small(i ^ j);
+    case ARITH_IDIV:
+    case ARITH_REM:
+        return divide(h, a, b, op == ARITH_IDIV, st);
+    case ARITH_BSL:
+    case ARITH_BSR:
+        return shift(h, a, b, op == ARITH_BSL, st);
+    case ARITH_FDIV:
+        break;
+    }
+    return fail(st, ARITH_BADARITH);
+}
+
+static term integers(struct heap *h, enum arith_op op, term a, term b, enum arith_status *st)
+{
+    switch (op) {
+    case ARITH_ADD:
+        return linear(h, mp_add, a, b, st);
+    case ARITH_SUB:
+        return linear(h, mp_sub, a, b, st);
+    case ARITH_MUL:
+        return multiply(h, a, b, st);
+    case ARITH_BAND:
+        return linear(h, mp_and, a, b, st);
+    case ARITH_BOR:
+        return linear(h, mp_or, a, b, st);
+    case ARITH_BXOR:
+        return linear(h, mp_xor, a, b, st);
+    case ARITH_IDIV:
+    case ARITH_REM:
+        return divide(h, a, b, op == ARITH_IDIV, st);
+    case ARITH_BSL:
+    case ARITH_BSR:
+        return shift(h, a, b, op == ARITH_BSL, st);
+    case ARITH_FDIV:
+        break;
+    }
+    return fail(st, ARITH_BADARITH);
+}
+
+/* ---- floats ---- */
+
+/* The value OTP computes: digit by digit of 64 bits from the top, each step rounded. */
+static bool big_to_double(const struct big_operand *x, double *out)
+{
+    size_t n_bits = (size_t) x->mp.used * MP_DIGIT_BIT;
+    double d = 0.0;
+    if (n_bits > 1200) {
+        return false;
+    }
+    for (size_t word = (n_bits + 63) / 64; word-- > 0;) {
+        size_t digit = word * 64 / MP_DIGIT_BIT;
+        unsigned shift = (unsigned) (word * 64 % MP_DIGIT_BIT);
+        uint64_t bits = 0;
+        for (unsigned have = 0; have < 64 && digit < (size_t) x->mp.used; digit++) {
+            if (have == 0) {
+                bits = x->mp.dp[digit] >> shift;
+                have = MP_DIGIT_BIT - shift;
+            } else {
+                bits |= x->mp.dp[digit] << have;
+                have += MP_DIGIT_BIT;
+            }
+        }
+        d = d * 0x1p64 + (double) bits;
+    }
+    if (!isfinite(d)) {
+        return false;
+    }
+    *out = x->mp.sign == MP_NEG ? -d : d;
+    return true;
+}
+
+bool arith_to_double(term a, double *out)
+{
+    if (term_is_small(a)) {
+        *out = (double) term_to_small(a);
+        return true;
+    }
+    if (term_is_float(a)) {
+        *out = term_to_double(a);
+        return true;
+    }
+    if (!term_is_big(a)) {
+        return false;
+    }
+    struct big_operand x;
+    big_load(&x, a);
+    return big_to_double(&x, out);
+}
+
+static term floats(struct heap *h, enum arith_op op, term a, term b, enum arith_status *st)
+{
+    double x, y, z;
+    if (!arith_to_double(a, &x) || !arith_to_double(b, &y)) {
+        return fail(st, ARITH_BADARITH);
+    }
+    if (op == ARITH_ADD) {
+        z = x + y;
+    } else if (op == ARITH_SUB) {
+        z = x - y;
+    } else if (op == ARITH_MUL) {
+        z = x * y;
+    } else if (op == ARITH_FDIV && y != 0.0) {
+        z = x / y;
+    } else {
+        return fail(st, ARITH_BADARITH);
+    }
+    return isfinite(z) ? heap_float(h, z) : fail(st, ARITH_BADARITH);
+}
+
+term arith_binary(struct heap *h, enum arith_op op, term a, term b, enum arith_status *st)
+{
+    *st = ARITH_OK;
+    if (op == ARITH_FDIV) {
+        return floats(h, op, a, b, st);
+    }
+    if (term_is_small(a) && term_is_small(b)) {
+        return smalls(h, op, a, b, st);
+    }
+    if (term_is_integer(a) && term_is_integer(b)) {
+        return integers(h, op, a, b, st);
+    }
+    return floats(h, op, a, b, st);
+}
+
+/* ---- one operand ---- */
+
+/* A copy of a big with the other sign. */
+static term flip_sign(struct heap *h, term a, enum arith_status *st)
+{
+    if (term_is_small(a)) {
+        return heap_integer(h, -term_to_small(a));
+    }
+    struct big_operand x;
+    struct big_result r;
+    big_load(&x, a);
+    if (!big_begin(h, &r, (size_t) x.mp.used)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    memcpy(r.mp.dp, x.mp.dp, (size_t) x.mp.used * sizeof(mp_digit));
+    r.mp.used = x.mp.used;
+    r.mp.sign = x.mp.sign == MP_NEG ? MP_ZPOS : MP_NEG;
+    return finish(h, &r, true, st);
+}
+
+term arith_negate(struct heap *h, term a, enum arith_status *st)
+{
+    *st = ARITH_OK;
+    if (term_is_integer(a)) {
+        return flip_sign(h, a, st);
+    }
+    return term_is_float(a) ? heap_float(h, -term_to_double(a)) : fail(st, ARITH_BADARITH);
+}
+
+term arith_bnot(struct heap *h, term a, enum arith_status *st)
+{
+    *st = ARITH_OK;
+    if (term_is_small(a)) {
+        return term_from_small(~term_to_small(a));
+    }
+    if (!term_is_big(a)) {
+        return fail(st, ARITH_BADARITH);
+    }
+    struct big_operand x;
+    struct big_result r;
+    big_load(&x, a);
+    if (!big_begin(h, &r, (size_t) x.mp.used + 2)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    return finish(h, &r, mp_complement(&x.mp, &r.mp) == MP_OKAY, st);
+}
+
+term arith_abs(struct heap *h, term a, enum arith_status *st)
+{
+    *st = ARITH_OK;
+    if (term_is_integer(a)) {
+        return integer_is_negative(a) ? flip_sign(h, a, st) : a;
+    }
+    if (!term_is_float(a)) {
+        return fail(st, ARITH_BADARG);
+    }
+    double d = term_to_double(a);
+    return signbit(d) ? heap_float(h, -d) : a;
+}
+
+/* pre: d has no fraction */
+static term from_whole(struct heap *h, double d, enum arith_status *st)
+{
+    if (fabs(d) < 0x1p62) {
+        return heap_integer(h, (int64_t) d);
+    }
+    int exponent;
+    double fraction = frexp(fabs(d), &exponent); /* d = fraction * 2^exponent */
+    uint64_t mantissa = (uint64_t) (fraction * 0x1p53);
+    size_t shift = (size_t) exponent - 53;
+    struct big_result r;
+    if (!big_begin(h, &r, (size_t) exponent / MP_DIGIT_BIT + 1)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    memset(r.mp.dp, 0, (size_t) r.mp.alloc * sizeof(mp_digit));
+    unsigned __int128 bits = (unsigned __int128) mantissa << (shift % MP_DIGIT_BIT);
+    r.mp.dp[shift / MP_DIGIT_BIT] = (mp_digit) bits & MP_MASK;
+    if ((bits >> MP_DIGIT_BIT) != 0) {
+        r.mp.dp[shift / MP_DIGIT_BIT + 1] = (mp_digit) (bits >> MP_DIGIT_BIT);
+    }
+    r.mp.used = r.mp.alloc;
+    r.mp.sign = d < 0 ? MP_NEG : MP_ZPOS;
+    return finish(h, &r, true, st);
+}
+
+static term to_whole(struct heap *h, term a, double (*how)(double), enum arith_status *st)
+{
+    *st = ARITH_OK;
+    if (term_is_integer(a)) {
+        return a;
+    }
+    return term_is_float(a) ? from_whole(h, how(term_to_double(a)), st) : fail(st, ARITH_BADARG);
+}
+
+term arith_trunc(struct heap *h, term a, enum arith_status *st)
+{
+    return to_whole(h, a, trunc, st);
+}
+term arith_round(struct heap *h, term a, enum arith_status *st)
+{
+    return to_whole(h, a, round, st);
+}
+term arith_floor(struct heap *h, term a, enum arith_status *st)
+{
+    return to_whole(h, a, floor, st);
+}
+term arith_ceil(struct heap *h, term a, enum arith_status *st)
+{
+    return to_whole(h, a, ceil, st);
+}
+
+/* ---- comparison ---- */
+
+int arith_compare_integers(term a, term b)
+{
+    if (term_is_small(a) && term_is_small(b)) {
+        intptr_t i = term_to_small(a), j = term_to_small(b);
+        return i < j ? -1 : i > j;
+    }
+    struct big_operand x, y;
+    big_load(&x, a);
+    big_load(&y, b);
+    if (x.mp.sign != y.mp.sign) {
+        return x.mp.sign == MP_NEG ? -1 : 1;
+    }
+    int c = x.mp.used - y.mp.used;
+    for (int i = x.mp.used; c == 0 && i-- > 0;) {
+        if (x.mp.dp[i] != y.mp.dp[i]) {
+            c = x.mp.dp[i] < y.mp.dp[i] ? -1 : 1;
+        }
+    }
+    c = c < 0 ? -1 : c > 0;
+    return x.mp.sign == MP_NEG ? -c : c;
+}
+
+/* A big against a whole double of any size, exactly. */
+static int compare_big_to_whole(term big, double d)
+{
+    struct big_operand x;
+    big_load(&x, big);
+    int big_sign = x.mp.sign == MP_NEG ? -1 : 1;
+    int d_sign = d < 0 ? -1 : d > 0;
+    if (big_sign != d_sign) {
+        return big_sign;
+    }
+    int exponent;
+    uint64_t mantissa = (uint64_t) (frexp(fabs(d), &exponent) * 0x1p53);
+    int top = 64 - __builtin_clzll(x.mp.dp[x.mp.used - 1]);
+    int64_t big_bits = (int64_t) (x.mp.used - 1) * MP_DIGIT_BIT + top;
+    if (big_bits != exponent) {
+        return big_bits < exponent ? -big_sign : big_sign;
+    }
+    /* Same number of bits: the double's digits, one after the other from the top. */
+    for (int i = x.mp.used; i-- > 0;) {
+        int shift = exponent - 53 - i * MP_DIGIT_BIT;
+        mp_digit digit = 0;
+        if (shift > -64 && shift < MP_DIGIT_BIT) {
+            digit = (shift >= 0 ? mantissa << shift : mantissa >> -shift) & MP_MASK;
+        }
+        if (x.mp.dp[i] != digit) {
+            return x.mp.dp[i] < digit ? -big_sign : big_sign;
+        }
+    }
+    return 0;
+}
+
+static int compare_integer_to_double(term i, double d)
+{
+    if (term_is_big(i)) {
+        if (fabs(d) < 0x1p59) {
+            return integer_is_negative(i) ? -1 : 1;
+        }
+        return compare_big_to_whole(i, d);
+    }
+    intptr_t small = term_to_small(i);
+    if (fabs(d) < 0x1p53) { /* rounding the small cannot take it past such a double */
+        double x = (double) small;
+        return x < d ? -1 : x > d;
+    }
+    if (fabs(d) >= 0x1p60) {
+        return d > 0 ? -1 : 1;
+    }
+    intptr_t whole = (intptr_t) d;
+    return small < whole ? -1 : small > whole;
+}
+
+int arith_compare_numbers(term a, term b)
+{
+    if (!term_is_float(a)) {
+        return term_is_float(b) ? compare_integer_to_double(a, term_to_double(b)) : arith_compare_integers(a, b);
+    }
+    if (!term_is_float(b)) {
+        return -compare_integer_to_double(b, term_to_double(a));
+    }
+    double x = term_to_double(a), y = term_to_double(b);
+    return x < y ? -1 : x > y;
+}
