@@ -25,6 +25,7 @@ struct beam_file {
     term *line_files; size_t n_line_files;    /* strings; [0]: Module.erl */
     uint8_t *strings; size_t n_strings;
     const uint8_t *code; size_t n_code;       /* instructions only, in data */
+    size_t code_offset;                       /* of the first one in its chunk, for messages */
     uint32_t opcode_max, n_labels, n_functions;
     term attributes, compile_info;
     uint8_t md5[16];           /* as module_info(md5): over the essential chunks */
