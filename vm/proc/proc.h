@@ -63,21 +63,25 @@ struct proc {
     term id;
     term group_leader;
     term parent;            /* pid, or atom undefined */
-    term registered_name;   /* atom, or TERM_NONE */
     term dictionary;        /* a map term, or TERM_NONE: empty. A root. */
     struct { term module, function; uint32_t arity; } initial_call;
     const uint64_t *current_function; /* entry of the function it runs or waits in, for process_info */
 
     /* Signals and messages; see signal.h. Kept by vm/proc. */
     struct message *msg_first, **msg_last, **msg_save; /* save: next one the receive looks at */
-    struct message **msg_mark;                         /* receive mark: skip what came before; or NULL */
+    struct msgq_marks *marks; /* receive marks; NULL: none set so far */
     size_t n_messages;
-    struct proc_links *links; /* links and monitors, both directions; NULL: none */
+    struct proc_links *links; /* links, monitors, aliases, own timers; NULL: none */
 
-    struct proc_shared *shared; /* signal queue, state word, references: any thread; vm/proc owns */
-    struct timer *receive_timer;
-    enum proc_priority priority;
-    bool trap_exit, off_heap_messages, timed_out, exiting, is_system;
+    struct proc_shared *shared; /* its place in the process table: any thread (proc_table.h) */
+    struct timer *receive_timer; /* owned; NULL: never had one */
+    struct proc *run_next;       /* in a run queue */
+    struct proc_rare *rare;      /* owned: what few processes have, see proc_rare(); NULL: defaults */
+    uint64_t ask_id;             /* a question to another process is out, see proc_ask(); 0: none */
+    struct message *ask_reply;   /* owned: its answer */
+    uint8_t priority;            /* enum proc_priority */
+    uint8_t run_kind;            /* enum sched_kind: where it wants to run */
+    bool trap_exit, off_heap_messages, timed_out, exiting, is_system, has_name, suspended;
     void *native;          /* struct native_proc of emu/native.c: a call in progress or rescheduled */
     const struct code_image *native_module; /* module whose code calls load_nif */
 };
@@ -105,6 +109,56 @@ static inline bool proc_out_of_reductions(const struct proc *p)
 {
     return p->reductions_left <= 0;
 }
+
+/* ---- a question to another process (process_info, suspend ...): from a BIF, which is called again
+ * until the answer is there.
+ *
+ *     if (!proc_ask_pending(p)) { proc_ask(p, pid, fn, arg); }
+ *     if (!proc_ask_done(p, &answer)) { return proc_wait(p); }
+ *
+ * fn runs on the target's thread (or with target NULL if that is gone) and answers with
+ * signal_reply(). ---- */
+typedef void (*signal_request_fn)(struct proc *target, void *arg);
+struct ask { /* first member of the argument of such a request; vm_alloc'd; fn frees it */
+    term from;
+    uint64_t id;
+};
+static inline bool proc_ask_pending(const struct proc *p)
+{
+    return p->ask_id != 0;
+}
+void proc_ask(struct proc *p, term pid, signal_request_fn fn, struct ask *ask);
+bool proc_ask_done(struct proc *p, term *out_answer); /* answer is on p's heap now */
+
+/* What few processes need: made on first use. */
+struct proc_rare {
+    term error_handler;     /* atom */
+    term sequential_trace_token;
+    uint32_t suspend_count; /* times somebody suspended it */
+    bool sensitive, max_heap_kill, max_heap_log;
+    int32_t save_calls;
+    struct suspend_ask *suspend_asks; /* owned: who waits to hear that it stands still */
+    struct proc_watch *watch;         /* the main program waits for its end; sched.h */
+};
+struct proc_rare *proc_rare(struct proc *p);
+/* suspend_process: p suspends pid (once more), and asks to hear when it stands still. */
+void proc_suspend(struct proc *p, term pid, bool async);
+/* resume_process; also when p ends. */
+void proc_resume(struct proc *p, term pid, uint32_t times);
+term proc_registered_name(const struct proc *p); /* atom, or TERM_NONE */
+
+/* Ask for a collection at the next safe point: the interpreter sees heap.force_gc. */
+static inline void proc_request_gc(struct proc *p, bool full)
+{
+    p->heap.force_gc = true;
+    if (full) {
+        p->heap.n_minor = p->heap.fullsweep_after;
+    }
+}
+
+/* Called on p's own thread when it ends, before links and monitors hear of it: owned tables,
+ * monitors of NIFs. Register at start, before schedulers run. */
+void proc_on_exit_hook(void (*fn)(struct proc *p));
 
 /* Room for n live registers in p->args. */
 void proc_reserve_args(struct proc *p, size_t n);

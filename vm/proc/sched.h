@@ -8,7 +8,8 @@
 
 #include "vm/proc/proc.h"
 
-enum { SCHED_X_REGISTERS = 1024, SCHED_FP_REGISTERS = 1024 };
+enum { SCHED_X_REGISTERS = 1024, SCHED_FP_REGISTERS = 1024, SCHED_MAX = 256 /* of each kind */,
+    REF_INDEX_BITS = 10 };
 enum sched_kind { SCHED_NORMAL, SCHED_DIRTY_CPU, SCHED_DIRTY_IO };
 
 struct sched {
@@ -17,6 +18,7 @@ struct sched {
     struct proc *current;     /* NULL between processes */
     unsigned index;           /* 1-based, as erlang:system_info(scheduler_id) */
     enum sched_kind kind;
+    uint16_t ref_index;       /* who counts references, ref.c: 1.. , normal schedulers: index */
     struct sched_private *private; /* run queue, wheel, sleep state: sched.c */
 };
 /* The scheduler of this thread, NULL on others. */
@@ -26,11 +28,27 @@ struct sched *sched_self(void);
 enum run_result { RUN_YIELDED, RUN_WAITING, RUN_EXITED, RUN_TO_DIRTY_CPU, RUN_TO_DIRTY_IO, RUN_TO_NORMAL, RUN_PENDING };
 enum run_result interp_run(struct sched *s, struct proc *p);
 
+/* What the interpreter offers (vm/emu): the code a new process starts in, with x0 = module,
+ * x1 = function, x2 = argument list; and the stack of p as [{M,F,A,Loc}], on h. */
+const uint64_t *interp_start_code(void);
+term interp_stacktrace(struct proc *p, struct heap *h, size_t max_depth);
+
+/* Called on every scheduler and dirty thread as it starts and ends (isolation: alternate stacks).
+ * Set before sched_start. */
+struct sched_thread_hooks {
+    void (*start)(struct sched *s);
+    void (*stop)(struct sched *s);
+};
+extern struct sched_thread_hooks sched_thread_hooks;
+
 struct sched_options { unsigned n_schedulers, n_dirty_cpu, n_dirty_io; };
 /* Starts the threads; they run until sched_stop. */
 bool sched_start(const struct sched_options *o) MUST_CHECK;
 void sched_stop(void);
+/* Wakes scheduler index (from 0) if it sleeps: its timers changed. */
+void sched_poke(unsigned index);
 unsigned sched_count(void);
+size_t sched_queue_length(unsigned index); /* of scheduler index, from 0 */
 unsigned sched_count_dirty(enum sched_kind kind);
 
 /* ---- processes ---- */
@@ -51,26 +69,54 @@ term proc_spawn_fun(struct proc *parent, term fun, term args, const struct spawn
 
 /* Ends p: p->exc is the reason. Called by the thread that runs it, after RUN_EXITED. */
 void proc_exit(struct proc *p);
-/* Makes a parked process runnable; any thread, by pid: a dead one is ignored. */
+/* Makes a process that waits for signals runnable; any thread, by pid: a dead one is ignored. */
 void proc_wake(term pid);
+/* A process that left interp_run with RUN_PENDING goes on; any thread, once. p is alive by contract. */
+void proc_complete(struct proc *p);
+/* As proc_spawn; the new process does not run before proc_start. */
+struct proc *proc_new(struct proc *parent, term m, term f, term args, const struct spawn_options *o) MUST_CHECK;
+void proc_start(struct proc *p);
 bool proc_alive(term pid);
 size_t proc_count(void);
 size_t proc_limit(void);
 /* Pids of all processes as a list on h. */
 term proc_all_pids(struct heap *h);
 
-/* Process exit observer: the main program waits for its process here. Blocks this (non-scheduler) thread. */
-struct proc_result; /* class, reason, value as text: see sched.c */
+
+/* For the main program: how one process ended, kept when that is over. */
+struct proc_watch {
+    term pid;
+    enum exc_class class;
+    bool normal;         /* ended with exit reason normal (or returned) */
+    struct heap heap;    /* heap_init_frags: holds the two terms; heap_destroy when done */
+    term reason;         /* as raised: without stack trace */
+    term stacktrace;     /* list, or [] */
+    bool ended;          /* guarded by watch.c's mutex */
+};
+/* Spawns m:f(args) and blocks this (non-scheduler) thread until it ends. false: could not spawn. */
+bool proc_run_watched(struct proc_watch *w, term m, term f, term args) MUST_CHECK;
+/* Same in two steps: other threads may go on in between. */
+bool proc_watch_spawn(struct proc_watch *w, term m, term f, term args) MUST_CHECK;
+void proc_watch_wait(struct proc_watch *w);
+
+/* erlang:halt: asks the main thread to stop the program. sched_wait_halt blocks until somebody did;
+ * proc_watch_wait also returns (w->pid stays alive) when it happens: test sched_halting(). */
+struct halt_request { bool halting, abort, flush; int status; char slogan[256]; };
+void sched_halt(const struct halt_request *r);
+bool sched_halting(struct halt_request *out);
 
 /* ---- registered names: registry.c; any thread ---- */
 bool registry_register(term name, term pid);   /* false: taken, or pid dead or already named */
 bool registry_unregister(term name);
+void registry_drop(term name, term pid);        /* only if it is pid's */
 term registry_whereis(term name);               /* pid or port, or TERM_NONE */
 term registry_names(struct heap *h);
 
 /* ---- timers: timer.c ---- */
+/* receive ... after. Once it expired p->timed_out is set (by signal_fetch, when p runs next). */
 void timer_set_receive(struct proc *p, uint64_t timeout_ms);
-void timer_cancel_receive(struct proc *p);
+bool timer_receive_is_set(const struct proc *p);
+void timer_cancel_receive(struct proc *p); /* also clears timed_out */
 
 /* ---- time: lib/base/clock.h has the raw clocks ---- */
 

@@ -13,11 +13,38 @@
 #include "vm/core/copy.h"
 #include "vm/proc/proc.h"
 
-/* A message is a heap fragment (so that one free does for both) with a value and a link. */
+enum signal_kind {
+    SIGNAL_MESSAGE,
+    SIGNAL_ALIAS_MESSAGE, /* id: alias; dropped when that is no longer active */
+    SIGNAL_EXIT,          /* exit/2; value: reason */
+    SIGNAL_LINK_EXIT,     /* the other end of a link is gone; value: reason */
+    SIGNAL_LINK,
+    SIGNAL_UNLINK,        /* id: to be acknowledged */
+    SIGNAL_UNLINK_ACK,
+    SIGNAL_MONITOR,       /* id: reference; value: name it was reached by, or none */
+    SIGNAL_DEMONITOR,
+    SIGNAL_DOWN,          /* id; value: reason */
+    SIGNAL_REQUEST,       /* fn, arg */
+    SIGNAL_REPLY,         /* id; value: answer to proc_ask() */
+    SIGNAL_TIMER,         /* a message of a timer of its own; id: the timer */
+    SIGNAL_RESUME,        /* the receive timer with number id expired */
+};
+
+/* A message is a heap fragment (so that one free does for both) with a value and a link. Words of
+ * the value lie in frag, from arena_terms; immediates need none. Freed by vm_free. */
 struct message {
-    struct heap_frag frag;
+    struct heap_frag frag; /* first: heap_attach_frag() takes the message over */
     struct message *next;
     term value;  /* in frag, immediate or literal */
+    uint8_t kind; /* enum signal_kind */
+};
+/* Every other signal. */
+struct signal {
+    struct message base;
+    term from; /* pid or TERM_NONE */
+    uint64_t id;
+    signal_request_fn fn;
+    void *arg;
 };
 
 /* ---- sending: any thread. from: the process that does it, or NULL (the VM, a NIF thread). ---- */
@@ -32,8 +59,17 @@ void signal_exit(struct proc *from, term to_pid, term reason);                  
 /* Ask the process's own thread to run fn on it, between two instructions: process_info of others,
  * group_leader, garbage_collect, suspend. fn may build an answer and send it. arg: fn frees it; fn is
  * called with target NULL if the process is gone. */
-typedef void (*signal_request_fn)(struct proc *target, void *arg);
 void signal_request(struct proc *from, term to_pid, signal_request_fn fn, void *arg);
+
+/* Answer to proc_ask(): copies answer to the asker. */
+void signal_reply(const struct ask *ask, term answer);
+/* A message in the making: room for n words at frag.words (frag.used_words is set), value unset.
+ * NULL: no memory. */
+struct message *message_new(size_t words) MUST_CHECK;
+struct message *message_copy(term value) MUST_CHECK; /* NULL: no memory */
+void message_free(struct message *m);
+/* Takes m over; drops it if to_pid is dead. */
+void signal_send_message(term to_pid, struct message *m);
 
 /* ---- own thread of the process ---- */
 
@@ -47,12 +83,15 @@ struct message *msgq_peek(struct proc *p, bool *must_exit);
 void msgq_next(struct proc *p);           /* loop_rec_end */
 term msgq_take(struct proc *p);           /* remove_message: unlinks, attaches to heap, resets save */
 void msgq_reset(struct proc *p);          /* save = first: timeout, or a receive is left */
-/* Receive mark: remember the end of the queue now; later receives that match only ref start there. */
-void msgq_mark(struct proc *p);           /* recv_marker_reserve/bind */
-void msgq_use_mark(struct proc *p);
+/* Receive marks. reserve: remember the end of the queue now; the value goes where the compiler wants
+ * it. bind: it belongs to ref. use: the receive that comes looks only at what came after ref's mark,
+ * if there still is one. clear: ref, or an unbound marker, is done with. */
+term msgq_mark_reserve(struct proc *p);
+void msgq_mark_bind(struct proc *p, term marker, term ref);
+void msgq_mark_clear(struct proc *p, term marker_or_ref);
+void msgq_mark_use(struct proc *p, term ref);
 
-/* Links and monitors of p. */
-term bif_link_to(struct proc *p, term pid);
+/* Links and monitors of p; signal_link.c. */
 void signal_link(struct proc *p, term pid);
 void signal_unlink(struct proc *p, term pid);
 /* A monitor reference on p's heap. target: pid, name, {Name,Node}. flags as monitor/3. */
@@ -62,6 +101,12 @@ bool signal_demonitor(struct proc *p, term ref, bool flush);
 term signal_alias_new(struct proc *p, bool reply);
 bool signal_alias_remove(struct proc *p, term ref);
 
-uint64_t ref_next_id(void); /* unique in this VM; any thread */
+uint64_t ref_next_id(void); /* unique in this VM, never 0; any thread */
+
+/* ---- for vm/proc and the process BIFs ---- */
+
+/* Takes a message out of the queue; the caller owns it. link: what points to it. */
+struct message *msgq_unlink(struct proc *p, struct message **link);
+void msgq_append(struct proc *p, struct message *m);
 
 #endif

@@ -1,0 +1,27 @@
+/* proc_internal.h - what the files of vm/proc share and nobody else needs. */
+#ifndef VM_PROC_INTERNAL_H
+#define VM_PROC_INTERNAL_H
+
+#include "vm/proc/sched.h"
+
+/* sched.c */
+void sched_set_self(struct sched *s);
+uint32_t sched_run(struct sched *s, struct proc *p);
+
+/* sched_dirty.c */
+void dirty_init(unsigned n_cpu, unsigned n_io);
+void dirty_enqueue(struct proc *p);
+void dirty_stop(void);
+
+/* suspend.c: it stands still: whoever asked hears of it. */
+void proc_tell_suspended(struct proc *p);
+
+/* proc.c: after the threads have stopped: frees every process, running nothing. */
+void proc_free_all(void);
+/* watch.c: p was spawned by proc_watch_spawn and ends. */
+void watch_tell(struct proc *p);
+
+/* report.c: "Error in process ..." on standard error. */
+void report_exit(const struct proc *p, term reason);
+
+#endif

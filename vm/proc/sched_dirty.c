@@ -1,0 +1,124 @@
+/* Dirty schedulers: a pool for work that computes and one for work that blocks. Threads are made
+ * when there is more to do than threads that wait. */
+#include "lib/base/arena.h"
+#include "vm/proc/proc_internal.h"
+#include "vm/proc/runq.h"
+
+struct dirty_pool {
+    struct lock lock;
+    pthread_cond_t work;
+    struct proc *first, **last; /* guarded by lock, as the rest */
+    unsigned n_waiting, n_queued, n_threads, max_threads;
+    bool stopping;
+    enum sched_kind kind;
+    pthread_t threads[SCHED_MAX];
+};
+
+static struct dirty_pool pools[2];
+
+static struct dirty_pool *pool_of(enum sched_kind kind)
+{
+    return &pools[kind == SCHED_DIRTY_IO];
+}
+
+unsigned sched_count_dirty(enum sched_kind kind)
+{
+    return pool_of(kind)->max_threads;
+}
+
+static struct proc *take_work(struct dirty_pool *d)
+{
+    lock_take(&d->lock);
+    while (d->first == NULL && !d->stopping) {
+        d->n_waiting++;
+        pthread_cond_wait(&d->work, &d->lock.mutex);
+        d->n_waiting--;
+    }
+    struct proc *p = d->stopping ? NULL : d->first;
+    if (p != NULL) {
+        d->first = p->run_next;
+        d->n_queued--;
+        if (d->first == NULL) {
+            d->last = &d->first;
+        }
+    }
+    lock_drop(&d->lock);
+    return p;
+}
+
+static void *dirty_main(void *arg)
+{
+    struct sched *s = arg;
+    struct dirty_pool *d = pool_of(s->kind);
+    sched_set_self(s);
+    if (sched_thread_hooks.start != NULL) {
+        sched_thread_hooks.start(s);
+    }
+    struct proc *p;
+    while ((p = take_work(d)) != NULL) {
+        (void) sched_run(s, p);
+    }
+    if (sched_thread_hooks.stop != NULL) {
+        sched_thread_hooks.stop(s);
+    }
+    sched_set_self(NULL);
+    vm_free(s);
+    return NULL;
+}
+
+static void add_thread_locked(struct dirty_pool *d)
+{
+    struct sched *s = vm_zalloc(sizeof(*s));
+    s->kind = d->kind;
+    s->index = sched_count() + (d->kind == SCHED_DIRTY_IO ? pools[0].max_threads : 0) + d->n_threads + 1;
+    if (pthread_create(&d->threads[d->n_threads], NULL, dirty_main, s) == 0) {
+        d->n_threads++;
+    } else {
+        VM_REQUIRE(d->n_threads > 0); /* else nobody could run what waits */
+        vm_free(s);
+    }
+}
+
+void dirty_enqueue(struct proc *p)
+{
+    struct dirty_pool *d = pool_of((enum sched_kind) p->run_kind);
+    lock_take(&d->lock);
+    p->run_next = NULL;
+    *d->last = p;
+    d->last = &p->run_next;
+    d->n_queued++;
+    if (d->n_queued > d->n_waiting && d->n_threads < d->max_threads) {
+        add_thread_locked(d);
+    }
+    pthread_cond_signal(&d->work);
+    lock_drop(&d->lock);
+}
+
+void dirty_init(unsigned n_cpu, unsigned n_io)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct dirty_pool *d = &pools[i];
+        unsigned n = i == 0 ? n_cpu : n_io;
+        *d = (struct dirty_pool) { .kind = i == 0 ? SCHED_DIRTY_CPU : SCHED_DIRTY_IO };
+        d->max_threads = n == 0 ? 1 : n > SCHED_MAX ? (unsigned) SCHED_MAX : n;
+        d->last = &d->first;
+        lock_init(&d->lock, RANK_RUN_QUEUE);
+        pthread_cond_init(&d->work, NULL);
+    }
+}
+
+void dirty_stop(void)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct dirty_pool *d = &pools[i];
+        lock_take(&d->lock);
+        d->stopping = true;
+        pthread_cond_broadcast(&d->work);
+        lock_drop(&d->lock);
+        for (unsigned j = 0; j < d->n_threads; j++) {
+            pthread_join(d->threads[j], NULL);
+        }
+        pthread_cond_destroy(&d->work);
+        lock_destroy(&d->lock);
+    }
+}
