@@ -39,6 +39,7 @@ term atom_intern_latin1(const uint8_t *text, size_t bytes);
 term atom_from_cstr(const char *text);
 /* TERM_NONE if there is no such atom. */
 term atom_lookup(const char *utf8, size_t bytes);
+term atom_lookup_latin1(const uint8_t *text, size_t bytes);
 
 /* The text: UTF-8, NUL-terminated, valid for ever. */
 struct atom_text {
@@ -50,6 +51,7 @@ struct atom_text atom_text(term atom);
 const char *atom_cstr(term atom);
 /* Fixed for the text (not for the index): for hash tables that must not depend on creation order. */
 uint32_t atom_hash(term atom);    /* the one phash2 uses */
+int atom_compare(term a, term b); /* <0, 0, >0: order of the texts by code points */
 size_t atom_count(void);
 
 #endif

@@ -21,8 +21,10 @@ static inline bool term_equal_exact(term a, term b) /* =:= */
     return term_equal_exact_slow(a, b);
 }
 
-uint32_t term_phash2(term t);                     /* full 32-bit value before the range is taken */
-uint32_t term_phash(term t, uint32_t range);      /* erlang:phash/2 */
-uint64_t term_hash(term t, uint64_t seed);        /* internal: maps and tables; xxHash */
+/* Full 32-bit values, before erlang:phash2/1,2 and phash/2 take their range. */
+uint32_t term_phash2(term t);
+uint32_t term_phash(term t);
+/* Internal: maps and tables. Equal for terms that are =:=; no two immediates collide. */
+uint64_t term_hash(term t, uint64_t seed);
 
 #endif

@@ -11,6 +11,8 @@ size_t map_size(term map);
 term map_get(term map, term key);
 /* New map; shares what it can. Never fails. */
 term map_put(struct heap *h, term map, term key, term value);
+/* As map_put for each of n pairs in turn, without the maps in between. */
+term map_put_pairs(struct heap *h, term map, const term *kv, size_t n);
 /* The map itself if the key is absent; *out_value (may be NULL) the removed value or TERM_NONE. */
 term map_remove(struct heap *h, term map, term key, term *out_value);
 /* Later pairs win, as maps:from_list. n pairs: kv[0]=key, kv[1]=value, ... reordered in place. */
@@ -20,6 +22,9 @@ static inline term map_empty(struct heap *h)
     return map_from_pairs(h, NULL, 0);
 }
 term map_merge(struct heap *h, term a, term b); /* b wins */
+
+/* Sorts n pairs by key, in exact term order. */
+void map_sort_pairs(term *kv, size_t n);
 
 /* Iteration, in an order that is fixed for a map's contents. Valid until the next collection. */
 struct map_iter {

@@ -1,0 +1,602 @@
+/* One pass, one explicit stack. A container is allocated when its tag is read and its places are
+ * filled as their terms arrive. Every term takes at least one byte, so a container of n places is
+ * refused when the bytes left cannot cover n and all that outer containers still wait for: what is
+ * allocated stays in proportion to the input.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "lib/base/bytes.h"
+#include "vm/core/arith.h"
+#include "vm/core/atom.h"
+#include "vm/core/bits.h"
+#include "vm/core/etf.h"
+#include "vm/core/etf_tags.h"
+#include "vm/core/fun.h"
+#include "vm/core/map.h"
+#include "vm/core/ref.h"
+#include "vm/core/worklist.h"
+
+struct decoder {
+    struct heap *h;
+    struct bytes_reader in;
+    unsigned flags;
+    size_t owed; /* terms that open containers wait for */
+    struct worklist w;
+};
+
+/* Frames: FRAME_FILL place, n, stride: decode n terms to place, place + stride, ...
+ *         FRAME_MAP  place, pairs (owned), n: make a map of the pairs and put it there */
+enum frame_kind { FRAME_FILL, FRAME_MAP };
+enum { FRAME_WORDS = 4, MAX_PIECE = 1 << 16 };
+
+static void push_frame(struct decoder *d, uintptr_t a, uintptr_t b, uintptr_t c, enum frame_kind kind)
+{
+    uintptr_t *f = worklist_push_n(&d->w, FRAME_WORDS);
+    f[0] = a;
+    f[1] = b;
+    f[2] = c;
+    f[3] = kind;
+}
+
+static void expect(struct decoder *d, uintptr_t *place, size_t n, size_t stride)
+{
+    if (n != 0) {
+        push_frame(d, (uintptr_t) place, n, stride, FRAME_FILL);
+        d->owed += n;
+    }
+}
+
+/* May n more terms follow? */
+static bool can_owe(const struct decoder *d, size_t n)
+{
+    size_t left = bytes_left(&d->in);
+    return n <= left && d->owed <= left - n;
+}
+
+/* Words for a container, all set to []; NULL if there is no memory. */
+static uintptr_t *words_new(struct decoder *d, size_t n)
+{
+    if (n > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n)) {
+        return NULL;
+    }
+    uintptr_t *p = heap_alloc(d->h, n);
+    for (size_t i = 0; i < n; i++) {
+        p[i] = TERM_NIL.word;
+    }
+    return p;
+}
+
+static uint32_t read_u16(struct bytes_reader *r)
+{
+    uint32_t high = bytes_u8(r);
+    return high << 8 | bytes_u8(r);
+}
+
+static uint64_t read_u64(struct bytes_reader *r)
+{
+    uint64_t high = bytes_u32be(r);
+    return high << 32 | bytes_u32be(r);
+}
+
+/* The next n bytes in place; NULL, and the reader bad, if there are not so many. */
+static const uint8_t *read_bytes(struct bytes_reader *r, size_t n)
+{
+    if (r->bad || bytes_left(r) < n) {
+        r->bad = true;
+        return NULL;
+    }
+    const uint8_t *p = r->at;
+    r->at += n;
+    return p;
+}
+
+static term atom_of(struct decoder *d, const uint8_t *text, size_t n, bool latin1)
+{
+    if (text == NULL) {
+        return TERM_NONE;
+    }
+    if ((d->flags & ETF_SAFE) != 0) {
+        return latin1 ? atom_lookup_latin1(text, n) : atom_lookup((const char *) text, n);
+    }
+    return latin1 ? atom_intern_latin1(text, n) : atom_intern((const char *) text, n);
+}
+
+/* TERM_NONE if tag is not an atom's, or the atom cannot be. */
+static term read_atom_of_tag(struct decoder *d, uint8_t tag)
+{
+    size_t n;
+    switch (tag) {
+    case ETF_ATOM:
+    case ETF_ATOM_UTF8:
+        n = read_u16(&d->in);
+        break;
+    case ETF_SMALL_ATOM:
+    case ETF_SMALL_ATOM_UTF8:
+        n = bytes_u8(&d->in);
+        break;
+    default:
+        return TERM_NONE;
+    }
+    return atom_of(d, read_bytes(&d->in, n), n, tag == ETF_ATOM || tag == ETF_SMALL_ATOM);
+}
+
+static term read_atom(struct decoder *d)
+{
+    return read_atom_of_tag(d, bytes_u8(&d->in));
+}
+
+static term read_big(struct decoder *d, size_t n)
+{
+    bool negative = bytes_u8(&d->in) != 0;
+    const uint8_t *p = read_bytes(&d->in, n);
+    if (p == NULL || (n / 8 > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n / 8))) {
+        return TERM_NONE;
+    }
+    return integer_from_bytes_le(d->h, p, n, negative);
+}
+
+static term read_float_text(struct decoder *d)
+{
+    const uint8_t *p = read_bytes(&d->in, ETF_FLOAT_TEXT);
+    char text[ETF_FLOAT_TEXT + 1] = { 0 };
+    if (p == NULL) {
+        return TERM_NONE;
+    }
+    memcpy(text, p, ETF_FLOAT_TEXT);
+    if (text[strspn(text, "+-0123456789.eE ")] != '\0') {
+        return TERM_NONE; /* nan, inf, hexadecimal */
+    }
+    char *end;
+    double f = strtod(text, &end);
+    return end == text || !isfinite(f) ? TERM_NONE : heap_float(d->h, f);
+}
+
+static term read_float(struct decoder *d)
+{
+    uint64_t bits = read_u64(&d->in);
+    double f;
+    memcpy(&f, &bits, sizeof(f));
+    return isfinite(f) ? heap_float(d->h, f) : TERM_NONE;
+}
+
+static term read_binary(struct decoder *d)
+{
+    size_t n = bytes_u32be(&d->in);
+    const uint8_t *p = read_bytes(&d->in, n);
+    return p == NULL ? TERM_NONE : bits_from_bytes(d->h, p, n);
+}
+
+static term read_bit_binary(struct decoder *d)
+{
+    size_t n = bytes_u32be(&d->in);
+    unsigned last = bytes_u8(&d->in);
+    const uint8_t *p = read_bytes(&d->in, n);
+    if (p == NULL || last > 8 || (n == 0) != (last == 0)) {
+        return TERM_NONE;
+    }
+    if (n == 0 || last == 8) {
+        return bits_from_bytes(d->h, p, n);
+    }
+    uint8_t *to;
+    size_t n_bits = (n - 1) * 8 + last;
+    term t = bits_new_bitstring(d->h, n_bits, &to);
+    if (!term_is_none(t)) {
+        bits_copy(to, 0, p, 0, n_bits);
+    }
+    return t;
+}
+
+static bool is_local(term node, uint32_t creation)
+{
+    return term_same(node, ATOM(nonode)) && creation == 0;
+}
+
+static uint32_t read_creation(struct decoder *d, bool wide)
+{
+    return wide ? bytes_u32be(&d->in) : bytes_u8(&d->in) & 3;
+}
+
+/* TAG_EXT_PID and kin; the caller fills in the rest. */
+static uintptr_t *external_new(struct decoder *d, enum term_tag tag, size_t arity, term node, uint32_t creation)
+{
+    uintptr_t *p = heap_alloc(d->h, arity + 1);
+    p[0] = TERM_HEADER(tag, arity);
+    p[1] = node.word;
+    p[2] = creation;
+    return p;
+}
+
+static term read_pid(struct decoder *d, uint8_t tag)
+{
+    term node = read_atom(d);
+    uint32_t number = bytes_u32be(&d->in), serial = bytes_u32be(&d->in);
+    uint32_t creation = read_creation(d, tag == ETF_NEW_PID);
+    if (term_is_none(node) || d->in.bad) {
+        return TERM_NONE;
+    }
+    if (is_local(node, creation)) {
+        bool good = number >> TERM_PID_NUMBER_BITS == 0 && (d->flags & ETF_LITERAL) == 0;
+        return good ? term_from_pid(number, serial) : TERM_NONE;
+    }
+    uintptr_t *p = external_new(d, TAG_EXT_PID, 4, node, creation);
+    p[3] = number;
+    p[4] = serial;
+    return term_from_boxed_ptr(p);
+}
+
+static term read_port(struct decoder *d, uint8_t tag)
+{
+    term node = read_atom(d);
+    uint64_t number = tag == ETF_V4_PORT ? read_u64(&d->in) : bytes_u32be(&d->in);
+    uint32_t creation = read_creation(d, tag != ETF_PORT);
+    if (term_is_none(node) || d->in.bad) {
+        return TERM_NONE;
+    }
+    if (is_local(node, creation)) {
+        bool good = number >> (64 - TERM_SMALL_SHIFT) == 0 && (d->flags & ETF_LITERAL) == 0;
+        return good ? term_from_port(number) : TERM_NONE;
+    }
+    uintptr_t *p = external_new(d, TAG_EXT_PORT, 3, node, creation);
+    p[3] = number;
+    return term_from_boxed_ptr(p);
+}
+
+static term read_ref(struct decoder *d, uint8_t tag)
+{
+    size_t n = tag == ETF_REFERENCE ? 1 : read_u16(&d->in);
+    term node = read_atom(d);
+    uint32_t ids[REF_MAX_NUMBERS] = { 0 };
+    uint32_t creation = 0;
+    if (term_is_none(node) || n == 0 || n > REF_MAX_NUMBERS) {
+        return TERM_NONE;
+    }
+    if (tag != ETF_REFERENCE) {
+        creation = read_creation(d, tag == ETF_NEWER_REFERENCE);
+    }
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = bytes_u32be(&d->in);
+    }
+    if (tag == ETF_REFERENCE) {
+        creation = read_creation(d, false);
+    }
+    if (d->in.bad) {
+        return TERM_NONE;
+    }
+    if (is_local(node, creation) && (n == REF_LOCAL_NUMBERS || n == REF_MAX_NUMBERS)
+        && ids[0] >> REF_FIRST_BITS == 0 && ids[2] >> REF_THIRD_BITS == 0 && ids[3] >> TERM_PID_NUMBER_BITS == 0) {
+        uint64_t id = ids[0] | (uint64_t) ids[1] << REF_FIRST_BITS | (uint64_t) ids[2] << (REF_FIRST_BITS + 32);
+        uintptr_t alias = n == REF_MAX_NUMBERS ? term_from_pid(ids[3], ids[4]).word : 0;
+        return (d->flags & ETF_LITERAL) != 0 ? TERM_NONE : heap_ref(d->h, id, alias);
+    }
+    uintptr_t *p = external_new(d, TAG_EXT_REF, 3 + n, node, creation);
+    p[3] = n;
+    for (size_t i = 0; i < n; i++) {
+        p[4 + i] = ids[i];
+    }
+    return term_from_boxed_ptr(p);
+}
+
+static bool read_int32(struct decoder *d, int64_t *out)
+{
+    switch (bytes_u8(&d->in)) {
+    case ETF_SMALL_INTEGER:
+        *out = bytes_u8(&d->in);
+        return !d->in.bad;
+    case ETF_INTEGER:
+        *out = (int32_t) bytes_u32be(&d->in);
+        return !d->in.bad;
+    case ETF_SMALL_BIG: {
+        uint8_t n = bytes_u8(&d->in), sign = bytes_u8(&d->in);
+        uint8_t b[4] = { 0 };
+        *out = n <= sizeof(b) && bytes_take(&d->in, b, n)
+            ? (int64_t) (b[0] | (uint32_t) b[1] << 8 | (uint32_t) b[2] << 16 | (uint32_t) b[3] << 24) : -1;
+        return n <= sizeof(b) && sign == 0 && !d->in.bad;
+    }
+    default:
+        return false;
+    }
+}
+
+static term read_fun(struct decoder *d)
+{
+    uint8_t uniq[16];
+    int64_t old_index, old_uniq;
+    bytes_u32be(&d->in); /* size: only for those who skip funs */
+    uint8_t arity = bytes_u8(&d->in);
+    bytes_take(&d->in, uniq, sizeof(uniq));
+    uint32_t index = bytes_u32be(&d->in);
+    size_t n_free = bytes_u32be(&d->in);
+    term module = read_atom(d);
+    if (term_is_none(module) || !read_int32(d, &old_index) || !read_int32(d, &old_uniq)) {
+        return TERM_NONE;
+    }
+    uint8_t tag = bytes_u8(&d->in);
+    if (tag != ETF_PID && tag != ETF_NEW_PID) {
+        return TERM_NONE;
+    }
+    term pid = read_pid(d, tag);
+    uintptr_t *p = term_is_none(pid) || !can_owe(d, n_free) ? NULL : words_new(d, HEAP_FUN_WORDS(n_free));
+    if (p == NULL) {
+        return TERM_NONE;
+    }
+    p[0] = TERM_HEADER(TAG_FUN, n_free + 2);
+    p[1] = (uintptr_t) fun_entry_get(module, index, uniq, (uint32_t) old_uniq, arity, (uint32_t) n_free, TERM_NONE);
+    p[2] = pid.word;
+    expect(d, p + 3, n_free, 1);
+    return term_from_boxed_ptr(p);
+}
+
+static term read_export(struct decoder *d)
+{
+    term module = read_atom(d), function = read_atom(d);
+    int64_t arity;
+    if (term_is_none(module) || term_is_none(function) || bytes_u8(&d->in) != ETF_SMALL_INTEGER) {
+        return TERM_NONE;
+    }
+    arity = bytes_u8(&d->in);
+    if (d->in.bad) {
+        return TERM_NONE;
+    }
+    struct export *e = (d->flags & ETF_SAFE) != 0 ? export_lookup(module, function, (uint32_t) arity)
+                                                  : export_get(module, function, (uint32_t) arity);
+    if (e == NULL) {
+        return TERM_NONE;
+    }
+    uintptr_t *p = heap_alloc(d->h, HEAP_EXPORT_WORDS);
+    p[0] = TERM_HEADER(TAG_EXPORT, HEAP_EXPORT_WORDS - 1);
+    p[1] = (uintptr_t) e;
+    return term_from_boxed_ptr(p);
+}
+
+static term read_tuple(struct decoder *d, size_t n)
+{
+    uintptr_t *p = can_owe(d, n) ? words_new(d, HEAP_TUPLE_WORDS(n)) : NULL;
+    if (p == NULL) {
+        return TERM_NONE;
+    }
+    p[0] = TERM_HEADER(TAG_TUPLE, n);
+    expect(d, p + 1, n, 1);
+    return term_from_boxed_ptr(p);
+}
+
+/* n cells in a row, linked. pre: n > 0 */
+static uintptr_t *cells_new(struct decoder *d, size_t n)
+{
+    uintptr_t *p = words_new(d, HEAP_CONS_WORDS * n);
+    for (size_t i = 0; p != NULL && i + 1 < n; i++) {
+        p[2 * i + 1] = term_from_list_ptr(&p[2 * i + 2]).word;
+    }
+    return p;
+}
+
+static term read_list(struct decoder *d, uintptr_t *place)
+{
+    size_t n = bytes_u32be(&d->in);
+    if (n == 0) { /* its tail is all there is */
+        expect(d, place, 1, 1);
+        return TERM_NIL;
+    }
+    uintptr_t *p = can_owe(d, n + 1) ? cells_new(d, n) : NULL;
+    if (p == NULL) {
+        return TERM_NONE;
+    }
+    expect(d, &p[2 * n - 1], 1, 1);
+    expect(d, p, n, 2);
+    return term_from_list_ptr(p);
+}
+
+static term read_string(struct decoder *d)
+{
+    size_t n = read_u16(&d->in);
+    const uint8_t *text = read_bytes(&d->in, n);
+    if (text == NULL || n == 0) {
+        return text == NULL ? TERM_NONE : TERM_NIL;
+    }
+    uintptr_t *p = cells_new(d, n);
+    for (size_t i = 0; p != NULL && i < n; i++) {
+        p[2 * i] = term_from_small(text[i]).word;
+    }
+    return p == NULL ? TERM_NONE : term_from_list_ptr(p);
+}
+
+static term read_map(struct decoder *d, uintptr_t *place)
+{
+    size_t n = bytes_u32be(&d->in);
+    if (n == 0 || !can_owe(d, 2 * n)) {
+        return n == 0 && !d->in.bad ? map_empty(d->h) : TERM_NONE;
+    }
+    term *pairs = vm_try_alloc(2 * n * sizeof(*pairs));
+    if (pairs == NULL) {
+        return TERM_NONE;
+    }
+    push_frame(d, (uintptr_t) place, (uintptr_t) pairs, n, FRAME_MAP);
+    expect(d, (uintptr_t *) pairs, 2 * n, 1);
+    return TERM_NIL;
+}
+
+/* One term without its inner ones, which are then expected. TERM_NONE: no term. */
+static term read_term(struct decoder *d, uintptr_t *place)
+{
+    uint8_t tag = bytes_u8(&d->in);
+    switch (tag) {
+    case ETF_SMALL_INTEGER:
+        return term_from_small(bytes_u8(&d->in));
+    case ETF_INTEGER:
+        return term_from_small((int32_t) bytes_u32be(&d->in));
+    case ETF_SMALL_BIG:
+        return read_big(d, bytes_u8(&d->in));
+    case ETF_LARGE_BIG:
+        return read_big(d, bytes_u32be(&d->in));
+    case ETF_NEW_FLOAT:
+        return read_float(d);
+    case ETF_FLOAT:
+        return read_float_text(d);
+    case ETF_ATOM:
+    case ETF_SMALL_ATOM:
+    case ETF_ATOM_UTF8:
+    case ETF_SMALL_ATOM_UTF8:
+        return read_atom_of_tag(d, tag);
+    case ETF_BINARY:
+        return read_binary(d);
+    case ETF_BIT_BINARY:
+        return read_bit_binary(d);
+    case ETF_NIL:
+        return TERM_NIL;
+    case ETF_STRING:
+        return read_string(d);
+    case ETF_LIST:
+        return read_list(d, place);
+    case ETF_SMALL_TUPLE:
+        return read_tuple(d, bytes_u8(&d->in));
+    case ETF_LARGE_TUPLE:
+        return read_tuple(d, bytes_u32be(&d->in));
+    case ETF_MAP:
+        return read_map(d, place);
+    case ETF_PID:
+    case ETF_NEW_PID:
+        return read_pid(d, tag);
+    case ETF_PORT:
+    case ETF_NEW_PORT:
+    case ETF_V4_PORT:
+        return read_port(d, tag);
+    case ETF_REFERENCE:
+    case ETF_NEW_REFERENCE:
+    case ETF_NEWER_REFERENCE:
+        return read_ref(d, tag);
+    case ETF_NEW_FUN:
+        return read_fun(d);
+    case ETF_EXPORT:
+        return read_export(d);
+    default:
+        return TERM_NONE;
+    }
+}
+
+static bool finish_map(struct decoder *d, uintptr_t *place, term *pairs, size_t n)
+{
+    term map = map_from_pairs(d->h, pairs, n);
+    vm_free(pairs);
+    *place = map.word;
+    return map_size(map) == n; /* no key twice */
+}
+
+static bool step(struct decoder *d)
+{
+    uintptr_t *f = d->w.words + d->w.n - FRAME_WORDS;
+    uintptr_t *place = (uintptr_t *) f[0];
+    if (f[3] == FRAME_MAP) {
+        term *pairs = (term *) f[1];
+        size_t n = f[2];
+        d->w.n -= FRAME_WORDS;
+        return finish_map(d, place, pairs, n);
+    }
+    f[0] = (uintptr_t) (place + f[2]);
+    if (--f[1] == 0) {
+        d->w.n -= FRAME_WORDS;
+    }
+    d->owed--;
+    term t = read_term(d, place);
+    *place = t.word;
+    return !term_is_none(t) && !d->in.bad;
+}
+
+static term decode(struct decoder *d)
+{
+    uintptr_t result = TERM_NONE.word;
+    bool good = true;
+    worklist_init(&d->w);
+    d->owed = 0;
+    expect(d, &result, 1, 1);
+    while (good && !worklist_is_empty(&d->w)) {
+        good = step(d);
+    }
+    for (; !worklist_is_empty(&d->w); d->w.n -= FRAME_WORDS) {
+        const uintptr_t *f = d->w.words + d->w.n - FRAME_WORDS;
+        if (f[3] == FRAME_MAP) {
+            vm_free((void *) f[1]);
+        }
+    }
+    worklist_destroy(&d->w);
+    return good ? (term) { result } : TERM_NONE;
+}
+
+static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
+{
+    (void) opaque;
+    return vm_try_alloc((size_t) items * size);
+}
+
+static void zlib_free(void *opaque, void *p)
+{
+    (void) opaque;
+    vm_free(p);
+}
+
+/* Inflates all of in. The output grows as it comes, up to the declared size, which it must reach.
+ * vm_free the result; NULL if the data are wrong or memory is short. */
+static uint8_t *inflate_all(struct bytes_reader *in, size_t declared)
+{
+    z_stream z = { .zalloc = zlib_alloc, .zfree = zlib_free, .next_in = (Bytef *) (uintptr_t) in->at };
+    size_t capacity = declared < MAX_PIECE ? declared + 1 : MAX_PIECE, used = 0;
+    uint8_t *out = vm_try_alloc(capacity);
+    if (out == NULL || inflateInit(&z) != Z_OK) {
+        vm_free(out);
+        return NULL;
+    }
+    int status = Z_OK;
+    while (status == Z_OK) {
+        if (used == capacity) { /* declared + 1 bytes at most: one more than right tells a liar */
+            size_t next = capacity < declared + 1 - capacity ? 2 * capacity : declared + 1;
+            uint8_t *grown = used > declared ? NULL : vm_try_alloc(next);
+            if (grown == NULL) {
+                break;
+            }
+            memcpy(grown, out, used);
+            vm_free(out);
+            out = grown;
+            capacity = next;
+        }
+        size_t left = bytes_left(in) - (size_t) (z.next_in - in->at);
+        z.avail_in = left < UINT32_MAX ? (uInt) left : UINT32_MAX;
+        z.next_out = out + used;
+        z.avail_out = capacity - used < MAX_PIECE ? (uInt) (capacity - used) : MAX_PIECE;
+        status = inflate(&z, Z_NO_FLUSH);
+        used = (size_t) (z.next_out - out);
+    }
+    in->at = z.next_in;
+    inflateEnd(&z);
+    if (status != Z_STREAM_END || used != declared) {
+        vm_free(out);
+        return NULL;
+    }
+    return out;
+}
+
+term etf_decode(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, size_t *out_used)
+{
+    struct decoder d = { .h = h, .in = { .at = bytes, .end = bytes + n }, .flags = flags };
+    term t = TERM_NONE;
+    if (bytes_u8(&d.in) != ETF_VERSION) {
+        return TERM_NONE;
+    }
+    if (bytes_left(&d.in) > 5 && *d.in.at == ETF_COMPRESSED) {
+        struct bytes_reader outer = d.in;
+        bytes_u8(&outer);
+        size_t declared = bytes_u32be(&outer);
+        uint8_t *plain = inflate_all(&outer, declared);
+        if (plain != NULL) {
+            d.in = (struct bytes_reader) { .at = plain, .end = plain + declared };
+            t = decode(&d);
+            vm_free(plain);
+        }
+        d.in = outer;
+    } else {
+        t = decode(&d);
+    }
+    if (out_used != NULL) {
+        *out_used = n - bytes_left(&d.in);
+    }
+    return t;
+}

@@ -1,0 +1,474 @@
+/* The same walk twice: first with `to` NULL, which only counts, then into a buffer of that size. */
+#include <math.h>
+#include <stdio.h>
+#include <zlib.h>
+
+#include "vm/core/arith.h"
+#include "vm/core/atom.h"
+#include "vm/core/bits.h"
+#include "vm/core/etf.h"
+#include "vm/core/etf_tags.h"
+#include "vm/core/fun.h"
+#include "vm/core/map.h"
+#include "vm/core/ref.h"
+#include "vm/core/worklist.h"
+
+struct encoder {
+    uint8_t *to; /* NULL: count only */
+    size_t n;    /* bytes so far */
+    unsigned flags;
+    bool too_big; /* something has a size that the format cannot hold */
+    struct worklist w;
+};
+
+/* On the worklist: terms, and these with one word of data below them. */
+enum {
+    MARK_TAIL = TERM_IMMED2_CATCH,                            /* what is left of a list */
+    MARK_FUN_END = TERM_IMMED2_CATCH | 1 << TERM_ATOM_SHIFT,  /* where a fun's size goes */
+};
+
+enum { MAX_STRING = UINT16_MAX };
+
+static void put_bytes(struct encoder *e, const void *bytes, size_t n)
+{
+    if (e->to != NULL) {
+        memcpy(e->to + e->n, bytes, n);
+    }
+    e->n += n;
+}
+
+static void put_u8(struct encoder *e, unsigned v)
+{
+    if (e->to != NULL) {
+        e->to[e->n] = (uint8_t) v;
+    }
+    e->n++;
+}
+
+static void put_u16(struct encoder *e, unsigned v)
+{
+    put_u8(e, v >> 8);
+    put_u8(e, v);
+}
+
+static void store_u32(uint8_t *to, uint32_t v)
+{
+    to[0] = (uint8_t) (v >> 24);
+    to[1] = (uint8_t) (v >> 16);
+    to[2] = (uint8_t) (v >> 8);
+    to[3] = (uint8_t) v;
+}
+
+static void put_u32(struct encoder *e, size_t v)
+{
+    e->too_big |= v > UINT32_MAX;
+    if (e->to != NULL) {
+        store_u32(e->to + e->n, (uint32_t) v);
+    }
+    e->n += 4;
+}
+
+static void put_u64(struct encoder *e, uint64_t v)
+{
+    put_u32(e, (uint32_t) (v >> 32));
+    put_u32(e, (uint32_t) v);
+}
+
+/* Latin-1 where that can be, else UTF-8; minor version 2: always UTF-8. */
+static void put_atom(struct encoder *e, term atom)
+{
+    struct atom_text text = atom_text(atom);
+    const uint8_t *s = (const uint8_t *) text.utf8;
+    uint8_t latin1[ATOM_MAX_CHARS];
+    size_t n = 0;
+    bool narrow = (e->flags & ETF_MINOR_VERSION_2) == 0;
+    for (size_t i = 0; narrow && i < text.bytes; i++) {
+        narrow = s[i] < 0xC4; /* beyond: above U+00FF */
+        latin1[n < sizeof(latin1) ? n : 0] = s[i] < 0x80 ? s[i] : (uint8_t) (s[i] << 6 | (s[i + 1] & 0x3F));
+        i += s[i] >= 0x80;
+        n++;
+    }
+    if (narrow) {
+        put_u8(e, ETF_ATOM);
+        put_u16(e, (unsigned) n);
+        put_bytes(e, latin1, n);
+    } else {
+        bool is_short = text.bytes <= UINT8_MAX;
+        put_u8(e, is_short ? ETF_SMALL_ATOM_UTF8 : ETF_ATOM_UTF8);
+        if (is_short) {
+            put_u8(e, text.bytes);
+        } else {
+            put_u16(e, text.bytes);
+        }
+        put_bytes(e, s, text.bytes);
+    }
+}
+
+static void put_big(struct encoder *e, term t)
+{
+    size_t n = integer_byte_size(t);
+    if (n <= UINT8_MAX) {
+        put_u8(e, ETF_SMALL_BIG);
+        put_u8(e, (unsigned) n);
+    } else {
+        put_u8(e, ETF_LARGE_BIG);
+        put_u32(e, n);
+    }
+    put_u8(e, integer_is_negative(t));
+    if (e->to != NULL) {
+        integer_to_bytes_le(t, e->to + e->n, n);
+    }
+    e->n += n;
+}
+
+static void put_small(struct encoder *e, term t)
+{
+    intptr_t i = term_to_small(t);
+    if (i >= 0 && i <= UINT8_MAX) {
+        put_u8(e, ETF_SMALL_INTEGER);
+        put_u8(e, (unsigned) i);
+    } else if (i >= INT32_MIN && i <= INT32_MAX) {
+        put_u8(e, ETF_INTEGER);
+        put_u32(e, (uint32_t) i);
+    } else {
+        put_big(e, t);
+    }
+}
+
+static void put_float(struct encoder *e, term t)
+{
+    double d = term_to_double(t);
+    if ((e->flags & ETF_MINOR_VERSION_0) != 0) {
+        char text[64] = { 0 };
+        snprintf(text, sizeof(text), "%.20e", d);
+        put_u8(e, ETF_FLOAT);
+        put_bytes(e, text, ETF_FLOAT_TEXT);
+    } else {
+        uint64_t bits;
+        memcpy(&bits, &d, sizeof(bits));
+        put_u8(e, ETF_NEW_FLOAT);
+        put_u64(e, bits);
+    }
+}
+
+static void put_bits(struct encoder *e, term t)
+{
+    struct bits_view v = bits_view(t);
+    size_t n = (v.size + 7) / 8;
+    put_u8(e, v.size % 8 == 0 ? ETF_BINARY : ETF_BIT_BINARY);
+    put_u32(e, n);
+    if (v.size % 8 != 0) {
+        put_u8(e, v.size % 8);
+    }
+    if (e->to != NULL && n > 0) {
+        if (v.size % 8 != 0) {
+            e->to[e->n + n - 1] = 0;
+        }
+        bits_copy(e->to + e->n, 0, v.bytes, v.offset, v.size);
+    }
+    e->n += n;
+}
+
+static void put_pid(struct encoder *e, term t)
+{
+    bool local = term_is_local_pid(t);
+    const uintptr_t *p = local ? NULL : term_words(t);
+    put_u8(e, ETF_NEW_PID);
+    put_atom(e, local ? ATOM(nonode) : (term) { p[1] });
+    put_u32(e, local ? term_pid_number(t) : p[3]);
+    put_u32(e, local ? term_pid_serial(t) : p[4]);
+    put_u32(e, local ? 0 : p[2]);
+}
+
+static void put_port(struct encoder *e, term t)
+{
+    bool local = term_is_local_port(t);
+    const uintptr_t *p = local ? NULL : term_words(t);
+    uint64_t number = local ? term_port_number(t) : p[3];
+    bool wide = number >> 28 != 0;
+    put_u8(e, wide ? ETF_V4_PORT : ETF_NEW_PORT);
+    put_atom(e, local ? ATOM(nonode) : (term) { p[1] });
+    if (wide) {
+        put_u64(e, number);
+    } else {
+        put_u32(e, number);
+    }
+    put_u32(e, local ? 0 : p[2]);
+}
+
+static void put_ref(struct encoder *e, term t)
+{
+    struct ref_numbers r = term_ref_numbers(t);
+    put_u8(e, ETF_NEWER_REFERENCE);
+    put_u16(e, r.n);
+    put_atom(e, r.node);
+    put_u32(e, r.creation);
+    for (size_t i = 0; i < r.n; i++) {
+        put_u32(e, r.ids[i]);
+    }
+}
+
+static void push_terms(struct encoder *e, const term *terms, size_t n)
+{
+    uintptr_t *f = worklist_push_n(&e->w, n);
+    for (size_t i = 0; i < n; i++) {
+        f[i] = terms[n - 1 - i].word;
+    }
+}
+
+static void push_marked(struct encoder *e, uintptr_t data, uintptr_t mark)
+{
+    uintptr_t *f = worklist_push_n(&e->w, 2);
+    f[0] = data;
+    f[1] = mark;
+}
+
+static void put_fun(struct encoder *e, term t)
+{
+    const struct fun_entry *f = term_fun_entry(t);
+    put_u8(e, ETF_NEW_FUN);
+    push_marked(e, e->n, MARK_FUN_END);
+    put_u32(e, 0);
+    put_u8(e, f->arity);
+    put_bytes(e, f->uniq, sizeof(f->uniq));
+    put_u32(e, f->index);
+    put_u32(e, term_fun_n_free(t));
+    put_atom(e, f->module);
+    put_small(e, term_from_small(f->index));
+    put_small(e, term_from_small(f->old_uniq));
+    put_pid(e, (term) { term_words(t)[2] });
+    push_terms(e, term_fun_free_vars(t), term_fun_n_free(t));
+}
+
+static void put_export(struct encoder *e, term t)
+{
+    const struct export *x = term_export(t);
+    put_u8(e, ETF_EXPORT);
+    put_atom(e, x->module);
+    put_atom(e, x->function);
+    put_small(e, term_from_small(x->arity));
+}
+
+static void put_tuple(struct encoder *e, term t)
+{
+    size_t n = term_arity(t);
+    if (n <= UINT8_MAX) {
+        put_u8(e, ETF_SMALL_TUPLE);
+        put_u8(e, (unsigned) n);
+    } else {
+        put_u8(e, ETF_LARGE_TUPLE);
+        put_u32(e, n);
+    }
+    push_terms(e, (const term *) &term_words(t)[1], n);
+}
+
+static void put_map(struct encoder *e, term t)
+{
+    size_t n = map_size(t);
+    put_u8(e, ETF_MAP);
+    put_u32(e, n);
+    /* Last pair first, each value below its key. */
+    term *f = (term *) worklist_push_n(&e->w, 2 * n);
+    struct map_iter it;
+    map_iter_init_last(&it, t);
+    for (size_t i = 0; i < n; i++) {
+        VM_REQUIRE(map_iter_prev(&it, &f[2 * i + 1], &f[2 * i]));
+    }
+    if (n > MAP_FLAT_MAX && (e->flags & ETF_DETERMINISTIC) != 0 && e->to != NULL) {
+        term *kv = vm_alloc(2 * n * sizeof(*kv));
+        for (size_t i = 0; i < 2 * n; i++) {
+            kv[i] = f[2 * n - 1 - i];
+        }
+        map_sort_pairs(kv, n);
+        for (size_t i = 0; i < 2 * n; i++) {
+            f[i] = kv[2 * n - 1 - i];
+        }
+        vm_free(kv);
+    }
+}
+
+/* A leaf, or the head of a container whose inner terms are pushed. Lists: see put_list. */
+static void put_term(struct encoder *e, term t)
+{
+    if (term_is_small(t)) {
+        put_small(e, t);
+    } else if (term_is_atom(t)) {
+        put_atom(e, t);
+    } else if (term_is_nil(t)) {
+        put_u8(e, ETF_NIL);
+    } else if (term_is_pid(t)) {
+        put_pid(e, t);
+    } else if (term_is_port(t)) {
+        put_port(e, t);
+    } else if (term_is_ref(t)) {
+        put_ref(e, t);
+    } else if (term_is_big(t)) {
+        put_big(e, t);
+    } else if (term_is_float(t)) {
+        put_float(e, t);
+    } else if (term_is_bits(t)) {
+        put_bits(e, t);
+    } else if (term_is_tuple(t)) {
+        put_tuple(e, t);
+    } else if (term_is_map(t)) {
+        put_map(e, t);
+    } else if (term_has_tag(t, TAG_FUN)) {
+        put_fun(e, t);
+    } else {
+        VM_REQUIRE(term_has_tag(t, TAG_EXPORT));
+        put_export(e, t);
+    }
+}
+
+/* Elements up to one that is a container: that one and the rest go to the worklist. */
+static void put_elements(struct encoder *e, term t)
+{
+    while (term_is_cons(t)) {
+        term head = term_head(t);
+        t = term_tail(t);
+        size_t before = e->w.n;
+        if (term_is_cons(head) || term_is_boxed(head)) {
+            push_marked(e, t.word, MARK_TAIL);
+            worklist_push(&e->w, head.word);
+            return;
+        }
+        put_term(e, head);
+        VM_ASSERT(e->w.n == before);
+    }
+    worklist_push(&e->w, t.word);
+}
+
+static void put_list(struct encoder *e, term t)
+{
+    size_t n = 0;
+    bool bytes = true;
+    term at = t;
+    for (; term_is_cons(at); at = term_tail(at), n++) {
+        term head = term_head(at);
+        bytes = bytes && term_is_small(head) && term_to_small(head) >= 0 && term_to_small(head) <= UINT8_MAX;
+    }
+    if (!bytes || n > MAX_STRING || !term_is_nil(at)) {
+        put_u8(e, ETF_LIST);
+        put_u32(e, n);
+        put_elements(e, t);
+        return;
+    }
+    put_u8(e, ETF_STRING);
+    put_u16(e, (unsigned) n);
+    for (at = t; term_is_cons(at); at = term_tail(at)) {
+        put_u8(e, (unsigned) term_to_small(term_head(at)));
+    }
+}
+
+static void encode(struct encoder *e, term t)
+{
+    worklist_init(&e->w);
+    put_u8(e, ETF_VERSION);
+    worklist_push(&e->w, t.word);
+    while (!worklist_is_empty(&e->w)) {
+        uintptr_t word = worklist_pop(&e->w);
+        if (word == MARK_TAIL) {
+            put_elements(e, (term) { worklist_pop(&e->w) });
+        } else if (word == MARK_FUN_END) {
+            size_t start = worklist_pop(&e->w);
+            e->too_big |= e->n - start > UINT32_MAX;
+            if (e->to != NULL) {
+                store_u32(e->to + start, (uint32_t) (e->n - start));
+            }
+        } else if (term_is_cons((term) { word })) {
+            put_list(e, (term) { word });
+        } else {
+            put_term(e, (term) { word });
+        }
+    }
+    worklist_destroy(&e->w);
+}
+
+size_t etf_encoded_size(term t, unsigned flags)
+{
+    struct encoder e = { .flags = flags };
+    encode(&e, t);
+    return e.too_big ? 0 : e.n;
+}
+
+uint8_t *etf_encode_to(uint8_t *to, term t, unsigned flags)
+{
+    struct encoder e = { .to = to, .flags = flags };
+    encode(&e, t);
+    return to + e.n;
+}
+
+static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
+{
+    (void) opaque;
+    return vm_try_alloc((size_t) items * size);
+}
+
+static void zlib_free(void *opaque, void *p)
+{
+    (void) opaque;
+    vm_free(p);
+}
+
+/* Deflates n bytes to at most max bytes; 0 if they do not fit. */
+static size_t deflate_all(uint8_t *to, size_t max, const uint8_t *from, size_t n, int level)
+{
+    z_stream z = { .zalloc = zlib_alloc, .zfree = zlib_free, .next_in = (Bytef *) (uintptr_t) from, .next_out = to };
+    if (deflateInit(&z, level) != Z_OK) {
+        return 0;
+    }
+    int status = Z_OK;
+    while (status == Z_OK && max > (size_t) (z.next_out - to)) {
+        size_t in = n - (size_t) (z.next_in - from), out = max - (size_t) (z.next_out - to);
+        z.avail_in = in < UINT32_MAX ? (uInt) in : UINT32_MAX;
+        z.avail_out = out < UINT32_MAX ? (uInt) out : UINT32_MAX;
+        status = deflate(&z, in <= UINT32_MAX ? Z_FINISH : Z_NO_FLUSH);
+    }
+    deflateEnd(&z);
+    return status == Z_STREAM_END ? (size_t) (z.next_out - to) : 0;
+}
+
+/* version, tag, size of the term without its version byte, deflated bytes */
+enum { COMPRESSED_HEADER = 6 };
+
+static term compress_encoded(struct heap *h, const uint8_t *plain, size_t size, int level)
+{
+    uint8_t *packed = vm_try_alloc(size);
+    if (packed == NULL) {
+        return TERM_NONE;
+    }
+    size_t n = size <= COMPRESSED_HEADER || size - 1 > UINT32_MAX
+        ? 0 : deflate_all(packed + COMPRESSED_HEADER, size - COMPRESSED_HEADER, plain + 1, size - 1, level);
+    packed[0] = ETF_VERSION;
+    packed[1] = ETF_COMPRESSED;
+    store_u32(packed + 2, (uint32_t) (size - 1));
+    term t = n != 0 ? bits_from_bytes(h, packed, n + COMPRESSED_HEADER) : bits_from_bytes(h, plain, size);
+    vm_free(packed);
+    return t;
+}
+
+term etf_encode(struct heap *h, term t, unsigned flags)
+{
+    size_t size = etf_encoded_size(t, flags);
+    int level = (int) (flags & ETF_COMPRESSED_LEVEL_MASK);
+    if (size == 0) {
+        return TERM_NONE;
+    }
+    if (level != 0) {
+        uint8_t *plain = vm_try_alloc(size);
+        if (plain == NULL) {
+            return TERM_NONE;
+        }
+        etf_encode_to(plain, t, flags);
+        term packed = compress_encoded(h, plain, size, level);
+        vm_free(plain);
+        return packed;
+    }
+    uint8_t *to;
+    term bin = bits_new_binary(h, size, &to);
+    if (!term_is_none(bin)) {
+        uint8_t *end = etf_encode_to(to, t, flags);
+        VM_REQUIRE(end == to + size);
+    }
+    return bin;
+}
