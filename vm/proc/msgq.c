@@ -14,6 +14,12 @@ struct msgq_marks {
     uint32_t next_serial;
 };
 
+/* Values of pinned messages; TERM_NIL where none is. message.pin is the index + 1. */
+struct msgq_pins {
+    uint32_t n, capacity;
+    term values[];
+};
+
 void msgq_append(struct proc *p, struct message *m)
 {
     m->next = NULL;
@@ -22,7 +28,7 @@ void msgq_append(struct proc *p, struct message *m)
     p->n_messages++;
 }
 
-struct message *msgq_unlink(struct proc *p, struct message **link)
+static struct message *unlink_message(struct proc *p, struct message **link)
 {
     struct message *m = *link;
     *link = m->next;
@@ -65,12 +71,67 @@ void msgq_reset(struct proc *p)
     p->msg_save = &p->msg_first;
 }
 
+term message_value(const struct proc *p, const struct message *m)
+{
+    return m->pin == 0 ? m->value : p->pins->values[m->pin - 1];
+}
+
+static void unpin(struct proc *p, struct message *m)
+{
+    if (m->pin == 0) {
+        return;
+    }
+    p->pins->values[m->pin - 1] = TERM_NIL;
+    m->pin = 0;
+    while (p->pins->n > 0 && term_is_nil(p->pins->values[p->pins->n - 1])) {
+        p->pins->n--;
+    }
+}
+
+void msgq_pin(struct proc *p)
+{
+    struct message *m = *p->msg_save;
+    if (m == NULL || m->frag.words == NULL) {
+        return;
+    }
+    struct heap_frag *f = vm_alloc(sizeof(*f));
+    *f = m->frag;
+    m->frag = (struct heap_frag) { 0 };
+    struct msgq_pins *pins = p->pins;
+    uint32_t n = pins == NULL ? 0 : pins->n;
+    if (pins == NULL || n == pins->capacity) {
+        uint32_t capacity = pins == NULL ? 4 : 2 * pins->capacity;
+        pins = p->pins = vm_realloc(pins, sizeof(*pins) + capacity * sizeof(term));
+        pins->capacity = capacity;
+    }
+    pins->values[n] = m->value;
+    pins->n = n + 1;
+    m->pin = n + 1;
+    heap_attach_frag(&p->heap, f);
+}
+
+struct heap_roots msgq_pinned_roots(struct proc *p)
+{
+    return (struct heap_roots) {
+        .terms = p->pins == NULL ? NULL : p->pins->values,
+        .n = p->pins == NULL ? 0 : p->pins->n,
+    };
+}
+
+void msgq_drop(struct proc *p, struct message **link)
+{
+    struct message *m = unlink_message(p, link);
+    unpin(p, m);
+    message_free(m);
+}
+
 term msgq_take(struct proc *p)
 {
-    struct message *m = msgq_unlink(p, p->msg_save);
+    struct message *m = unlink_message(p, p->msg_save);
     p->msg_save = &p->msg_first;
-    term value = m->value;
+    term value = message_value(p, m);
     if (m->frag.words == NULL) {
+        unpin(p, m);
         vm_free(m);
     } else {
         heap_attach_frag(&p->heap, &m->frag);

@@ -167,6 +167,7 @@ struct proc *proc_new(struct proc *parent, term m, term f, term args, const stru
 
 void proc_start(struct proc *p)
 {
+    atomic_store_explicit(&p->shared->hidden, p->is_system, memory_order_relaxed);
     sched_enqueue(p);
 }
 
@@ -247,6 +248,7 @@ static void free_proc(struct proc *p)
         vm_free(p->args);
     }
     vm_free(p->marks);
+    vm_free(p->pins);
     vm_free(p->rare);
     vm_free(p);
 }

@@ -70,6 +70,7 @@ struct proc {
     /* Signals and messages; see signal.h. Kept by vm/proc. */
     struct message *msg_first, **msg_last, **msg_save; /* save: next one the receive looks at */
     struct msgq_marks *marks; /* receive marks; NULL: none set so far */
+    struct msgq_pins *pins;   /* values of queued messages that had to move to the heap; NULL: none so far */
     size_t n_messages;
     struct proc_links *links; /* links, monitors, aliases, own timers; NULL: none */
 
@@ -156,8 +157,8 @@ static inline void proc_request_gc(struct proc *p, bool full)
     }
 }
 
-/* Called on p's own thread when it ends, before links and monitors hear of it: owned tables,
- * monitors of NIFs. Register at start, before schedulers run. */
+/* Called on p's own thread when it ends, without locks; proc_alive(p->id) is already false, links and
+ * monitors hear of it after that: owned tables, monitors of NIFs. Register before schedulers run. */
 void proc_on_exit_hook(void (*fn)(struct proc *p));
 
 /* Room for n live registers in p->args. */

@@ -2,6 +2,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/lock.h"
+#include "vm/proc/links.h"
 #include "vm/proc/sched.h"
 
 enum { CACHE_SLOTS = 64, REFILL_SLOTS = 16 };
@@ -130,6 +131,7 @@ term table_open(struct proc_shared *s, struct proc *p)
     atomic_store_explicit(&s->name, 0, memory_order_relaxed);
     atomic_store_explicit(&s->pending, PENDING_NONE, memory_order_relaxed);
     atomic_store_explicit(&s->status, STATUS_RUNNABLE, memory_order_relaxed);
+    atomic_store_explicit(&s->hidden, false, memory_order_relaxed);
     atomic_store_explicit(&s->inbox, inbox_tag(s->serial), memory_order_release);
     atomic_store_explicit(&s->pid, pid.word, memory_order_release);
     atomic_fetch_add_explicit(&n_alive, 1, memory_order_relaxed);
@@ -210,15 +212,8 @@ bool inbox_park(struct proc_shared *s)
 
 void proc_wake(term pid)
 {
-    struct proc_shared *s = table_find(pid);
-    if (s == NULL) {
-        return;
-    }
-    uint64_t expected = inbox_tag(term_pid_serial(pid)) | INBOX_WAITING;
-    if (atomic_compare_exchange_strong_explicit(&s->inbox, &expected, expected & ~(uint64_t) INBOX_WAITING,
-            memory_order_acq_rel, memory_order_relaxed)) {
-        sched_enqueue(s->proc);
-    }
+    /* A signal, so that it is not lost when the process is just about to wait. */
+    signal_send_message(pid, &signal_new(SIGNAL_RESUME, TERM_NONE, 0, TERM_NONE, 0)->base);
 }
 
 bool proc_alive(term pid)
@@ -242,7 +237,7 @@ term proc_all_pids(struct heap *h)
     for (uint32_t i = table_used(); i-- > 0;) {
         const struct proc_shared *s = table_slot(i);
         uintptr_t word = atomic_load_explicit(&s->pid, memory_order_acquire);
-        if (word != 0) {
+        if (word != 0 && !atomic_load_explicit(&s->hidden, memory_order_relaxed)) {
             list = heap_cons(h, (term) { word }, list);
         }
     }

@@ -36,6 +36,7 @@ struct proc_shared {
     _Atomic uint32_t next_free;
     uint32_t number, serial;
     _Atomic uint8_t pending; /* enum pending_state: handshake of RUN_PENDING with proc_complete */
+    _Atomic bool hidden;     /* not in processes() */
     _Atomic uint8_t status;  /* enum proc_status: what process_info tells others; a hint */
 } __attribute__((aligned(64)));
 

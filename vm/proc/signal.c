@@ -30,6 +30,7 @@ struct message *message_new(size_t words)
     }
     m->next = NULL;
     m->value = TERM_NONE;
+    m->pin = 0;
     m->kind = SIGNAL_MESSAGE;
     return m;
 }

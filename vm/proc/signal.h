@@ -37,6 +37,7 @@ struct message {
     struct message *next;
     term value;  /* in frag, immediate or literal */
     uint8_t kind; /* enum signal_kind */
+    uint32_t pin; /* 0, or its value is in the pins of the receiver: message_value() */
 };
 /* Every other signal. */
 struct signal {
@@ -103,10 +104,17 @@ bool signal_alias_remove(struct proc *p, term ref);
 
 uint64_t ref_next_id(void); /* unique in this VM, never 0; any thread */
 
+/* A collection while the receive looks at a message it has not taken (a guard that builds): moves that
+ * message's words to the heap and its value to the pins, which are one more array of roots. */
+void msgq_pin(struct proc *p);
+struct heap_roots msgq_pinned_roots(struct proc *p);
+/* The value of a message in p's queue: always by this. */
+term message_value(const struct proc *p, const struct message *m);
+
 /* ---- for vm/proc and the process BIFs ---- */
 
-/* Takes a message out of the queue; the caller owns it. link: what points to it. */
-struct message *msgq_unlink(struct proc *p, struct message **link);
+/* Takes a message out of the queue and frees it. link: what points to it. */
+void msgq_drop(struct proc *p, struct message **link);
 void msgq_append(struct proc *p, struct message *m);
 
 #endif

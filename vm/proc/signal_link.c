@@ -286,9 +286,9 @@ static uint64_t ref_id(term ref)
 static void flush_down(struct proc *p, uint64_t id)
 {
     for (struct message **at = &p->msg_first; *at != NULL; at = &(*at)->next) {
-        term v = (*at)->value;
+        term v = message_value(p, *at);
         if (term_is_tuple_of(v, 5) && ref_id(term_tuple_get(v, 1)) == id) {
-            message_free(msgq_unlink(p, at));
+            msgq_drop(p, at);
             return;
         }
     }
