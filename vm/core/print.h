@@ -1,5 +1,8 @@
-/* print.h - terms as text, as OTP's emulator prints them (erlang:display, ~w of io_lib agrees on
- * plain terms), into a growing buffer. No stdio, no locks: safe in crash reports. */
+/* print.h - terms as text, into a growing buffer. No stdio, no locks: safe in crash reports.
+ *
+ * All texts are UTF-8, but PRINT_DISPLAY is byte for byte what OTP's emulator writes, which has
+ * characters 160 to 255 of strings as single bytes.
+ */
 #ifndef VM_PRINT_H
 #define VM_PRINT_H
 
@@ -15,7 +18,11 @@ void text_cstr(struct text *t, const char *s);
 void text_format(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void text_free(struct text *t);
 
-enum print_style { PRINT_WRITE /* erlang:display: strings as lists */, PRINT_PRETTY /* ~p on one line: strings as "..." , binaries as <<"...">> */ };
+enum print_style {
+    PRINT_WRITE,   /* ~w: strings as lists, binaries as bytes */
+    PRINT_PRETTY,  /* ~p on one line: strings as "...", binaries as <<"...">> */
+    PRINT_DISPLAY, /* erlang:display */
+};
 void print_term(struct text *t, term value, enum print_style style);
 void print_atom(struct text *t, term atom); /* quoted when the language needs it */
 /* Shortest text that reads back as d, as float_to_list(D, [short]) of OTP 25: "1.0", "1.0e10". */
