@@ -38,6 +38,8 @@ enum {
     HEAP_MATCH_CTX_WORDS = 5,
     HEAP_EXPORT_WORDS = 2,
     HEAP_SURE_WORDS = 1 << 16,
+    HEAP_FIRST_WORDS = 64,   /* what a process starts with; the first collection goes to min_words */
+    HEAP_DEFAULT_MIN_VHEAP_WORDS = 46422,
     HEAP_DEFAULT_MIN_WORDS = 233, /* what process_info reports; see doc/architecture.md for what is allocated */
 };
 #define HEAP_TUPLE_WORDS(arity) ((size_t) (arity) + 1)
@@ -66,6 +68,7 @@ struct heap {
     size_t vheap_limit;       /* collect when vheap_words passes it */
     size_t old_vheap_words, old_vheap_limit;
     size_t max_words;         /* max_heap_size, 0: none */
+    size_t want_words;        /* size of the next young block, from what the last one saw */
     uint32_t min_words;       /* min_heap_size as asked for */
     uint32_t min_vheap_words;
     uint16_t n_minor;         /* minor collections since the last full sweep */
@@ -95,8 +98,30 @@ static inline uintptr_t *heap_alloc(struct heap *h, size_t n)
 void heap_give_back(struct heap *h, uintptr_t *p, size_t n_allocated, size_t n_used);
 bool heap_can_alloc(const struct heap *h, size_t n_words);
 
+/* Off-heap objects. Whoever builds a TAG_REFC_BITS or TAG_RESOURCE object calls this once its header
+ * is written: chains it and counts the bytes it keeps alive (virtual heap). For a view of bytes that
+ * another object of this heap already counts, as in an append, pass what is new. */
+static inline void heap_link_offheap(struct heap *h, uintptr_t *object, size_t bytes)
+{
+    object[1] = (uintptr_t) h->offheap;
+    h->offheap = object;
+    h->vheap_words += bytes / sizeof(uintptr_t);
+    if (h->vheap_words > h->vheap_limit && h->start != NULL) {
+        h->force_gc = true;
+    }
+}
+/* Resources belong to the NIF API, which sets these two at start. Any thread calls them. */
+extern void (*heap_resource_ref)(void *resource);
+extern void (*heap_resource_unref)(void *resource);
+/* Bytes an off-heap object keeps alive; drops the references of a whole chain. */
+size_t heap_offheap_bytes(const uintptr_t *object);
+void heap_offheap_drop(uintptr_t *chain);
+
+/* The next size in the series heaps grow by: Fibonacci-like, above a million words by a fifth. */
+size_t heap_next_size(size_t words);
+
 /* Roots besides the stack [stop, end): arrays of terms, rewritten when they move. */
-struct heap_roots {
+struct heap_roots { /* no two overlap */
     term *terms;
     size_t n;
 };
@@ -104,26 +129,31 @@ struct heap_roots {
 /**
  * Collects and makes room for need_words between top and stop. Minor unless forced, due or
  * too little came free. With ENABLE_GC_STRESS every heap_ensure_gc() collects; with
- * ENABLE_ASSERTS heap_verify() runs afterwards.
+ * ENABLE_ASSERTS heap_verify() runs afterwards. out_reclaimed_words may be NULL.
  * HEAP_MAX_SIZE: max_words would be passed (nothing moved); HEAP_NOMEM: nothing changed.
  */
 enum heap_gc_kind { HEAP_GC_MINOR, HEAP_GC_FULL, HEAP_GC_HIBERNATE /* full, and shrink to fit */ };
 enum heap_status heap_gc(struct heap *h, enum heap_gc_kind kind, size_t need_words,
     struct heap_roots *roots, size_t n_roots, size_t *out_reclaimed_words) MUST_CHECK;
 
+#ifdef ENABLE_GC_STRESS
+enum { HEAP_GC_STRESS = 1 };
+#else
+enum { HEAP_GC_STRESS = 0 };
+#endif
 static inline bool heap_needs_gc(const struct heap *h, size_t need_words)
 {
-    return (size_t) (h->stop - h->top) < need_words || h->force_gc;
+    return HEAP_GC_STRESS || (size_t) (h->stop - h->top) < need_words || h->force_gc;
 }
 
-/* Panics if any term reachable is not well formed, points outside the heap's own memory and
- * literals, or an off-heap chain is broken. */
+/* Panics if any term is not well formed, points outside the heap's own memory and literals, or an
+ * off-heap chain is broken. Walks the blocks word by word: every word up to top must be written. */
 void heap_verify(const struct heap *h, const struct heap_roots *roots, size_t n_roots);
 
 /* Fragments. A fragment made for a sender travels in a message and is attached by the receiver. */
 struct heap_frag *heap_frag_new(size_t words) MUST_CHECK; /* NULL: no memory */
 void heap_frag_free(struct heap_frag *f);                 /* and its off-heap references */
-void heap_attach_frag(struct heap *h, struct heap_frag *f); /* h owns f from now on */
+void heap_attach_frag(struct heap *h, struct heap_frag *f); /* h owns f, and what follows it in f->next */
 /* Moves all fragments of a heap_init_frags() heap to dst. src is empty afterwards. */
 void heap_move_frags(struct heap *dst, struct heap *src);
 

@@ -5,3 +5,7 @@ libbulkhead_a_SOURCES += \
   vm/core/atom.c vm/core/compare.c vm/core/etf_decode.c vm/core/etf_encode.c vm/core/etf_tags.h vm/core/fun.c \
   vm/core/hash.c vm/core/map.c vm/core/map_hamt.c vm/core/map_internal.h vm/core/ref.h vm/core/worklist.c \
   vm/core/worklist.h
+libbulkhead_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_verify.c \
+  vm/core/offheap.c
+check_PROGRAMS += vm/core/tests/check_heap
+vm_core_tests_check_heap_SOURCES = vm/core/tests/check_heap.c

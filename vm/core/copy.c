@@ -1,0 +1,226 @@
+#include "vm/core/copy.h"
+
+#include "lib/base/arena.h"
+#include "vm/core/bits.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* A small byte-aligned part of a larger binary travels as a binary of its own: the receiver does
+ * not keep the large one alive. */
+INLINE bool is_small_part(const uintptr_t *p)
+{
+    return header_tag(p[0]) == TAG_SUB_BITS && p[1] % 8 == 0 && p[2] % 8 == 0 && p[2] / 8 <= BITS_HEAP_MAX;
+}
+INLINE size_t small_part_words(const uintptr_t *p)
+{
+    return 2 + (p[2] / 8 + 7) / 8;
+}
+
+/* Words of a term that remain to be visited. */
+struct range {
+    const uintptr_t *at, *end;
+};
+struct range_stack {
+    struct range *items;
+    size_t n, cap;
+    struct range local[64];
+};
+
+static __attribute__((noinline)) void stack_grow(struct range_stack *s)
+{
+    size_t bytes = s->cap * sizeof(*s->items);
+    struct range *more = vm_alloc(2 * bytes);
+    memcpy(more, s->items, bytes);
+    if (s->items != s->local) {
+        vm_free(s->items);
+    }
+    s->items = more;
+    s->cap *= 2;
+}
+
+INLINE size_t measure(term t, bool all)
+{
+    struct range_stack s;
+    s.items = s.local;
+    s.n = 0;
+    s.cap = ARRAY_LEN(s.local);
+    struct range r = { &t.word, &t.word + 1 };
+    size_t words = 0;
+    for (;;) {
+        if (r.at == r.end) {
+            if (s.n == 0) {
+                break;
+            }
+            r = s.items[--s.n];
+            continue;
+        }
+        uintptr_t w = *r.at++;
+        const uintptr_t *p = (const uintptr_t *) (w & ~(uintptr_t) TERM_PRIMARY_MASK);
+        struct range inside;
+        if ((w & TERM_PRIMARY_MASK) == TERM_PRIMARY_LIST) {
+            if (!all && arena_is_literal(p)) {
+                continue;
+            }
+            words += HEAP_CONS_WORDS;
+            inside = (struct range) { p, p + HEAP_CONS_WORDS };
+        } else if ((w & TERM_PRIMARY_MASK) == TERM_PRIMARY_BOXED) {
+            if (!all && arena_is_literal(p)) {
+                continue;
+            }
+            if (is_small_part(p)) {
+                words += small_part_words(p);
+                continue;
+            }
+            size_t arity = header_arity(p[0]), raw = term_raw_words[header_tag(p[0])];
+            words += 1 + arity;
+            if (raw >= arity) {
+                continue;
+            }
+            inside = (struct range) { p + 1 + raw, p + 1 + arity };
+        } else {
+            continue;
+        }
+        if (r.at < r.end) { /* what comes last is not remembered: long lists need no stack */
+            if (s.n == s.cap) {
+                stack_grow(&s);
+            }
+            s.items[s.n++] = r;
+        }
+        r = inside;
+    }
+    if (s.items != s.local) {
+        vm_free(s.items);
+    }
+    return words;
+}
+
+static uintptr_t *copy_small_part(const uintptr_t *p, uintptr_t *to)
+{
+    const uintptr_t *base = term_words((term) { p[3] });
+    const uint8_t *bytes = header_tag(base[0]) == TAG_HEAP_BITS
+        ? (const uint8_t *) (base + 2)
+        : offheap_bin_bytes((const struct offheap_bin *) base[2]);
+    size_t words = small_part_words(p);
+    to[0] = TERM_HEADER(TAG_HEAP_BITS, words - 1);
+    to[1] = p[2];
+    to[words - 1] = words > 2 ? 0 : p[2];
+    memcpy(&to[2], bytes + p[1] / 8, p[2] / 8);
+    return to + words;
+}
+
+static void chain_offheap(uintptr_t *object, uintptr_t **offheap)
+{
+    if (header_tag(object[0]) == TAG_REFC_BITS) {
+        offheap_bin_ref((struct offheap_bin *) object[2]);
+    } else {
+        heap_resource_ref((void *) object[2]);
+    }
+    object[1] = (uintptr_t) *offheap;
+    *offheap = object;
+}
+
+/* Copies the object *slot refers to, without what is inside it. */
+INLINE uintptr_t *copy_object(uintptr_t *slot, uintptr_t *to, uintptr_t **offheap, bool all)
+{
+    uintptr_t w = *slot;
+    const uintptr_t *p = (const uintptr_t *) (w & ~(uintptr_t) TERM_PRIMARY_MASK);
+    if ((w & TERM_PRIMARY_MASK) == TERM_PRIMARY_LIST) {
+        if (!all && arena_is_literal(p)) {
+            return to;
+        }
+        to[0] = p[0];
+        to[1] = p[1];
+        *slot = (uintptr_t) to | TERM_PRIMARY_LIST;
+        return to + HEAP_CONS_WORDS;
+    }
+    if ((w & TERM_PRIMARY_MASK) != TERM_PRIMARY_BOXED || (!all && arena_is_literal(p))) {
+        return to;
+    }
+    *slot = (uintptr_t) to | TERM_PRIMARY_BOXED;
+    if (is_small_part(p)) {
+        return copy_small_part(p, to);
+    }
+    VM_ASSERT(header_tag(p[0]) != TAG_MATCH_CTX);
+    size_t n = 1 + header_arity(p[0]);
+    if (n > 32) {
+        memcpy(to, p, n * sizeof(*p));
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            to[i] = p[i];
+            __asm__("" : : : ); /* stays a loop: most objects are smaller than a call */
+        }
+    }
+    if (header_tag(p[0]) == TAG_REFC_BITS || header_tag(p[0]) == TAG_RESOURCE) {
+        chain_offheap(to, offheap);
+    }
+    return to + n;
+}
+
+/* As the collector: what is copied and not yet scanned lies between two pointers. */
+INLINE term copy(term t, uintptr_t **at, uintptr_t **offheap, bool all)
+{
+    uintptr_t *scan = *at;
+    uintptr_t *top = copy_object(&t.word, scan, offheap, all);
+    while (scan < top) {
+        uintptr_t w = *scan;
+        if (word_is_header(w)) {
+            size_t raw = term_raw_words[header_tag(w)];
+            scan += 1 + (raw == TERM_ALL_RAW ? header_arity(w) : raw);
+        } else {
+            if (!term_is_immed((term) { w })) {
+                top = copy_object(scan, top, offheap, all);
+            }
+            scan++;
+        }
+    }
+    *at = top;
+    return t;
+}
+
+size_t copy_size(term t)
+{
+    return term_is_immed(t) ? 0 : measure(t, false);
+}
+
+term copy_into(term t, uintptr_t **at, uintptr_t **offheap)
+{
+    return copy(t, at, offheap, false);
+}
+
+size_t copy_size_all(term t)
+{
+    return term_is_immed(t) ? 0 : measure(t, true);
+}
+
+term copy_into_all(term t, uintptr_t **at, uintptr_t **offheap)
+{
+    return copy(t, at, offheap, true);
+}
+
+term copy_term(term t, struct heap *h)
+{
+    size_t n = copy_size(t);
+    if (n == 0) {
+        return t;
+    }
+    uintptr_t *at = heap_alloc(h, n), *before = h->offheap;
+    t = copy(t, &at, &h->offheap, false);
+    size_t bytes = 0;
+    for (const uintptr_t *o = h->offheap; o != before; o = (const uintptr_t *) o[1]) {
+        bytes += heap_offheap_bytes(o);
+    }
+    h->vheap_words += bytes / sizeof(uintptr_t);
+    h->force_gc |= h->start != NULL && h->vheap_words > h->vheap_limit;
+    return t;
+}
+
+term copy_to_literal(term t)
+{
+    size_t n = copy_size_all(t);
+    if (n == 0) {
+        return t;
+    }
+    uintptr_t *at = arena_alloc(arena_literals, n * sizeof(*at));
+    uintptr_t *offheap = NULL; /* kept for ever: nobody needs the chain */
+    return at == NULL ? TERM_NONE : copy(t, &at, &offheap, true);
+}
