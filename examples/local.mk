@@ -7,7 +7,7 @@ EXTRA_DIST += $(examples_erl) examples/crashes_nif.c examples/capitals.json exam
   examples/expected/hello examples/expected/ring examples/expected/bank examples/expected/json \
   examples/expected/gallery examples/expected/phoenix
 CLEANFILES += $(examples_beams) $(examples_nifs)
-check_DATA = $(examples_beams) $(examples_nifs)
+check_DATA += $(examples_beams) $(examples_nifs)
 TESTS += examples/run-examples.sh
 
 # A NIF library as its author would build it: any compiler, our headers, nothing linked.

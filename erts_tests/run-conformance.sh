@@ -1,0 +1,44 @@
+#!/bin/sh
+# Runs each conformance module on OTP and on Bulkhead and compares them case by case. TAP.
+# environment: builddir, BULKHEAD, ERL      usage: run-conformance.sh [MODULE...]
+set -u
+dir=$builddir/erts_tests
+modules=${*:-number_tests term_tests bit_tests exception_tests map_tests process_tests}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+# Both sides print in the same locale, without colours.
+LC_ALL=C.UTF-8
+export LC_ALL
+
+# The tests' own processes die on purpose: their reports are no news here.
+# shellcheck disable=SC2086
+for module in $modules; do
+    (cd "$dir" && timeout 300 "$ERL" -noshell -noinput -kernel logger_level none -s t start $module) >"$tmp/$module.otp" 2>&1
+    (cd "$dir" && timeout 300 "$BULKHEAD" run -s t main_atoms $module) >"$tmp/$module.ours" 2>"$tmp/$module.err"
+    echo $? >"$tmp/$module.status"
+done
+
+total=$(cat "$tmp"/*.otp | wc -l)
+echo "1..$total"
+failed=0
+n=0
+for module in $modules; do
+    awk -v start=$n '
+        NR == FNR { name = $1; sub(/^[^ ]+ /, ""); ours[name] = $0; next }
+        {
+            n++
+            name = $1; sub(/^[^ ]+ /, "")
+            if (name in ours && ours[name] == $0) { print "ok " start + n " - " name; next }
+            print "not ok " start + n " - " name
+            print "#      OTP: " substr($0, 1, 1500)
+            print "# Bulkhead: " (name in ours ? substr(ours[name], 1, 1500) : "(nothing)")
+        }' "$tmp/$module.ours" "$tmp/$module.otp" >"$tmp/tap"
+    cat "$tmp/tap"
+    if grep -q '^not ok' "$tmp/tap"; then
+        failed=1
+        echo "# $module: exit status $(cat "$tmp/$module.status")"
+        grep -v '^$' "$tmp/$module.err" | tail -n 20 | cut -c1-300 | sed 's/^/# /'
+    fi
+    n=$((n + $(wc -l <"$tmp/$module.otp")))
+done
+exit $failed

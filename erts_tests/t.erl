@@ -1,0 +1,53 @@
+%% Runs conformance modules: each case in a process of its own, one line of output per case, the
+%% same on every BEAM. A case is {Name, Fun}; what matters is what Fun returns or how it fails.
+-module(t).
+-export([main/1, start/1, main_atoms/1, id/1, outcome/1, messages/1]).
+
+%% From a command line, where arguments are atoms: `-s t start M...` on OTP, `-s t main_atoms M...` here.
+start(Modules) ->
+    main_atoms(Modules),
+    halt().
+
+main_atoms(Modules) ->
+    main([atom_to_list(M) || M <- Modules]).
+
+main(Modules) ->
+    [module(list_to_atom(M)) || M <- Modules],
+    ok.
+
+module(Module) ->
+    [io:format("~s:~s ~0p~n", [Module, Name, run(Fun)]) || {Name, Fun} <- Module:cases()].
+
+run(Fun) ->
+    Self = self(),
+    {Pid, Ref} = spawn_monitor(fun() -> Self ! {self(), outcome(Fun)} end),
+    receive
+        {Pid, Outcome} -> erlang:demonitor(Ref, [flush]), Outcome;
+        {'DOWN', Ref, process, Pid, Reason} -> {died, Reason}
+    after 20000 ->
+        exit(Pid, kill),
+        timeout
+    end.
+
+%% {ok, Value} or {Class, Reason, [frames without lines of this module]}.
+outcome(Fun) ->
+    try Fun() of
+        Value -> {ok, Value}
+    catch
+        Class:Reason:Stack -> {Class, Reason, [frame(F) || F <- lists:sublist(Stack, 3), element(1, F) =/= t]}
+    end.
+
+frame({M, F, A, Info}) when is_list(A) -> {M, name(F), A, info(Info)};
+frame({M, F, A, Info}) -> {M, name(F), A, info(Info)};
+frame(Other) -> Other.
+
+name(F) -> F.
+
+info(Info) -> [I || {K, _} = I <- Info, K =:= line orelse K =:= error_info].
+
+%% What the compiler must not see through.
+id(X) -> X.
+
+%% All messages that arrive within Ms milliseconds of each other.
+messages(Ms) ->
+    receive M -> [M | messages(Ms)] after Ms -> [] end.
