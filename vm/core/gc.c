@@ -384,6 +384,11 @@ static void plan(struct heap *h, bool full, size_t need)
     if (h->n_minor >= BUSY_COLLECTIONS && want < BUSY_WORDS) {
         want = BUSY_WORDS;
     }
+    /* Next to a large old generation a small nursery would only promote what dies soon. */
+    enum { NURSERY_MOST = 1 << 18 };
+    size_t old = (size_t) (h->old_top - h->old_start) / 8;
+    old = old < NURSERY_MOST ? old : NURSERY_MOST;
+    want = want > old ? want : old;
     h->want_words = want > h->min_words ? want : h->min_words;
     h->vheap_limit = next_vheap_limit(h->vheap_words, h->vheap_limit, h->min_vheap_words);
     if (full) {
@@ -487,7 +492,10 @@ enum heap_status heap_gc(struct heap *h, enum heap_gc_kind kind, size_t need, st
         *out_reclaimed = before > after ? before - after : 0;
     }
 #ifdef ENABLE_ASSERTS
-    heap_verify(h, roots, n_roots);
+    /* All of it, but not a large old generation at every minor collection: that is quadratic. */
+    if (full || h->old_top - h->old_start < 65536 || h->n_minor % 16 == 0) {
+        heap_verify(h, roots, n_roots);
+    }
 #endif
     return HEAP_OK;
 }
