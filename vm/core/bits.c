@@ -72,11 +72,9 @@ static term new_heap_bits(struct heap *h, size_t n_bits, uint8_t **out_bytes)
 term bits_init_refc(struct heap *h, uintptr_t *p, struct offheap_bin *b, size_t n_bits)
 {
     p[0] = TERM_HEADER(TAG_REFC_BITS, HEAP_REFC_BITS_WORDS - 1);
-    p[REFC_NEXT] = (uintptr_t) h->offheap;
     p[REFC_BIN] = (uintptr_t) b;
     p[REFC_SIZE] = n_bits;
-    h->offheap = p;
-    h->vheap_words += b->capacity / sizeof(uintptr_t);
+    heap_link_offheap(h, p, b->capacity);
     return term_from_boxed_ptr(p);
 }
 

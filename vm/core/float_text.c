@@ -194,41 +194,36 @@ static size_t drop_trailing_zeros(const char *text, size_t n)
     return text[n - 1] == '.' ? n + 1 : n;
 }
 
-enum { FIXED_FAST_DECIMALS = 19, MANTISSA_BITS = 53 };
+enum { FIXED_FAST_DECIMALS = 19 };
 
-/* OTP's rounding: slightly more than half a unit of the last decimal is added to the double (which
- * rounds), and what comes then is cut off. */
-static double round_decimal(double magnitude, unsigned decimals)
+/* OTP's rounding: the fraction times a power of ten, in doubles, to the nearest whole number. Numbers
+ * too large for that, and longer fractions, are correctly rounded. */
+size_t float_text_fixed(char out[FLOAT_TEXT_MAX], double d, unsigned decimals, bool compact)
 {
     static const double powers[FIXED_FAST_DECIMALS] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
         1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18 };
-    return decimals < FIXED_FAST_DECIMALS ? magnitude + 0.55555555555555555 / powers[decimals] : magnitude;
-}
-
-size_t float_text_fixed(char out[FLOAT_TEXT_MAX], double d, unsigned decimals, bool compact)
-{
-    double magnitude = round_decimal(fabs(d), decimals);
+    double magnitude = fabs(d);
+    int len;
     if (magnitude > 0x1p53 || decimals >= FIXED_FAST_DECIMALS) {
-        int len = snprintf(out, FLOAT_TEXT_MAX, "%.*f", (int) decimals, d);
+        len = snprintf(out, FLOAT_TEXT_MAX, "%.*f", (int) decimals, d);
         if (len >= FLOAT_TEXT_MAX) {
             return 0;
         }
-        return compact && decimals > 0 ? drop_trailing_zeros(out, (size_t) len) : (size_t) len;
+        return compact ? drop_trailing_zeros(out, (size_t) len) : (size_t) len;
     }
-    uint64_t whole = (uint64_t) magnitude;
-    /* The fraction as a multiple of 2^-53: for small numbers its last bits fall off. */
-    uint64_t fraction = (uint64_t) ((magnitude - (double) whole) * 0x1p53);
-    size_t n = (size_t) snprintf(out, FLOAT_TEXT_MAX, "%s%llu", d < 0 ? "-" : "", (unsigned long long) whole);
+    const char *sign = signbit(d) ? "-" : "";
     if (decimals == 0) {
-        return n;
+        return (size_t) snprintf(out, FLOAT_TEXT_MAX, "%s%llu", sign, (unsigned long long) round(magnitude));
     }
-    out[n++] = '.';
-    for (unsigned i = 0; i < decimals; i++) {
-        fraction *= 10;
-        out[n++] = (char) ('0' + (fraction >> MANTISSA_BITS));
-        fraction &= (UINT64_C(1) << MANTISSA_BITS) - 1;
+    double whole = floor(magnitude);
+    double fraction = round((magnitude - whole) * powers[decimals]);
+    if (fraction >= powers[decimals]) {
+        whole++;
+        fraction = 0;
     }
-    return compact ? drop_trailing_zeros(out, n) : n;
+    len = snprintf(out, FLOAT_TEXT_MAX, "%s%llu.%0*llu", sign, (unsigned long long) whole, (int) decimals,
+        (unsigned long long) fraction);
+    return compact ? drop_trailing_zeros(out, (size_t) len) : (size_t) len;
 }
 
 size_t float_text_scientific(char out[FLOAT_TEXT_MAX], double d, unsigned decimals)

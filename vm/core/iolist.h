@@ -6,7 +6,9 @@
 
 /* false if t is no iodata (improper tails may be binaries; bytes 0..255; whole-byte binaries). */
 bool iolist_size(term t, size_t *out_bytes);
-/* pre: iolist_size said out has room. */
+/* The same with bitstrings of any size allowed. */
+bool iolist_bit_size(term t, size_t *out_bits);
+/* pre: iolist_size or iolist_bit_size said out has room. */
 void iolist_copy(term t, uint8_t *out);
 
 #endif

@@ -9,3 +9,6 @@ libbulkhead_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap
   vm/core/offheap.c
 check_PROGRAMS += vm/core/tests/check_heap
 vm_core_tests_check_heap_SOURCES = vm/core/tests/check_heap.c
+libbulkhead_a_SOURCES += \
+  vm/core/arith.c vm/core/bignum.c vm/core/bignum.h vm/core/bits.c vm/core/bits_build.c vm/core/bits_match.c \
+  vm/core/float_text.c vm/core/float_text.h vm/core/iolist.c vm/core/iolist.h vm/core/print.c
