@@ -4,7 +4,6 @@
  * allocated stays in proportion to the input.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <zlib.h>
 
 #include "lib/base/bytes.h"
@@ -13,6 +12,7 @@
 #include "vm/core/bits.h"
 #include "vm/core/etf.h"
 #include "vm/core/etf_tags.h"
+#include "vm/core/float_text.h"
 #include "vm/core/fun.h"
 #include "vm/core/map.h"
 #include "vm/core/ref.h"
@@ -145,12 +145,8 @@ static term read_float_text(struct decoder *d)
         return TERM_NONE;
     }
     memcpy(text, p, ETF_FLOAT_TEXT);
-    if (text[strspn(text, "+-0123456789.eE ")] != '\0') {
-        return TERM_NONE; /* nan, inf, hexadecimal */
-    }
-    char *end;
-    double f = strtod(text, &end);
-    return end == text || !isfinite(f) ? TERM_NONE : heap_float(d->h, f);
+    double f;
+    return float_from_text(text, strlen(text), &f) ? heap_float(d->h, f) : TERM_NONE;
 }
 
 static term read_float(struct decoder *d)

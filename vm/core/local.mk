@@ -5,6 +5,14 @@ libbulkhead_a_SOURCES += \
   vm/core/atom.c vm/core/compare.c vm/core/etf_decode.c vm/core/etf_encode.c vm/core/etf_tags.h vm/core/fun.c \
   vm/core/hash.c vm/core/map.c vm/core/map_hamt.c vm/core/map_internal.h vm/core/ref.h vm/core/worklist.c \
   vm/core/worklist.h
+check_PROGRAMS += vm/core/tests/check_atom vm/core/tests/check_compare vm/core/tests/check_etf \
+  vm/core/tests/check_hash vm/core/tests/check_map
+vm_core_tests_check_atom_SOURCES = vm/core/tests/check_atom.c vm/core/tests/core_test.h
+vm_core_tests_check_compare_SOURCES = vm/core/tests/check_compare.c vm/core/tests/core_test.h vm/core/tests/term_vectors.h
+vm_core_tests_check_etf_SOURCES = vm/core/tests/check_etf.c vm/core/tests/core_test.h vm/core/tests/term_vectors.h
+vm_core_tests_check_hash_SOURCES = vm/core/tests/check_hash.c vm/core/tests/core_test.h vm/core/tests/term_vectors.h
+vm_core_tests_check_map_SOURCES = vm/core/tests/check_map.c vm/core/tests/core_test.h
+EXTRA_DIST += vm/core/fuzz/fuzz_etf.c vm/core/tests/make_term_vectors.erl
 libbulkhead_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_verify.c \
   vm/core/offheap.c
 check_PROGRAMS += vm/core/tests/check_heap
