@@ -34,6 +34,18 @@ static bool start_io_server(term name, int fd)
     return !term_is_none(pid);
 }
 
+/* OTP's own file server, started by its first customer. */
+static bool start_file_server(void)
+{
+    struct heap h;
+    heap_init_frags(&h);
+    term args = heap_list(&h,
+        (term[]) { atom_from_cstr("file_server_2"), atom_from_cstr("file_server"), TERM_NIL }, 3, TERM_NIL);
+    term pid = proc_spawn(NULL, atom_from_cstr("bulkhead_lazy"), ATOM(start), args, &spawn_defaults, NULL);
+    heap_destroy(&h);
+    return !term_is_none(pid);
+}
+
 bool boot_vm(const struct boot_options *o, char error[256])
 {
     boot_tables();
@@ -59,7 +71,8 @@ bool boot_vm(const struct boot_options *o, char error[256])
         return false;
     }
     if (!start_io_server(atom_from_cstr("user"), STDOUT_FILENO)
-        || !start_io_server(atom_from_cstr("standard_error"), STDERR_FILENO)) {
+        || !start_io_server(atom_from_cstr("standard_error"), STDERR_FILENO)
+        || !start_file_server()) {
         snprintf(error, 256, "cannot start the I/O servers");
         return false;
     }

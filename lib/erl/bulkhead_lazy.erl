@@ -1,0 +1,25 @@
+%% A registered gen_server that is started by its first message: programs that never use the file
+%% server do not pay for it.
+-module(bulkhead_lazy).
+-export([start/3]).
+
+start(Name, Module, Args) ->
+    register(Name, self()),
+    process_flag(trap_exit, true),
+    receive First -> serve(First, Name, Module, Args) end.
+
+serve(First, Name, Module, Args) ->
+    put('$ancestors', [self()]),
+    put('$initial_call', {Module, init, 1}),
+    {ok, State0} = Module:init(Args),
+    State = case First of
+        {'$gen_call', From, Request} ->
+            case Module:handle_call(Request, From, State0) of
+                {reply, Reply, State1} -> gen_server:reply(From, Reply), State1;
+                {noreply, State1} -> State1
+            end;
+        _ ->
+            {noreply, State1} = Module:handle_info(First, State0),
+            State1
+    end,
+    gen_server:enter_loop(Module, [], State, {local, Name}).
