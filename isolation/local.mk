@@ -1,3 +1,31 @@
-libbulkhead_a_SOURCES +=
-# Only in the executable, never in unit tests: what replaces libc functions for libraries.
-bulkhead_SOURCES +=
+libbulkhead_a_SOURCES += \
+  isolation/crash_report.c isolation/crash_report.h isolation/exception.c isolation/exec_direct.c \
+  isolation/exec_in_process.c isolation/executor.c isolation/executor.h isolation/fault.c \
+  isolation/fault.h isolation/interpose.h isolation/isolation.c isolation/library.c \
+  isolation/library.h isolation/outcome.c isolation/policy.c isolation/policy.h isolation/repair.c \
+  isolation/stack_pool.c isolation/stack_pool.h isolation/symbols.c isolation/symbols.h \
+  isolation/thread.c isolation/thread.h isolation/trampoline_x86_64.S isolation/unwind.c \
+  isolation/unwind.h isolation/watchdog.c isolation/watchdog.h
+
+# Only in the executable, never in unit tests: what replaces libc functions for libraries. A
+# sanitizer has a malloc of its own.
+interposers = isolation/interpose_process.c
+if !SANITIZER
+interposers += isolation/interpose_malloc.c
+endif
+bulkhead_SOURCES += $(interposers)
+
+check_PROGRAMS += isolation/tests/check_executor isolation/tests/check_policy
+isolation_tests_check_policy_SOURCES = isolation/tests/check_policy.c
+isolation_tests_check_executor_SOURCES = isolation/tests/check_executor.c $(interposers)
+isolation_tests_check_executor_LDFLAGS = $(bulkhead_LDFLAGS)
+
+crash_libraries = isolation/tests/libs/crash.so isolation/tests/libs/crash_cxx.so
+check_DATA = $(crash_libraries)
+CLEANFILES += $(crash_libraries)
+EXTRA_DIST += isolation/tests/libs/crash.c isolation/tests/libs/crash_cxx.cc
+isolation/tests/libs/crash.so: isolation/tests/libs/crash.c
+	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -O1 -g -fPIC -shared -o $@ $<  -lpthread
+# Without a C++ compiler an empty file: the tests that need it are skipped.
+isolation/tests/libs/crash_cxx.so: isolation/tests/libs/crash_cxx.cc
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && { c++ -O1 -g -fPIC -shared -o $@ $< 2>/dev/null || : > $@; }

@@ -1,0 +1,169 @@
+/* exec_in_process.c - on a stack of its own, under the signal handler. The default.
+ *
+ * The way in and out: take a stack, fill in a frame, switch. Whatever ends the call early leaves its
+ * reason in the thread's record and comes back through the same return (native_enter() == 1);
+ * everything that takes time or locks happens here, afterwards, on the VM's stack.
+ */
+#include "isolation/crash_report.h"
+#include "isolation/interpose.h"
+#include "isolation/thread.h"
+#include "isolation/watchdog.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void limit(struct native_outcome *out, const char *what)
+{
+    *out = (struct native_outcome) { .status = NATIVE_LIMIT, .crash = vm_zalloc(sizeof(*out->crash)) };
+    strcpy(out->crash->text, what);
+}
+
+static void clean_up_after_return(struct native_thread *t)
+{
+    if ((t->dirt & DIRT_FORKED) != 0) {
+        _exit(0); /* a child that the library forked came back into the VM: there is one VM */
+    }
+    if ((t->dirt & DIRT_MASK) != 0) {
+        native_restore_mask();
+    }
+    t->dirt = 0;
+}
+
+static void describe_signal(struct native_crash *c, const struct native_thread *t, const struct native_call *call)
+{
+    const greg_t *regs = t->stopped.uc_mcontext.gregs;
+    enum { TRAP_PAGE_FAULT = 14, ERR_WRITE = 2 };
+    c->signal = t->info.si_signo;
+    c->code = t->info.si_code;
+    if (c->code > 0 && (c->signal == SIGSEGV || c->signal == SIGBUS)) {
+        bool page_fault = regs[REG_TRAPNO] == TRAP_PAGE_FAULT;
+        c->has_address = true;
+        c->address = (uintptr_t) t->info.si_addr;
+        c->is_write = page_fault && (regs[REG_ERR] & ERR_WRITE) != 0;
+        /* A non-canonical address is no page fault, and the kernel does not know it. */
+        c->place = page_fault ? crash_place_of(c->address, call) : PLACE_NON_CANONICAL;
+    }
+}
+
+void native_describe_abandoned(
+    struct native_thread *t, struct native_frame *frame, struct native_call *call, struct native_outcome *out)
+{
+    struct native_crash *c = vm_zalloc(sizeof(*c));
+    const greg_t *regs = t->stopped.uc_mcontext.gregs;
+    native_release_stdio();
+    *out = t->left;
+    out->crash = c;
+    c->panic = t->panic;
+    c->pc = (uintptr_t) regs[REG_RIP];
+    c->sp = (uintptr_t) regs[REG_RSP];
+    if (out->status == NATIVE_PANICKED && c->panic != PANIC_STACK_OVERFLOW) {
+        memcpy(c->text, t->text, sizeof(c->text));
+        memcpy(c->detail, t->detail, sizeof(c->detail));
+    }
+    if (t->info.si_signo != 0) {
+        describe_signal(c, t, call);
+    }
+    /* A trace costs microseconds: only if somebody will see it. */
+    if (t->has_trace) {
+        c->trace = t->trace;
+    } else if (out->status == NATIVE_PANICKED || crash_report_allowed(call->library)) {
+        unwind_walk(&c->trace, &t->stopped, (uintptr_t) frame->stack->low, (uintptr_t) frame->stack->high,
+            (t->info.si_signo != 0 && t->info.si_code != SI_TKILL) || out->status == NATIVE_TIMED_OUT);
+    }
+    t->has_trace = false;
+    t->info.si_signo = 0;
+    atomic_store_explicit(&t->overdue_seq, 0, memory_order_relaxed);
+    if (c->panic == PANIC_STACK_OVERFLOW && out->status == NATIVE_PANICKED && frame->stack->map_bytes != 0) {
+        stack_trim(frame->stack);
+    }
+    native_restore_mask();
+    t->dirt = 0;
+}
+
+static void call_in_process(struct native_call *call, struct native_outcome *out)
+{
+    struct native_thread *t = native_thread_get();
+    struct native_library *lib = call->library;
+    uint32_t depth = nif_guard.depth;
+    if (__builtin_expect(depth >= NATIVE_MAX_DEPTH - 1, 0)) { /* the last one is for native_try */
+        limit(out, "native_depth");
+        return;
+    }
+    struct native_stack *stack = stack_take(&t->stacks, atomic_load_explicit(&lib->stack_bytes, memory_order_relaxed));
+    if (__builtin_expect(stack == NULL, 0)) {
+        limit(out, "native_stacks");
+        return;
+    }
+    struct native_frame *f = &t->frame[depth];
+    uint32_t timeout_ms = atomic_load_explicit(&lib->timeout_ms, memory_order_relaxed);
+    f->call = call;
+    f->stack = stack;
+    f->in_vm_outside = nif_guard.in_vm;
+    atomic_store_explicit(&f->timeout_ms, timeout_ms, memory_order_relaxed);
+    atomic_store_explicit(&f->library, lib, memory_order_relaxed);
+    atomic_store_explicit(&f->seq, ++t->seq, memory_order_relaxed);
+    library_count_call(lib, t->index);
+    nif_guard.in_vm = 0;
+    __asm__ volatile("" ::: "memory");
+    nif_guard.depth = depth + 1;
+    if (__builtin_expect(timeout_ms != 0, 0) && atomic_load_explicit(&watchdog_asleep, memory_order_relaxed) != 0) {
+        watchdog_wake();
+    }
+    int abandoned = native_enter(f, call->code, call->arg, stack->high);
+    nif_guard.depth = depth;
+    nif_guard.in_vm = f->in_vm_outside;
+    if (__builtin_expect(abandoned == 0, 1)) {
+        stack_give(&t->stacks, stack);
+        out->status = NATIVE_RETURNED;
+        out->value = f->value;
+        out->crash = NULL;
+        if (__builtin_expect(t->dirt != 0, 0)) {
+            clean_up_after_return(t);
+        }
+        return;
+    }
+    native_describe_abandoned(t, f, call, out);
+    stack_give(&t->stacks, stack);
+}
+
+const struct executor_ops exec_in_process = {
+    .name = "in_process",
+    .summary = "a stack of its own under a signal handler: a crash ends the call",
+    .caps = EXEC_CAP_LOCAL | EXEC_CAP_SURVIVES_CRASH | EXEC_CAP_TIMEOUT,
+    .call = call_in_process,
+};
+
+bool native_try(void (*fn)(void *arg), void *arg)
+{
+    struct native_thread *t = native_thread_get();
+    uint32_t depth = nif_guard.depth;
+    struct native_stack *stack = stack_take(&t->stacks, STACK_DEFAULT_BYTES);
+    if (depth >= NATIVE_MAX_DEPTH || stack == NULL) {
+        return false;
+    }
+    struct native_frame *f = &t->frame[depth];
+    struct native_outcome left = t->left;
+    ucontext_t stopped = t->stopped;
+    siginfo_t info = t->info;
+    const void *code;
+    uintptr_t args[3] = { (uintptr_t) arg, 0, 0 };
+    memcpy(&code, &fn, sizeof(code));
+    struct { struct native_call *call; struct native_stack *stack; } saved = { f->call, f->stack };
+    f->call = NULL;
+    f->stack = stack;
+    f->in_vm_outside = nif_guard.in_vm;
+    atomic_store_explicit(&f->timeout_ms, 0, memory_order_relaxed);
+    atomic_store_explicit(&f->seq, ++t->seq, memory_order_relaxed);
+    nif_guard.in_vm = 0;
+    nif_guard.depth = depth + 1;
+    int abandoned = native_enter(f, code, args, stack->high);
+    nif_guard.depth = depth;
+    nif_guard.in_vm = f->in_vm_outside;
+    stack_give(&t->stacks, stack);
+    f->call = saved.call;
+    f->stack = saved.stack;
+    t->left = left;
+    t->stopped = stopped;
+    t->info = info;
+    return abandoned == 0;
+}

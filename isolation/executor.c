@@ -1,0 +1,24 @@
+#include "isolation/executor.h"
+
+#include <string.h>
+
+const struct executor_ops *const executor_table[] = {
+    &exec_in_process,
+    &exec_direct,
+};
+const size_t executor_count = ARRAY_LEN(executor_table);
+
+const struct executor_ops *executor_default(void)
+{
+    return executor_table[0];
+}
+
+const struct executor_ops *executor_find(const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < executor_count; i++) {
+        if (strlen(executor_table[i]->name) == bytes && memcmp(executor_table[i]->name, name, bytes) == 0) {
+            return executor_table[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,143 @@
+/* executor.h - how a native function is called: one interface, one file per isolation mode.
+ *
+ *   vm/emu/native.c ── struct native_call ──► library->ops->call() ──► the library's code
+ *                   ◄─ struct native_outcome ─┘
+ *   outcome.c: outcome ──► term | exception | exit reason        (no mode builds reasons itself)
+ *
+ * To add a mode: write exec_<mode>.c with a struct executor_ops, and name it in the table in
+ * executor.c. Nothing tests a mode's name; whoever must know asks for capabilities.
+ *
+ * Thread: call() runs on the thread of the calling process and may be entered by many at once.
+ */
+#ifndef ISOLATION_EXECUTOR_H
+#define ISOLATION_EXECUTOR_H
+
+#include "isolation/library.h"
+#include "isolation/unwind.h"
+#include "vm/core/atom.h"
+#include "vm/core/heap.h"
+
+struct enif_environment_t;
+
+/* What is called in a library. */
+enum native_entry {
+    NATIVE_FUNCTION, /* a NIF: env, argc, argv */
+    NATIVE_CALLBACK, /* load, upgrade, unload, destructor, stop, down, nif_init, dlopen */
+    NATIVE_THREAD,   /* a thread that the library made */
+};
+
+struct native_call {
+    struct native_library *library;
+    enum native_entry entry;
+    const void *code;       /* what runs: a C function of up to three word arguments */
+    uintptr_t arg[3];       /* as it takes them */
+    const char *name;       /* of the function or callback; lives as long as the call */
+    unsigned arity;
+    struct enif_environment_t *env; /* may be NULL */
+    term *args;             /* NATIVE_FUNCTION: arg[2] as terms, `arity` of them */
+    const char *module;     /* of the function; NULL: none */
+    term caller;            /* pid, or TERM_NONE */
+    const uint64_t *caller_pc; /* where the caller's Erlang code stands; NULL: unknown */
+};
+
+enum native_status {
+    NATIVE_RETURNED,    /* value */
+    NATIVE_RAISED,      /* the environment's exception: filled in from the environment */
+    NATIVE_RESCHEDULED, /* enif_schedule_nif: what to call is in the environment */
+    NATIVE_PENDING,     /* runs elsewhere; executor calls proc_complete's hook when it is done */
+    NATIVE_PANICKED,    /* {nif_panic, Reason, StackTrace} */
+    NATIVE_SIGNALLED,   /* {nif_signal, number} */
+    NATIVE_TIMED_OUT,   /* {nif_timeout, number} in ms */
+    NATIVE_LIMIT,       /* {nif_limit, text as an atom} */
+    NATIVE_EXITED,      /* {nif_exit, number} */
+    NATIVE_POLICY,      /* the policy forbids the call: {nif_policy, text as an atom} */
+};
+
+/* Why a library gave up, or was made to. */
+enum native_panic {
+    PANIC_TEXT,           /* nif_panic(), failed assertion: text is the reason, a binary */
+    PANIC_STACK_OVERFLOW, /* stack_overflow */
+    PANIC_MISSING_API,    /* {missing_api, text as an atom} */
+    PANIC_BAD_TERM,       /* {bad_term, text}: the API function that was given no term */
+    PANIC_BAD_HANDLE,     /* {bad_handle, text} */
+    PANIC_CXX_EXCEPTION,  /* {cxx_exception, text: type, detail: what()} */
+    PANIC_RUST,           /* {rust_panic, text} */
+    PANIC_FOREIGN,        /* {foreign_exception, text: its class} */
+    PANIC_THREAD_EXIT,    /* thread_exit: pthread_exit() or cancellation of a scheduler's thread */
+    PANIC_PROTOCOL,       /* protocol_violation: the other side of a channel does not keep to it */
+    PANIC_HEAP,           /* heap_corrupted */
+};
+
+enum { NATIVE_TEXT_MAX = 512, NATIVE_DETAIL_MAX = 512 };
+
+struct native_outcome {
+    enum native_status status;
+    uintptr_t value; /* NATIVE_RETURNED */
+    int64_t number;  /* signal, milliseconds, exit status */
+    struct native_crash *crash; /* PANICKED ... EXITED: owned; see below. NULL: no details */
+};
+
+/* The details of a call that did not return. */
+struct native_crash {
+    enum native_panic panic;
+    char text[NATIVE_TEXT_MAX], detail[NATIVE_DETAIL_MAX]; /* NUL-terminated */
+    int signal, code;     /* si_code; 0 if no signal */
+    uintptr_t address;    /* that it could not touch */
+    uintptr_t pc, sp;
+    bool is_write, has_address;
+    enum crash_place { PLACE_NONE, PLACE_NULL_PAGE, PLACE_STACK_GUARD, PLACE_STACK, PLACE_LIBRARY,
+        PLACE_TERMS, PLACE_LITERALS, PLACE_VM, PLACE_NATIVE_HEAP, PLACE_NON_CANONICAL, PLACE_MAPPED,
+        PLACE_UNMAPPED } place;
+    struct unwind_trace trace;
+};
+void native_outcome_clear(struct native_outcome *o); /* frees the details */
+
+enum executor_caps {
+    EXEC_CAP_SURVIVES_CRASH = 1, /* a crash of the library ends the call, not the VM */
+    EXEC_CAP_TIMEOUT = 2,        /* an endless call ends */
+    EXEC_CAP_KILLABLE = 4,       /* a call ends when its process is killed */
+    EXEC_CAP_ASYNC = 8,          /* call() answers NATIVE_PENDING */
+    EXEC_CAP_PROTECTS_MEMORY = 16, /* the library cannot write the VM's memory */
+    EXEC_CAP_LOCAL = 32,         /* runs in this OS process: resources are plain pointers */
+};
+
+struct executor_ops {
+    const char *name; /* as in policies */
+    const char *summary; /* one line for `bulkhead info` */
+    unsigned caps;
+    /* Runs the call, or starts it. Never NATIVE_RAISED or _RESCHEDULED for EXEC_CAP_LOCAL modes:
+     * native_outcome_settle() finds those in the environment. */
+    void (*call)(struct native_call *call, struct native_outcome *out);
+    /* EXEC_CAP_ASYNC only. finish: result of a call that was pending, on the caller's thread.
+     * cancel: the caller is gone. close: the library is unloaded. */
+    void (*finish)(struct native_call *call, struct native_outcome *out);
+    void (*cancel)(struct native_call *call);
+    void (*close)(struct native_library *library);
+};
+
+extern const struct executor_ops exec_direct, exec_in_process;
+extern const struct executor_ops *const executor_table[]; /* the first is the default */
+extern const size_t executor_count;
+const struct executor_ops *executor_default(void);
+const struct executor_ops *executor_find(const char *name, size_t bytes);
+
+/* After call() or finish(): counts, reports and traces what happened. Cheap for NATIVE_RETURNED. */
+void native_outcome_account(struct native_call *call, struct native_outcome *o);
+
+/* The reason of a call that did not return, on h: {nif_signal,11} and so on.
+ * pre: status is PANICKED or later. */
+term native_outcome_reason(const struct native_outcome *o, struct heap *h);
+/* The same as text, for reports. Returns bytes written, no NUL counted. */
+size_t native_outcome_text(const struct native_outcome *o, char *out, size_t room);
+
+/* The record of an API library; made if need be. */
+struct nif_lib;
+struct native_library *isolation_library(struct nif_lib *lib);
+
+/* Starts and stops what all modes share: signal handlers, records of threads, hooks of the API. */
+void isolation_init(void);
+/* On each thread that will run native calls, at its start and end (idempotent). */
+void isolation_thread_start(void);
+void isolation_thread_stop(void);
+
+#endif

@@ -1,0 +1,110 @@
+/* isolation.c - start and stop, and the hooks of the NIF API. */
+#include <stdio.h>
+#include <string.h>
+
+#include "isolation/crash_report.h"
+#include "isolation/executor.h"
+#include "isolation/fault.h"
+#include "isolation/interpose.h"
+#include "isolation/thread.h"
+#include "nif/host.h"
+#include "nif/nif_lib.h"
+
+static _Noreturn void leave(enum nif_leave_kind kind, const char *text)
+{
+    static const enum native_panic panics[] = {
+        [NIF_LEAVE_PANIC] = PANIC_TEXT,
+        [NIF_LEAVE_MISSING_API] = PANIC_MISSING_API,
+        [NIF_LEAVE_BAD_TERM] = PANIC_BAD_TERM,
+        [NIF_LEAVE_BAD_HANDLE] = PANIC_BAD_HANDLE,
+    };
+    struct native_thread *t = native_self;
+    if (t == NULL || nif_guard.depth == 0) {
+        char line[NATIVE_TEXT_MAX + 200];
+        const struct native_library *direct = interpose_direct_library();
+        snprintf(line, sizeof(line), "a NIF gave up: %.*s%s%s", NATIVE_TEXT_MAX, text,
+            direct != NULL ? "; direct mode does not contain that. Library: " : "", direct != NULL ? direct->name : "");
+        fault_fatal(line);
+    }
+    size_t n = strnlen(text, sizeof(t->text) - 1);
+    memcpy(t->text, text, n);
+    t->text[n] = '\0';
+    t->left = (struct native_outcome) { .status = NATIVE_PANICKED };
+    t->panic = panics[kind];
+    t->has_trace = false;
+    t->info.si_signo = 0;
+    native_leave(t);
+}
+
+static bool run_callback(struct nif_lib *lib, enum nif_callback what, struct enif_environment_t *env, void (*fn)(void *arg), void *arg)
+{
+    static const char *const names[] = {
+        [NIF_CB_OPEN] = "(opening)",
+        [NIF_CB_INIT] = "nif_init",
+        [NIF_CB_LOAD] = "load",
+        [NIF_CB_UPGRADE] = "upgrade",
+        [NIF_CB_UNLOAD] = "unload",
+        [NIF_CB_DESTRUCTOR] = "destructor",
+        [NIF_CB_DOWN] = "down",
+        [NIF_CB_STOP] = "stop",
+    };
+    struct native_library *library = isolation_library(lib);
+    struct native_outcome out;
+    struct native_call call = {
+        .library = library,
+        .entry = NATIVE_CALLBACK,
+        .arg = { (uintptr_t) arg },
+        .name = names[what],
+        .env = env,
+        .module = library->module,
+    };
+    memcpy(&call.code, &fn, sizeof(call.code));
+    library->ops->call(&call, &out);
+    native_outcome_account(&call, &out);
+    bool returned = out.status == NATIVE_RETURNED;
+    if (!returned || library->has_threads) {
+        lib->tainted = true;
+    }
+    native_outcome_clear(&out);
+    return returned;
+}
+
+/* The file is about to be closed: its code will not be there any more. */
+__attribute__((unused)) static void forget(struct nif_lib *lib)
+{
+    struct native_library *l = lib->isolation;
+    if (l != NULL && l->nif == lib) {
+        l->nif = NULL;
+        l->n_code = 0;
+    }
+}
+
+struct native_library *isolation_library(struct nif_lib *lib)
+{
+    struct native_library *l = lib->isolation;
+    if (__builtin_expect(l == NULL || l->n_code == 0, 0)) {
+        l = library_get(lib->module, lib->path, lib->dl_handle);
+        lib->isolation = l;
+        l->nif = lib;
+    }
+    return l;
+}
+
+void isolation_init(void)
+{
+    native_note_stdio();
+    fault_install();
+    native_thread_attach();
+    nif_leave = leave;
+    nif_run_callback = run_callback;
+}
+
+void isolation_thread_start(void)
+{
+    native_thread_attach();
+}
+
+void isolation_thread_stop(void)
+{
+    native_thread_detach();
+}

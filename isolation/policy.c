@@ -1,0 +1,299 @@
+#include "isolation/policy.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "isolation/executor.h"
+#include "isolation/library.h"
+#include "isolation/stack_pool.h"
+#include "vm/core/map.h"
+
+enum { MAX_STACK_BYTES = 1 << 30, MAX_TIMEOUT_MS = 1 << 30, PAGE = 4096 };
+
+/* What one source says: values for the keys it names. */
+struct layer {
+    unsigned present; /* bit per key */
+    uint64_t value[POLICY_KEYS];
+};
+struct entry {
+    term module;
+    struct layer by_origin[ORIGIN_COUNT];
+    struct entry *next;
+};
+
+/* Guarded by the lock. Entries are added, never removed. defaults: the module-less sources. */
+static struct entry *entries;
+static struct layer defaults[ORIGIN_COUNT];
+static struct lock policy_lock = { PTHREAD_MUTEX_INITIALIZER, RANK_POLICY, RANK_NONE };
+
+static const uint64_t built_in[POLICY_KEYS] = {
+    [POLICY_MODE] = 0,
+    [POLICY_TIMEOUT] = 0,
+    [POLICY_STACK] = STACK_DEFAULT_BYTES,
+    [POLICY_CRASH] = POLICY_CRASH_EXIT,
+};
+
+/* ---- values: one word of text, or a number ---- */
+
+static bool mode_from_word(const char *w, size_t n, uint64_t *out)
+{
+    for (size_t i = 0; i < executor_count; i++) {
+        if (executor_table[i] == executor_find(w, n)) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+static bool timeout_from_word(const char *w, size_t n, uint64_t *out)
+{
+    *out = 0;
+    return n == 8 && memcmp(w, "infinity", 8) == 0;
+}
+static bool crash_from_word(const char *w, size_t n, uint64_t *out)
+{
+    *out = n == 5 ? POLICY_CRASH_RAISE : POLICY_CRASH_EXIT;
+    return (n == 5 && memcmp(w, "raise", 5) == 0) || (n == 4 && memcmp(w, "exit", 4) == 0);
+}
+static bool timeout_from_number(uint64_t n, uint64_t *out)
+{
+    *out = n;
+    return n >= 1 && n <= MAX_TIMEOUT_MS;
+}
+static bool stack_from_number(uint64_t n, uint64_t *out)
+{
+    *out = (n + PAGE - 1) & ~(uint64_t) (PAGE - 1);
+    return n >= STACK_MIN_BYTES && n <= MAX_STACK_BYTES;
+}
+
+static const struct key_info {
+    const char *name;
+    bool (*from_word)(const char *w, size_t n, uint64_t *out); /* NULL: takes no word */
+    bool (*from_number)(uint64_t n, uint64_t *out);            /* NULL: takes no number */
+} keys[POLICY_KEYS] = {
+    [POLICY_MODE] = { "mode", mode_from_word, NULL },
+    [POLICY_TIMEOUT] = { "timeout", timeout_from_word, timeout_from_number },
+    [POLICY_STACK] = { "stack", NULL, stack_from_number },
+    [POLICY_CRASH] = { "crash", crash_from_word, NULL },
+};
+
+const char *policy_key_name(enum policy_key key)
+{
+    return keys[key].name;
+}
+
+const char *policy_origin_name(enum policy_origin origin)
+{
+    static const char *const names[ORIGIN_COUNT] = {
+        [ORIGIN_BUILT_IN] = "built_in",
+        [ORIGIN_DEFAULT_COMMAND_LINE] = "default_command_line",
+        [ORIGIN_DEFAULT_SET] = "default_set",
+        [ORIGIN_ATTRIBUTE] = "attribute",
+        [ORIGIN_COMMAND_LINE] = "command_line",
+        [ORIGIN_SET] = "set",
+    };
+    return names[origin];
+}
+
+term policy_value_term(enum policy_key key, uint64_t value)
+{
+    switch (key) {
+    case POLICY_MODE: return atom_from_cstr(executor_table[value]->name);
+    case POLICY_TIMEOUT: return value == 0 ? ATOM(infinity) : term_from_small((intptr_t) value);
+    case POLICY_STACK: return term_from_small((intptr_t) value);
+    case POLICY_CRASH: return atom_from_cstr(value == POLICY_CRASH_RAISE ? "raise" : "exit");
+    case POLICY_KEYS: break;
+    }
+    return TERM_NONE;
+}
+
+static int key_find(const char *name, size_t n)
+{
+    for (int k = 0; k < POLICY_KEYS; k++) {
+        if (strlen(keys[k].name) == n && memcmp(keys[k].name, name, n) == 0) {
+            return k;
+        }
+    }
+    return -1;
+}
+
+/* ---- the table ---- */
+
+static void merge(struct layer *to, const struct layer *from)
+{
+    for (int k = 0; k < POLICY_KEYS; k++) {
+        if (from->present >> k & 1) {
+            to->value[k] = from->value[k];
+            to->present |= 1u << k;
+        }
+    }
+}
+
+static struct entry *find_locked(term module)
+{
+    struct entry *e = entries;
+    while (e != NULL && !term_same(e->module, module)) {
+        e = e->next;
+    }
+    return e;
+}
+
+/* module: an atom, or TERM_NONE for the defaults. */
+static void store(term module, enum policy_origin origin, const struct layer *l)
+{
+    lock_take(&policy_lock);
+    if (term_is_none(module)) {
+        merge(&defaults[origin], l);
+    } else {
+        struct entry *e = find_locked(module);
+        if (e == NULL) {
+            e = vm_zalloc(sizeof(*e));
+            e->module = module;
+            e->next = entries;
+            entries = e;
+        }
+        merge(&e->by_origin[origin], l);
+    }
+    lock_drop(&policy_lock);
+    library_refresh_policies(module);
+}
+
+void policy_effective(term module, struct policy *out)
+{
+    lock_take(&policy_lock);
+    const struct entry *e = find_locked(module);
+    for (int k = 0; k < POLICY_KEYS; k++) {
+        out->value[k] = built_in[k];
+        out->origin[k] = ORIGIN_BUILT_IN;
+        for (unsigned o = 0; o < ORIGIN_COUNT; o++) {
+            bool of_default = o == ORIGIN_DEFAULT_COMMAND_LINE || o == ORIGIN_DEFAULT_SET;
+            const struct layer *l = of_default ? &defaults[o] : e != NULL ? &e->by_origin[o] : NULL;
+            if (l != NULL && (l->present >> k & 1) != 0) {
+                out->value[k] = l->value[k];
+                out->origin[k] = (uint8_t) o;
+            }
+        }
+    }
+    lock_drop(&policy_lock);
+}
+
+/* ---- from a term ---- */
+
+static bool take_term(struct layer *l, term key, term value)
+{
+    struct atom_text name;
+    if (!term_is_atom(key)) {
+        return false;
+    }
+    name = atom_text(key);
+    int k = key_find(name.utf8, name.bytes);
+    if (k < 0) {
+        return false;
+    }
+    bool ok = false;
+    if (term_is_atom(value) && keys[k].from_word != NULL) {
+        struct atom_text w = atom_text(value);
+        ok = keys[k].from_word(w.utf8, w.bytes, &l->value[k]);
+    } else if (term_is_small(value) && term_to_small(value) >= 0 && keys[k].from_number != NULL) {
+        ok = keys[k].from_number((uint64_t) term_to_small(value), &l->value[k]);
+    }
+    l->present |= ok ? 1u << k : 0;
+    return ok;
+}
+
+bool policy_set_term(term module, enum policy_origin origin, term options, term *out_culprit)
+{
+    struct layer l = { 0 };
+    *out_culprit = options;
+    if (term_is_atom(options)) {
+        if (!take_term(&l, ATOM(mode), options)) {
+            return false;
+        }
+    } else if (term_is_map(options)) {
+        struct map_iter it;
+        term key, value;
+        map_iter_init(&it, options);
+        while (map_iter_next(&it, &key, &value)) {
+            if (!take_term(&l, key, value)) {
+                *out_culprit = key;
+                return false;
+            }
+        }
+    } else {
+        return false;
+    }
+    bool is_default = term_same(module, ATOM(default));
+    if (is_default && origin == ORIGIN_SET) {
+        origin = ORIGIN_DEFAULT_SET;
+    }
+    store(is_default ? TERM_NONE : module, origin, &l);
+    return true;
+}
+
+/* ---- from text ---- */
+
+static bool number_from_text(const char *at, size_t n, uint64_t *out)
+{
+    uint64_t v = 0;
+    size_t i = 0;
+    for (; i < n && isdigit((unsigned char) at[i]) && v < UINT64_C(1) << 40; i++) {
+        v = v * 10 + (uint64_t) (at[i] - '0');
+    }
+    unsigned shift = i + 1 != n ? 0 : at[i] == 'k' || at[i] == 'K' ? 10 : at[i] == 'm' || at[i] == 'M' ? 20 : 0;
+    *out = v << shift;
+    return i > 0 && i + (shift != 0 ? 1 : 0) == n;
+}
+
+static bool take_text(struct layer *l, int k, const char *value, size_t n)
+{
+    uint64_t number;
+    bool ok = false;
+    if (number_from_text(value, n, &number)) {
+        ok = keys[k].from_number != NULL && keys[k].from_number(number, &l->value[k]);
+    } else if (keys[k].from_word != NULL) {
+        ok = keys[k].from_word(value, n, &l->value[k]);
+    }
+    l->present |= ok ? 1u << k : 0;
+    return ok;
+}
+
+bool policy_set_text(const char *spec, char *error, size_t room)
+{
+    struct layer l = { 0 };
+    term module = TERM_NONE;
+    const char *at = spec, *end = spec + strlen(spec);
+    bool first = true;
+    while (first || at < end) {
+        size_t n = strcspn(at, ",");
+        const char *equals = memchr(at, '=', n);
+        const char *value = equals != NULL ? equals + 1 : at;
+        size_t value_bytes = (size_t) (at + n - value);
+        int k = equals != NULL ? key_find(at, (size_t) (equals - at)) : POLICY_MODE;
+        if (first && equals != NULL && k < 0) { /* MODULE=MODE */
+            module = atom_intern(at, (size_t) (equals - at));
+            k = POLICY_MODE;
+            if (term_is_none(module)) {
+                snprintf(error, room, "'%.*s' cannot be a module's name", (int) (equals - at), at);
+                return false;
+            }
+        }
+        if (k < 0) {
+            snprintf(error, room, "unknown isolation option '%.*s'", (int) (equals - at), at);
+            return false;
+        }
+        if (!take_text(&l, k, value, value_bytes)) {
+            snprintf(error, room, "'%.*s' is no %s", (int) value_bytes, value,
+                k == POLICY_MODE ? "isolation mode (see 'bulkhead info')" : keys[k].name);
+            return false;
+        }
+        at += n + (at[n] == ',' ? 1 : 0);
+        first = false;
+    }
+    if (term_same(module, ATOM(default))) {
+        module = TERM_NONE;
+    }
+    store(module, term_is_none(module) ? ORIGIN_DEFAULT_COMMAND_LINE : ORIGIN_COMMAND_LINE, &l);
+    return true;
+}

@@ -1,0 +1,62 @@
+/* policy.h - how each library is run: parsed and checked here, whatever it was written as.
+ *
+ *   sources, strongest first                         origin
+ *   isolation:set(Module, Options)                   set
+ *   --isolation MODULE=MODE[,key=value...]           command_line
+ *   -isolation(#{...}) in the module                 attribute
+ *   isolation:set(default, Options)                  default_set
+ *   --isolation MODE[,key=value...]                  default_command_line
+ *   built in                                         built_in
+ *
+ * A value is taken from the strongest source that names its key. To add a key: a row in the table in
+ * policy.c and a line in enum policy_key.
+ */
+#ifndef ISOLATION_POLICY_H
+#define ISOLATION_POLICY_H
+
+#include "vm/core/atom.h"
+#include "vm/core/heap.h"
+
+struct executor_ops;
+
+enum policy_key {
+    POLICY_MODE,    /* index into executor_table */
+    POLICY_TIMEOUT, /* ms, 0: infinity */
+    POLICY_STACK,   /* bytes */
+    POLICY_CRASH,   /* enum policy_crash */
+    POLICY_KEYS,
+};
+enum policy_crash {
+    POLICY_CRASH_EXIT,  /* the caller ends; nothing catches it */
+    POLICY_CRASH_RAISE, /* the caller gets an exception of class exit, which may be caught */
+};
+enum policy_origin {
+    ORIGIN_BUILT_IN,
+    ORIGIN_DEFAULT_COMMAND_LINE,
+    ORIGIN_DEFAULT_SET,
+    ORIGIN_ATTRIBUTE,
+    ORIGIN_COMMAND_LINE,
+    ORIGIN_SET,
+    ORIGIN_COUNT,
+};
+
+struct policy {
+    uint64_t value[POLICY_KEYS];
+    uint8_t origin[POLICY_KEYS];
+};
+
+/* The policy in force for a module. Any thread. */
+void policy_effective(term module, struct policy *out);
+
+/* From a map or a mode's atom. module: atom; `default` for all that have none of their own. false:
+ * nothing changed, *out_culprit is the option that is wrong. */
+bool policy_set_term(term module, enum policy_origin origin, term options, term *out_culprit) MUST_CHECK;
+/* From --isolation SPEC. false: nothing changed, message in error. */
+bool policy_set_text(const char *spec, char *error, size_t room) MUST_CHECK;
+
+const char *policy_key_name(enum policy_key key);
+const char *policy_origin_name(enum policy_origin origin);
+/* A value as a term: in_process, infinity, 1048576. */
+term policy_value_term(enum policy_key key, uint64_t value);
+
+#endif

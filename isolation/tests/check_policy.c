@@ -1,0 +1,96 @@
+/* check_policy.c - what is taken from where. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "isolation/executor.h"
+#include "isolation/policy.h"
+#include "vm/core/map.h"
+
+static char error[200];
+static struct heap heap;
+
+static bool text(const char *spec)
+{
+    return policy_set_text(spec, error, sizeof(error));
+}
+static bool set(const char *module, enum policy_origin origin, const char *key, term value)
+{
+    term culprit, kv[2] = { atom_from_cstr(key), value };
+    return policy_set_term(atom_from_cstr(module), origin, map_from_pairs(&heap, kv, 1), &culprit);
+}
+static struct policy of(const char *module)
+{
+    struct policy p;
+    policy_effective(atom_from_cstr(module), &p);
+    return p;
+}
+static const char *mode(const char *module)
+{
+    return executor_table[of(module).value[POLICY_MODE]]->name;
+}
+
+START_TEST(the_strongest_source_wins_key_by_key)
+{
+    ck_assert_str_eq(mode("m"), "in_process");
+    ck_assert_int_eq(of("m").origin[POLICY_MODE], ORIGIN_BUILT_IN);
+    ck_assert(text("direct"));
+    ck_assert_str_eq(mode("m"), "direct");
+    ck_assert_int_eq(of("m").origin[POLICY_MODE], ORIGIN_DEFAULT_COMMAND_LINE);
+    ck_assert(set("default", ORIGIN_SET, "timeout", term_from_small(500)));
+    ck_assert_uint_eq(of("m").value[POLICY_TIMEOUT], 500);
+    ck_assert_int_eq(of("m").origin[POLICY_TIMEOUT], ORIGIN_DEFAULT_SET);
+    ck_assert(set("m", ORIGIN_ATTRIBUTE, "mode", atom_from_cstr("in_process")));
+    ck_assert_str_eq(mode("m"), "in_process");
+    ck_assert(text("m=direct,timeout=7,stack=256k"));
+    ck_assert_str_eq(mode("m"), "direct");
+    ck_assert_uint_eq(of("m").value[POLICY_TIMEOUT], 7);
+    ck_assert_uint_eq(of("m").value[POLICY_STACK], 256 << 10);
+    ck_assert(set("m", ORIGIN_SET, "timeout", atom_from_cstr("infinity")));
+    ck_assert_uint_eq(of("m").value[POLICY_TIMEOUT], 0);
+    ck_assert_int_eq(of("m").origin[POLICY_TIMEOUT], ORIGIN_SET);
+    ck_assert_str_eq(mode("m"), "direct");
+    ck_assert_str_eq(mode("other"), "direct");
+}
+END_TEST
+
+START_TEST(what_is_wrong_changes_nothing)
+{
+    ck_assert(!text("no_such_mode"));
+    ck_assert_ptr_nonnull(strstr(error, "no_such_mode"));
+    ck_assert(!text("m=direct,colour=red"));
+    ck_assert_ptr_nonnull(strstr(error, "colour"));
+    ck_assert(!text("m=direct,timeout=soon"));
+    ck_assert(!text("m=direct,timeout=0"));
+    ck_assert(!text("m=direct,stack=1"));
+    ck_assert(!text("m=direct,stack=99999999999999999999"));
+    ck_assert(!text(""));
+    ck_assert(!text("m="));
+    ck_assert(!set("m", ORIGIN_SET, "timeout", term_from_small(-1)));
+    ck_assert(!set("m", ORIGIN_SET, "stack", atom_from_cstr("big")));
+    ck_assert(!set("m", ORIGIN_SET, "mode", term_from_small(1)));
+    ck_assert_str_eq(mode("m"), "in_process");
+    ck_assert_int_eq(of("m").origin[POLICY_MODE], ORIGIN_BUILT_IN);
+    term culprit;
+    ck_assert(!policy_set_term(atom_from_cstr("m"), ORIGIN_SET, term_from_small(1), &culprit));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("policy");
+    TCase *tc = tcase_create("policy");
+    if (!arena_init_all()) {
+        return 1;
+    }
+    atom_table_init();
+    heap_init_frags(&heap);
+    tcase_add_test(tc, the_strongest_source_wins_key_by_key);
+    tcase_add_test(tc, what_is_wrong_changes_nothing);
+    suite_add_tcase(s, tc);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? 0 : 1;
+}

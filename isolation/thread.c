@@ -1,0 +1,119 @@
+#include "isolation/thread.h"
+
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "isolation/fault.h"
+#include "isolation/watchdog.h"
+
+_Thread_local struct native_thread *native_self __attribute__((tls_model("initial-exec")));
+
+/* All records ever made, live and spare; guarded by the lock. */
+static struct native_thread *all;
+static unsigned n_records;
+static struct lock table_lock = { PTHREAD_MUTEX_INITIALIZER, RANK_EXECUTOR, RANK_NONE };
+
+static void install_alt_stack(struct native_thread *t)
+{
+    if (t->alt_map == NULL) {
+        size_t page = 4096;
+        /* The kernel's frame grows with the vector registers of the machine. */
+        size_t need = getauxval(AT_MINSIGSTKSZ);
+        t->alt_bytes = (64 << 10) + ((need + page - 1) & ~(page - 1)) + page;
+        void *map = mmap(NULL, t->alt_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        VM_REQUIRE(map != MAP_FAILED);
+        VM_REQUIRE(mprotect(map, page, PROT_NONE) == 0);
+        t->alt_map = map;
+    }
+    stack_t ss = { .ss_sp = (char *) t->alt_map + 4096, .ss_size = t->alt_bytes - 4096 };
+    VM_REQUIRE(syscall(SYS_sigaltstack, &ss, NULL) == 0);
+}
+
+struct native_thread *native_thread_attach(void)
+{
+    struct native_thread *t;
+    if (native_self != NULL) {
+        return native_self;
+    }
+    lock_take(&table_lock);
+    for (t = all; t != NULL && t->live; t = t->next) {
+    }
+    if (t == NULL) {
+        t = vm_zalloc(sizeof(*t));
+        t->index = n_records++;
+        t->next = all;
+        all = t;
+    }
+    t->guard = &nif_guard;
+    t->tid = (pid_t) syscall(SYS_gettid);
+    t->dirt = 0;
+    t->library_thread = false;
+    t->maker = NULL;
+    atomic_store_explicit(&t->overdue_seq, 0, memory_order_relaxed);
+    t->live = true;
+    lock_drop(&table_lock);
+    /* Through the kernel: the library functions of these names are ours, and look at the record. */
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &t->mask, sizeof(uint64_t));
+    fault_unblock(&t->mask);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, sizeof(uint64_t));
+    install_alt_stack(t);
+    native_self = t;
+    return t;
+}
+
+void native_thread_detach(void)
+{
+    struct native_thread *t = native_self;
+    if (t == NULL) {
+        return;
+    }
+    native_self = NULL;
+    stack_t ss = { .ss_flags = SS_DISABLE };
+    syscall(SYS_sigaltstack, &ss, NULL);
+    while (t->stacks != NULL) {
+        struct native_stack *s = t->stacks;
+        t->stacks = s->next;
+        stack_retire(s);
+    }
+    lock_take(&table_lock);
+    t->live = false;
+    t->guard = NULL;
+    lock_drop(&table_lock);
+}
+
+void native_thread_each(void (*fn)(struct native_thread *t, void *arg), void *arg)
+{
+    lock_take(&table_lock);
+    for (struct native_thread *t = all; t != NULL; t = t->next) {
+        if (t->live) {
+            fn(t, arg);
+        }
+    }
+    lock_drop(&table_lock);
+}
+
+void native_leave(struct native_thread *t)
+{
+    native_leave_saving(native_top(t), t->stopped.uc_mcontext.gregs);
+}
+
+void native_leave_signalled(struct native_thread *t, int signal_number)
+{
+    t->left = (struct native_outcome) { .status = NATIVE_SIGNALLED, .number = signal_number };
+    t->has_trace = false;
+    t->info = (siginfo_t) { .si_signo = signal_number, .si_code = SI_TKILL };
+    native_leave(t);
+}
+
+void native_leave_from_signal(struct native_thread *t, ucontext_t *uc)
+{
+    enum { FLAG_TF = 0x100, FLAG_DF = 0x400, FLAG_AC = 0x40000 };
+    greg_t *regs = uc->uc_mcontext.gregs;
+    memcpy(t->stopped.uc_mcontext.gregs, regs, sizeof(t->stopped.uc_mcontext.gregs));
+    regs[REG_RIP] = (greg_t) native_abandon;
+    regs[REG_RSP] = (greg_t) native_top(t)->host_sp;
+    regs[REG_EFL] &= ~(greg_t) (FLAG_TF | FLAG_DF | FLAG_AC);
+    memcpy(&uc->uc_sigmask, &t->mask, sizeof(uint64_t)); /* the kernel's set; the rest is not there */
+}

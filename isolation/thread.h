@@ -1,0 +1,116 @@
+/* thread.h - the record of a thread that runs native code: what the signal handler, the watchdog and
+ * the interposed functions look at.
+ *
+ *   native_self (TLS) ─► native_thread ─► frame[0]  outermost native call in progress
+ *                          │              frame[1]  a callback inside it (destructor ...)
+ *                          ├─ alternate signal stack (64 KiB + guard)
+ *                          └─ free stacks for calls
+ *
+ * Thread: its own, but for the fields marked "watchdog", which are atomic. A record is reused by a
+ * later thread when its thread ends, never freed.
+ */
+#ifndef ISOLATION_THREAD_H
+#define ISOLATION_THREAD_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <ucontext.h>
+
+#include "isolation/executor.h"
+#include "isolation/stack_pool.h"
+#include "nif/nif_guard.h"
+
+enum { NATIVE_MAX_DEPTH = 16 };
+
+/* One protected call in progress. The first fields are known to the trampoline. */
+struct native_frame {
+    void *host_sp;   /* where the VM's stack was left */
+    uintptr_t value; /* what the function returned */
+    struct native_call *call;
+    struct native_stack *stack;
+    _Atomic uint64_t seq;         /* number of the call on this thread; watchdog */
+    _Atomic uint32_t timeout_ms;  /* watchdog */
+    struct native_library *_Atomic library; /* watchdog */
+    uint32_t in_vm_outside;       /* nif_guard.in_vm when it began */
+};
+_Static_assert(offsetof(struct native_frame, host_sp) == 0, "known to the trampoline");
+_Static_assert(offsetof(struct native_frame, value) == 8, "known to the trampoline");
+
+enum native_dirt {
+    DIRT_MASK = 1,   /* the call changed the signal mask */
+    DIRT_FORKED = 2, /* this is a child that the library forked: it must not return */
+};
+
+struct native_thread {
+    struct native_stack *stacks;  /* free ones */
+    uint64_t seq;                 /* calls begun */
+    _Atomic uint64_t overdue_seq; /* watchdog: the call to be abandoned, 0: none */
+    unsigned index;
+    unsigned dirt;                /* enum native_dirt: looked at when a call returns */
+    bool library_thread;          /* made by a library */
+    struct native_library *maker; /* that library */
+    struct native_frame frame[NATIVE_MAX_DEPTH];
+
+    /* Filled in by the handler, or by native_leave(), when a call is abandoned. */
+    ucontext_t stopped;  /* general registers at that point */
+    siginfo_t info;
+    struct native_outcome left; /* status and number; crash is made afterwards */
+    enum native_panic panic;
+    bool has_trace; /* trace was taken already: an exception that unwound the stack */
+    struct unwind_trace trace;
+    char text[NATIVE_TEXT_MAX], detail[NATIVE_DETAIL_MAX];
+
+    pid_t tid;
+    struct nif_guard *guard; /* nif_guard of the thread; watchdog */
+    sigset_t mask;           /* what the VM wants blocked */
+    void *alt_map;
+    size_t alt_bytes;
+    bool live; /* under the table's lock */
+    struct native_thread *next;
+    struct {
+        uint64_t seq;
+        int64_t since_ns;
+        unsigned tries;
+        struct native_library *library, *protects;
+    } seen; /* watchdog's own */
+};
+
+extern _Thread_local struct native_thread *native_self __attribute__((tls_model("initial-exec")));
+
+/* The record of this thread; made at its first use. Never NULL. */
+struct native_thread *native_thread_attach(void);
+static inline struct native_thread *native_thread_get(void)
+{
+    return __builtin_expect(native_self != NULL, 1) ? native_self : native_thread_attach();
+}
+void native_thread_detach(void);
+/* Calls fn for each live record, with the table locked. */
+void native_thread_each(void (*fn)(struct native_thread *t, void *arg), void *arg);
+
+static inline struct native_frame *native_top(struct native_thread *t)
+{
+    return &t->frame[t->guard->depth - 1];
+}
+
+/* Abandons the innermost native call of this thread from ordinary code on its stack. Reason in
+ * t->left, t->panic, t->text. pre: nif_guard.depth > 0. */
+_Noreturn void native_leave(struct native_thread *t);
+_Noreturn void native_leave_signalled(struct native_thread *t, int signal_number);
+/* Same, for signal handlers: rewrites *uc so that the handler returns to the abandon point. */
+void native_leave_from_signal(struct native_thread *t, ucontext_t *uc);
+
+/* Everything known about the call that this thread has just abandoned; frame is the one it was in. */
+void native_describe_abandoned(struct native_thread *t, struct native_frame *frame, struct native_call *call,
+    struct native_outcome *out);
+
+/* Runs fn(arg) so that a fault in it does no more than end it: false. For code of ours that must look
+ * at memory a library may have wrecked. */
+bool native_try(void (*fn)(void *arg), void *arg);
+
+/* trampoline_x86_64.S */
+int native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top); /* 0: returned */
+extern const char native_enter_end[], native_abandon[];
+_Noreturn void native_leave_saving(struct native_frame *f, greg_t *registers);
+
+#endif

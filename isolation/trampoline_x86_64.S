@@ -1,0 +1,159 @@
+/* trampoline_x86_64.S - onto a native call's own stack and back.
+ *
+ *   VM's stack                          call's stack
+ *   | return address |                  | frame pointer | <- found again whatever the callee did
+ *   | rbp | rbx | r12 .. r15 |          | 0             |
+ *   | fpucw : mxcsr  | <- host_sp       | return address into native_enter
+ *
+ * The unwinder crosses by rbp; the personality routine (exception.c) takes every exception that gets
+ * as far as this frame.
+ */
+#define HOST_SP 0
+#define VALUE 8
+/* Exception flags of MXCSR are sticky and harmless; what matters is masks, rounding, FTZ, DAZ. */
+#define MXCSR_CONTROL 0xffc0
+
+        .text
+/* int native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top) */
+        .globl  native_enter
+        .hidden native_enter
+        .type   native_enter, @function
+        .balign 16
+native_enter:
+        .cfi_startproc
+        .cfi_personality 0x9b, DW.ref.native_personality
+        .cfi_lsda 0x1b, no_lsda
+        pushq   %rbp
+        .cfi_def_cfa_offset 16
+        .cfi_offset %rbp, -16
+        movq    %rsp, %rbp
+        .cfi_def_cfa_register %rbp
+        pushq   %rbx
+        .cfi_offset %rbx, -24
+        pushq   %r12
+        .cfi_offset %r12, -32
+        pushq   %r13
+        .cfi_offset %r13, -40
+        pushq   %r14
+        .cfi_offset %r14, -48
+        pushq   %r15
+        .cfi_offset %r15, -56
+        subq    $8, %rsp
+        stmxcsr (%rsp)
+        fnstcw  4(%rsp)
+        movq    %rsp, HOST_SP(%rdi)
+        movq    %rcx, %rsp
+        pushq   %rdi
+        pushq   $0
+        movq    %rsi, %rax
+        movq    16(%rdx), %r10
+        movq    (%rdx), %rdi
+        movq    8(%rdx), %rsi
+        movq    %r10, %rdx
+        call    *%rax
+        cld
+        movq    8(%rsp), %rdi
+        movq    %rax, VALUE(%rdi)
+        movq    HOST_SP(%rdi), %rsp
+        stmxcsr -8(%rsp)
+        fnstcw  -4(%rsp)
+        movl    -8(%rsp), %ecx
+        movzwl  -4(%rsp), %edx
+        xorl    (%rsp), %ecx
+        xorw    4(%rsp), %dx
+        andl    $MXCSR_CONTROL, %ecx
+        orl     %edx, %ecx
+        jne     2f
+1:      xorl    %eax, %eax
+        jmp     3f
+2:      ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+        jmp     1b
+3:      leaq    48(%rsp), %rbp
+        movq    8(%rsp), %r15
+        movq    16(%rsp), %r14
+        movq    24(%rsp), %r13
+        movq    32(%rsp), %r12
+        movq    40(%rsp), %rbx
+        movq    %rbp, %rsp
+        popq    %rbp
+        .cfi_def_cfa %rsp, 8
+        ret
+        .cfi_endproc
+        .size   native_enter, .-native_enter
+        .globl  native_enter_end
+        .hidden native_enter_end
+native_enter_end:
+
+/* The abandon point: rsp is a frame's host_sp, every other register may hold anything. Returns 1
+ * from native_enter. */
+        .globl  native_abandon
+        .hidden native_abandon
+        .type   native_abandon, @function
+        .balign 16
+native_abandon:
+        .cfi_startproc
+        .cfi_def_cfa %rsp, 64
+        .cfi_offset %rbp, -16
+        .cfi_offset %rbx, -24
+        .cfi_offset %r12, -32
+        .cfi_offset %r13, -40
+        .cfi_offset %r14, -48
+        .cfi_offset %r15, -56
+        cld
+        fninit
+        ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+        movl    $1, %eax
+        leaq    48(%rsp), %rbp
+        .cfi_def_cfa %rbp, 16
+        movq    8(%rsp), %r15
+        movq    16(%rsp), %r14
+        movq    24(%rsp), %r13
+        movq    32(%rsp), %r12
+        movq    40(%rsp), %rbx
+        movq    %rbp, %rsp
+        popq    %rbp
+        .cfi_def_cfa %rsp, 8
+        ret
+        .cfi_endproc
+        .size   native_abandon, .-native_abandon
+
+/* _Noreturn void native_leave_saving(struct native_frame *f, greg_t *registers)
+ * Saves what an unwinder needs, as if stopped right after the call of this function, and leaves.
+ * Offsets are those of gregset_t. */
+        .globl  native_leave_saving
+        .hidden native_leave_saving
+        .type   native_leave_saving, @function
+        .balign 16
+native_leave_saving:
+        .cfi_startproc
+        movq    %r12, 32(%rsi)
+        movq    %r13, 40(%rsi)
+        movq    %r14, 48(%rsi)
+        movq    %r15, 56(%rsi)
+        movq    %rbp, 80(%rsi)
+        movq    %rbx, 88(%rsi)
+        leaq    8(%rsp), %rax
+        movq    %rax, 120(%rsi)
+        movq    (%rsp), %rax
+        movq    %rax, 128(%rsi)
+        movq    HOST_SP(%rdi), %rsp
+        jmp     native_abandon
+        .cfi_endproc
+        .size   native_leave_saving, .-native_leave_saving
+
+        .section .rodata
+no_lsda:
+        .long   0
+
+        .hidden DW.ref.native_personality
+        .weak   DW.ref.native_personality
+        .section .data.rel.local.DW.ref.native_personality,"awG",@progbits,DW.ref.native_personality,comdat
+        .align  8
+        .type   DW.ref.native_personality, @object
+        .size   DW.ref.native_personality, 8
+DW.ref.native_personality:
+        .quad   native_personality
+
+        .section .note.GNU-stack,"",@progbits

@@ -1,0 +1,40 @@
+/* unwind.h - who called whom in native code, from the registers of a thread that stopped.
+ *
+ * The registers are saved where the fault happened; the walk and the look-up of names are done
+ * afterwards, in ordinary code on the VM's stack, while the abandoned stack is still as it was.
+ */
+#ifndef ISOLATION_UNWIND_H
+#define ISOLATION_UNWIND_H
+
+#include <ucontext.h>
+
+#include "vm/core/heap.h"
+
+enum { UNWIND_MAX_FRAMES = 48 };
+
+struct unwind_trace {
+    unsigned n;
+    bool cut; /* there were more */
+    uintptr_t pc[UNWIND_MAX_FRAMES]; /* of frame 0 exact; of callers the return address */
+    bool exact0;                     /* pc[0] is where it stopped, not a return address */
+};
+
+/* Walks from *registers up to the trampoline. [stack_low, stack_high) is the stack it may read.
+ * A wrecked stack ends the walk early. is_fault: registers are those of a fault. */
+void unwind_walk(struct unwind_trace *out, ucontext_t *registers, uintptr_t stack_low, uintptr_t stack_high,
+    bool is_fault);
+
+/* "function+0x1f", file name of its library, offset in it. false: in no known library. */
+struct unwind_name {
+    char function[128]; /* "" if unknown */
+    char library[64];
+    uintptr_t offset;         /* from the function, or from the library if function is "" */
+};
+bool unwind_name(uintptr_t pc, bool is_return_address, struct unwind_name *out);
+
+/* [{nif, 'lib.so', <<"function">>, [{offset, N}]}, ...] */
+term unwind_term(const struct unwind_trace *trace, struct heap *h);
+/* "#0 f+0x4 (lib.so) ..." one per line. Returns bytes written. */
+size_t unwind_text(const struct unwind_trace *trace, char *out, size_t room);
+
+#endif
