@@ -1,1 +1,2 @@
-# filled in as tools grows
+EXTRA_DIST += tools/check-layers
+TESTS += tools/check-layers
