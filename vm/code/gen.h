@@ -31,6 +31,10 @@ enum gen_insn_flags {
     GEN_UNPROVEN = 1, /* what the instruction takes for granted (a tuple of that arity, a cons, a map,
                        * a match context, an exact register type) was not proven by the validator: emit
                        * the form that checks and raises badarg */
+    GEN_PIN = 2,       /* keeps (part of) the message that loop_rec looks at, which is still in the
+                        * queue: call msgq_pin() before it */
+    GEN_NO_RETURN = 4, /* a call after which the code cannot go on: raise badarg if it comes back;
+                        * a jump that is never reached: raise badarg instead */
 };
 
 struct gen_insn {
@@ -59,7 +63,9 @@ static inline const struct gen_operand *gen_arg(const struct gen_code *c, const 
     return &c->operands[i->first_operand + n];
 }
 
-/* Both: false and a message in file->error, naming chunk and offset. */
+/* gen_validate() also turns call_ext_only and call_ext_last of BIFs that never return (error, exit,
+ * throw, nif_error) into call_ext, because the compiler may leave any frame there.
+ * Both: false and a message in file->error, naming chunk and offset. */
 bool gen_decode(struct beam_file *file, struct gen_code *out) MUST_CHECK;
 bool gen_validate(struct gen_code *code) MUST_CHECK;
 void gen_free(struct gen_code *code);

@@ -338,6 +338,12 @@ static bool check_operand(struct decoder *d, const uint8_t *at, char letter, str
         }
         ok = o->kind == GEN_U;
         break;
+    case 'z':
+        if (o->kind == GEN_U) {
+            *o = constant(term_from_small(o->value));
+        }
+        ok = o->kind == GEN_X || o->kind == GEN_Y || o->kind == GEN_CONST;
+        break;
     case 'h':
         ok = (o->kind == GEN_U && o->value < GEN_MAX_HEAP_WORDS) || o->kind == GEN_ALLOC;
         break;
