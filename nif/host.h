@@ -10,9 +10,6 @@
 
 #include "nif/nif_env.h"
 
-struct nif_lib;
-struct nif_resource;
-
 enum nif_thread_type { NIF_THREAD_UNDEFINED, NIF_THREAD_NORMAL, NIF_THREAD_DIRTY_CPU, NIF_THREAD_DIRTY_IO };
 
 struct nif_host {
@@ -30,11 +27,8 @@ struct nif_host {
     term (*whereis)(term name);               /* pid, port or TERM_NONE */
     bool (*port_command)(struct enif_environment_t *env, term port, term data);
 
-    /* Tells nif_resource_down(r, id, pid) on a scheduler thread when pid ends, unless demonitor
-     * comes first. Holds one reference of r from success to demonitor or down. false: no such
-     * process. demonitor: false if it is not there (any more). */
-    bool (*monitor)(struct nif_resource *r, term pid, uint64_t id);
-    bool (*demonitor)(struct nif_resource *r, uint64_t id, term *out_pid);
+    /* From now on tell nif_process_ended(pid) when pid ends. false: it has ended. */
+    bool (*watch)(term pid);
 
     /* caller: takes `percent` of a slice; true: it is used up. */
     bool (*consume_timeslice)(struct enif_environment_t *env, int percent);
@@ -46,11 +40,40 @@ struct nif_host {
 };
 extern const struct nif_host *nif_host;
 
+struct nif_lib;
+
+/* ---- what the executor (isolation) plugs in; the defaults suit unit tests ---- */
+
+enum nif_leave_kind {
+    NIF_LEAVE_PANIC,       /* nif_panic(), failed assertion: text is the reason */
+    NIF_LEAVE_MISSING_API, /* text: name of the API function */
+    NIF_LEAVE_BAD_TERM,    /* a word that is no term was given to the API; text: the API function */
+    NIF_LEAVE_BAD_HANDLE,  /* a resource, environment or lock that is none; text: the API function */
+};
+/* Ends the native call this thread is in; does not return. Outside a call: aborts with the text. */
+extern void (*nif_leave)(enum nif_leave_kind kind, const char *text);
+
+/* Runs library code that is not a NIF called by a process: dlopen (constructors), nif_init, load,
+ * upgrade, unload, destructor, down, stop. fn(arg) calls it. false: it did not return (crash,
+ * panic, timeout); that is reported and counted, the caller goes on. env: the environment it was
+ * given, or NULL. */
+enum nif_callback { NIF_CB_OPEN, NIF_CB_INIT, NIF_CB_LOAD, NIF_CB_UPGRADE, NIF_CB_UNLOAD, NIF_CB_DESTRUCTOR,
+    NIF_CB_DOWN, NIF_CB_STOP };
+extern bool (*nif_run_callback)(struct nif_lib *lib, enum nif_callback what, struct enif_environment_t *env,
+    void (*fn)(void *arg), void *arg);
+
 /* ---- what the host calls ---- */
+
+/* Once, before the first library is loaded. */
+void nif_api_init(const struct nif_host *host);
 
 /* Runs what waits: destructors, down and stop callbacks, unloads. Scheduler thread, outside calls
  * and collections. true: more came meanwhile. */
 bool nif_run_deferred(void);
 bool nif_deferred_pending(void);
+
+/* pid has ended: queues the down callbacks of objects that watch it. Scheduler thread, after
+ * process_alive(pid) became false. Cheap when nothing is watched. */
+void nif_process_ended(term pid);
 
 #endif

@@ -20,6 +20,7 @@
 #ifndef NIF_ENV_H
 #define NIF_ENV_H
 
+#include "lib/base/arena.h"
 #include "nif/erl_nif.h"
 #include "nif/nif_guard.h"
 #include "vm/core/atom.h"
@@ -59,7 +60,7 @@ struct enif_environment_t {
     struct nif_tmp *tmp;
     struct enif_environment_t *outer; /* environment of this thread before begin */
     struct nif_load *load;            /* during load and upgrade: resource types opened so far */
-    uint32_t n_owed;      /* what the call allocated and still owns; see nif_owed.c */
+    uint32_t owed_at;     /* where this thread's list of owed objects stood; see nif_owed.c */
     enum nif_env_kind kind;
     bool raised;          /* enif_raise_exception, enif_make_badarg */
     bool exiting;         /* caller has been told to exit */
@@ -69,6 +70,9 @@ struct enif_environment_t {
 
 /* The environment of the native call this thread is in, or NULL. */
 extern _Thread_local struct enif_environment_t *nif_env_current __attribute__((tls_model("initial-exec")));
+
+/* How many objects this thread's calls got from the API and must still give back. */
+extern _Thread_local uint32_t nif_owed_count __attribute__((tls_model("initial-exec")));
 
 void nif_env_drop_tmp(struct enif_environment_t *env);
 void nif_env_drop_owed(struct enif_environment_t *env, bool crashed);
@@ -82,7 +86,7 @@ static inline void nif_env_begin(
     env->pid = pid;
     env->tmp = NULL;
     env->load = NULL;
-    env->n_owed = 0;
+    env->owed_at = nif_owed_count;
     env->kind = NIF_ENV_CALL;
     env->raised = false;
     env->exiting = false;
@@ -99,7 +103,7 @@ static inline void nif_env_commit(struct enif_environment_t *env)
     if (__builtin_expect(env->tmp != NULL, 0)) {
         nif_env_drop_tmp(env);
     }
-    if (__builtin_expect(env->n_owed != 0, 0)) {
+    if (__builtin_expect(nif_owed_count != env->owed_at, 0)) {
         nif_env_drop_owed(env, false);
     }
 }
@@ -124,6 +128,10 @@ void nif_callback_env_end(struct nif_callback_env *e, bool crashed);
 /* Could this word be a term at all? Immediate with a known tag, or a pointer into term memory with
  * what belongs there at its end. Does not look deeper; cheap enough for every word that a NIF
  * gives to the VM. */
-bool nif_term_plausible(term t);
+bool nif_term_plausible_slow(term t);
+static inline bool nif_term_plausible(term t)
+{
+    return term_is_small(t) || nif_term_plausible_slow(t);
+}
 
 #endif

@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#include "nif/nif_env.h"
+#include "nif/nif_resource.h"
 #include "vm/core/print.h"
 
 /* What the native slot of a function points to. */
@@ -27,17 +27,16 @@ struct nif_lib {
     _Atomic uint64_t refs;
     term module;
     char *path;           /* owned; as given to load_nif, with ".so" */
-    void *handle;         /* of dlopen */
+    void *dl_handle;      /* of dlopen; NULL until it came back */
     const ErlNifEntry *entry;
     void *priv_data;      /* the library's */
     struct nif_func *funcs; /* owned */
     size_t n_funcs;
-    uintptr_t text_start, text_end; /* its executable segment */
     _Atomic bool tainted;      /* a call was abandoned in it, or it has threads: never closed */
     bool loaded;          /* load or upgrade succeeded */
-    bool open;            /* between that and unload */
-    void *executor;       /* isolation's: policy, counters, executor of this library */
-    void (*executor_free)(struct nif_lib *lib);
+    ErlNifOnHaltCallback *on_halt;
+    struct nif_deferred unloading, closing;
+    void *isolation;      /* isolation's record: policy, counters, executor */
 };
 
 /* As erlang:load_nif/2 names its failures: {error, {kind, "text"}}. */
@@ -67,9 +66,11 @@ static inline void nif_lib_ref(struct nif_lib *lib)
 }
 void nif_lib_unref(struct nif_lib *lib);
 
-/* Calls fn for every library that is open. */
-void nif_lib_each(void (*fn)(struct nif_lib *lib, void *arg), void *arg);
-/* The library whose text holds pc, or NULL. Async-signal-safe. */
-const struct nif_lib *nif_lib_of_pc(uintptr_t pc);
+/* Called right before a file is closed: isolation forgets its code. */
+extern void (*nif_lib_closing)(struct nif_lib *lib);
+/* The program ends: callbacks that libraries asked for (ERL_NIF_OPT_ON_HALT). One thread, once. */
+void nif_lib_halt(void);
 
+/* Calls fn for every library; it must not load or unload. */
+void nif_lib_each(void (*fn)(struct nif_lib *lib, void *arg), void *arg);
 #endif

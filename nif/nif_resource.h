@@ -21,27 +21,34 @@
 
 struct nif_lib;
 
-/* Lives as long as its library owns it or an object of it exists. */
+/* A type lives while it is listed (its library is loaded) or has objects; so long it holds a
+ * reference of its owner. */
 struct enif_resource_type_t {
     struct enif_resource_type_t *next;
     term module, name;
-    struct nif_lib *owner; /* library whose callbacks these are; NULL: it is gone */
-    ErlNifResourceDtor *dtor;
-    ErlNifResourceStop *stop;
-    ErlNifResourceDown *down;
-    ErlNifResourceDynCall *dyncall;
-    size_t n_objects;      /* nif_types_lock */
-    bool listed;           /* found by name */
+    struct nif_lib *owner; /* library whose callbacks these are */
+    ErlNifResourceTypeInit init;
+    _Atomic uint64_t refs; /* objects, and 1 while listed */
+    bool listed;           /* found by name; RANK_NIF_LIB */
 };
 
+/* Something to do on a scheduler thread. */
+struct nif_deferred {
+    struct nif_deferred *next;
+    void (*fn)(struct nif_deferred *d);
+};
+
+struct nif_monitor;
+struct nif_select;
 struct nif_resource {
     struct resource base; /* first */
     _Atomic uint64_t id;  /* of its terms; 0: none made yet */
     struct enif_resource_type_t *type;
     void *payload;        /* owned */
     size_t size;
-    struct nif_resource *next_dead;
-    void *select;         /* its fds under enif_select: enif_select.c */
+    struct nif_deferred dead;
+    struct nif_monitor *monitors; /* processes it watches; RANK_NIF_MONITOR */
+    bool abandoned;       /* end it without its destructor */
 };
 
 /* Object of a payload pointer that a NIF handed us; leaves the NIF if it is none. */
@@ -51,6 +58,10 @@ static inline struct nif_resource *nif_resource_from_term(term t)
     return (struct nif_resource *) term_words(t)[2];
 }
 term nif_resource_make_term(struct heap *h, struct nif_resource *r);
+
+/* Drops the reference an abandoned call had from enif_alloc_resource(): no destructor runs if the
+ * object, probably half made, was known to nobody else. */
+void nif_resource_abandon(struct nif_resource *r);
 
 /* A resource type opened in load or upgrade, not yet in force. */
 struct nif_opened_type {
@@ -70,9 +81,19 @@ void nif_load_rollback_types(struct nif_load *load);
  * when the last is gone. */
 void nif_types_release(struct nif_lib *lib);
 
-/* Host: pid ended that monitor id of r watched. Queues the callback. Takes over one reference. */
-void nif_resource_down(struct nif_resource *r, uint64_t id, term pid);
-/* Rest of nif_run_deferred(). */
-void nif_deferred_push(void (*fn)(void *arg), void *arg);
+/* ---- nif_deferred.c ---- */
+/* Lock-free; may be called inside a collection. */
+void nif_deferred_push(struct nif_deferred *d, void (*fn)(struct nif_deferred *d));
+
+void nif_resource_init(void);
+/* The down callback of r's type. */
+void nif_resource_call_down(struct nif_resource *r, term pid, const ErlNifMonitor *monitor);
+
+/* ---- nif_monitor.c ---- */
+/* Forgets every process that r watches. */
+void nif_monitor_drop_all(struct nif_resource *r);
+
+/* One more reference, unless the last is gone. */
+bool nif_resource_try_ref(struct nif_resource *r);
 
 #endif

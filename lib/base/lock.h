@@ -15,6 +15,9 @@ enum lock_rank {
     RANK_NONE = 0,
     RANK_CODE_LOAD,    /* one module is loaded, or purged, at a time           vm/code/module */
     RANK_NIF_LIB,      /* libraries, resource types                            nif/nif_lib */
+    RANK_NIF_MONITOR,  /* processes watched by resource objects                nif/nif_monitor */
+    RANK_NIF_SELECT,   /* descriptors watched for resource objects             nif/enif_select */
+    RANK_NIF_OWED,     /* what abandoned calls left behind                     nif/nif_owed */
     RANK_POLICY,       /* isolation policies                                   isolation/policy */
     RANK_ETS_TABLES,   /* names and ids of tables                              vm/ets */
     RANK_ETS_TABLE,    /* one table's contents                                 vm/ets */

@@ -1,0 +1,200 @@
+#include "lib/base/arena.h"
+#include "nif/enif.h"
+#include "vm/core/bits.h"
+#include "vm/core/etf.h"
+#include "vm/core/iolist.h"
+
+/* ---- binaries that a library owns ---- */
+
+bool nif_binary_alloc(size_t bytes, ErlNifBinary *bin)
+{
+    nif_guard_enter();
+    struct offheap_bin *b = offheap_bin_new(bytes);
+    nif_guard_leave();
+    if (b == NULL) {
+        return false;
+    }
+    nif_owed_add(NIF_OWED_BINARY, b);
+    bin->size = bytes;
+    bin->data = b->data;
+    bin->ref_bin = b;
+    return true;
+}
+
+int enif_alloc_binary(size_t size, ErlNifBinary *bin)
+{
+    return nif_binary_alloc(size, bin);
+}
+
+/* The off-heap binary that a library's ErlNifBinary says it owns. Leaves the NIF if it is none. */
+static struct offheap_bin *owned_bin(ErlNifBinary *bin, const char *api)
+{
+    struct offheap_bin *b = bin->ref_bin;
+    if (arena_usable(arena_terms, b) < sizeof(*b) || b->refs == 0 || b->destroy != NULL) {
+        nif_bad_handle(api);
+    }
+    return b;
+}
+
+int enif_realloc_binary(ErlNifBinary *bin, size_t size)
+{
+    if (bin->ref_bin == NULL) { /* somebody else's bytes: copy what fits */
+        ErlNifBinary copy;
+        if (!nif_binary_alloc(size, &copy)) {
+            return 0;
+        }
+        memcpy(copy.data, bin->data, bin->size < size ? bin->size : size);
+        *bin = copy;
+        return 1;
+    }
+    struct offheap_bin *b = owned_bin(bin, "enif_realloc_binary");
+    if (size == bin->size) {
+        return 1;
+    }
+    if (size > SIZE_MAX - sizeof(*b)) {
+        return 0;
+    }
+    if (atomic_load_explicit(&b->refs, memory_order_acquire) != 1) {
+        ErlNifBinary copy;
+        if (!nif_binary_alloc(size, &copy)) {
+            return 0;
+        }
+        memcpy(copy.data, bin->data, bin->size < size ? bin->size : size);
+        enif_release_binary(bin);
+        *bin = copy;
+        return 1;
+    }
+    nif_guard_enter();
+    struct offheap_bin *moved = arena_realloc(arena_terms, b, sizeof(*b) + size);
+    nif_guard_leave();
+    if (moved == NULL) {
+        return 0;
+    }
+    moved->capacity = size;
+    nif_owed_remove(b);
+    nif_owed_add(NIF_OWED_BINARY, moved);
+    bin->ref_bin = moved;
+    bin->data = moved->data;
+    bin->size = size;
+    return 1;
+}
+
+void enif_release_binary(ErlNifBinary *bin)
+{
+    if (bin->ref_bin == NULL) {
+        return;
+    }
+    struct offheap_bin *b = owned_bin(bin, "enif_release_binary");
+    bin->ref_bin = NULL;
+    nif_owed_remove(b);
+    nif_guard_enter();
+    offheap_bin_unref(b);
+    nif_guard_leave();
+}
+
+/* ---- from and to terms ---- */
+
+ERL_NIF_TERM enif_make_binary(ErlNifEnv *env, ErlNifBinary *bin)
+{
+    if (bin->ref_bin != NULL) {
+        struct offheap_bin *b = owned_bin(bin, "enif_make_binary");
+        if (bin->size > b->capacity) {
+            nif_bad_handle("enif_make_binary");
+        }
+        bin->ref_bin = NULL; /* data stays readable: the term keeps it */
+        nif_owed_remove(b);
+        return bits_from_offheap(env->heap, b, bin->size * 8).word;
+    }
+    uint8_t *bytes;
+    term t = bits_new_binary(env->heap, bin->size, &bytes);
+    if (term_is_none(t)) {
+        return nif_system_limit(env);
+    }
+    memcpy(bytes, bin->data, bin->size);
+    return t.word;
+}
+
+unsigned char *enif_make_new_binary(ErlNifEnv *env, size_t size, ERL_NIF_TERM *termp)
+{
+    uint8_t *bytes;
+    term t = size <= SIZE_MAX / 8 ? bits_new_binary(env->heap, size, &bytes) : TERM_NONE;
+    if (term_is_none(t)) {
+        *termp = nif_system_limit(env);
+        return NULL;
+    }
+    *termp = t.word;
+    return bytes;
+}
+
+ERL_NIF_TERM enif_make_sub_binary(ErlNifEnv *env, ERL_NIF_TERM bin_term, size_t pos, size_t size)
+{
+    term t = nif_term_in(bin_term, "enif_make_sub_binary");
+    if (!term_is_binary(t) || pos > bits_size(t) / 8 || size > bits_size(t) / 8 - pos) {
+        return enif_make_badarg(env);
+    }
+    return bits_sub(env->heap, t, pos * 8, size * 8).word;
+}
+
+int enif_inspect_binary(ErlNifEnv *env, ERL_NIF_TERM bin_term, ErlNifBinary *bin)
+{
+    term t = term_of(bin_term);
+    uint8_t *scratch;
+    if (!term_is_bits(t) || bits_size(t) % 8 != 0) {
+        return 0;
+    }
+    bin->data = (unsigned char *) bits_bytes(t, &bin->size, &scratch);
+    bin->ref_bin = NULL;
+    if (scratch != NULL) {
+        nif_tmp_adopt(env, scratch);
+    }
+    return 1;
+}
+
+int enif_inspect_iolist_as_binary(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifBinary *bin)
+{
+    term t = term_of(word);
+    size_t n;
+    if (term_is_bits(t)) {
+        return enif_inspect_binary(env, word, bin);
+    }
+    if (!term_is_list(t) || !iolist_size(t, &n)) {
+        return 0;
+    }
+    bin->data = nif_tmp_alloc(env, n);
+    if (bin->data == NULL) {
+        return 0;
+    }
+    bin->size = n;
+    bin->ref_bin = NULL;
+    iolist_copy(t, bin->data);
+    return 1;
+}
+
+/* ---- external term format ---- */
+
+int enif_term_to_binary(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifBinary *bin)
+{
+    term t = nif_term_in(word, "enif_term_to_binary");
+    (void) env;
+    if (!nif_binary_alloc(etf_encoded_size(t, 0), bin)) {
+        return 0;
+    }
+    uint8_t *end = etf_encode_to(bin->data, t, 0);
+    size_t used = (size_t) (end - bin->data);
+    return used == bin->size ? 1 : enif_realloc_binary(bin, used);
+}
+
+size_t enif_binary_to_term(
+    ErlNifEnv *env, const unsigned char *data, size_t sz, ERL_NIF_TERM *out, unsigned int opts)
+{
+    size_t used = 0;
+    if ((opts & ~(unsigned) ERL_NIF_BIN2TERM_SAFE) != 0) {
+        return 0;
+    }
+    term t = etf_decode(env->heap, data, sz, opts != 0 ? ETF_SAFE : 0, &used);
+    if (term_is_none(t)) {
+        return 0;
+    }
+    *out = t.word;
+    return used;
+}

@@ -1,0 +1,166 @@
+#include "nif/nif_env.h"
+
+#include <stdlib.h>
+
+#include "nif/enif.h"
+#include "nif/host.h"
+#include "nif/nif_resource.h"
+
+_Thread_local struct enif_environment_t *nif_env_current __attribute__((tls_model("initial-exec")));
+
+enum { TERM_ARENA_RESERVED_LOG2 = 38 }; /* arena_terms reserves 256 GiB at most */
+
+static bool points_to_term_memory(uintptr_t address)
+{
+    return address - ARENA_TERMS_BASE < UINT64_C(1) << TERM_ARENA_RESERVED_LOG2
+        || address - ARENA_LITERALS_BASE < ARENA_LITERALS_SIZE;
+}
+
+bool nif_term_plausible_slow(term t)
+{
+    if (term_is_immed(t)) {
+        if (term_is_atom(t)) {
+            return term_to_atom_index(t) < atom_count();
+        }
+        return term_is_small(t) || term_is_nil(t) || term_is_local_pid(t) || term_is_local_port(t);
+    }
+    uintptr_t address = t.word & ~(uintptr_t) TERM_PRIMARY_MASK;
+    if ((address & 7) != 0 || !points_to_term_memory(address)) {
+        return false;
+    }
+    if (term_is_cons(t)) {
+        return true;
+    }
+    if (!term_is_boxed(t)) {
+        return false;
+    }
+    uintptr_t header = *(const uintptr_t *) address;
+    enum term_tag tag = header_tag(header);
+    return word_is_header(header) && tag >= TAG_TUPLE && tag < TAG_COUNT && tag != TAG_MATCH_CTX
+        && tag != TAG_HAMT_NODE;
+}
+
+void nif_env_abort(struct enif_environment_t *env)
+{
+    nif_env_current = env->outer;
+    nif_env_drop_tmp(env);
+    nif_env_drop_owed(env, true);
+    if (env->load != NULL) {
+        nif_load_rollback_types(env->load);
+        env->load = NULL;
+    }
+    heap_rollback(env->heap, &env->mark);
+    nif_env_done(env);
+    env->resched.wanted = false;
+    env->raised = false;
+}
+
+void nif_callback_env_begin(struct nif_callback_env *e, struct nif_lib *lib)
+{
+    heap_init_frags(&e->heap);
+    nif_env_begin(&e->env, &e->heap, NULL, TERM_NONE, lib);
+    e->env.kind = NIF_ENV_CALLBACK;
+}
+
+void nif_callback_env_end(struct nif_callback_env *e, bool crashed)
+{
+    if (crashed) {
+        nif_env_abort(&e->env);
+    } else {
+        nif_env_commit(&e->env);
+        nif_env_done(&e->env);
+    }
+    heap_destroy(&e->heap);
+}
+
+/* ---- temporary memory ---- */
+
+struct tmp_block {
+    struct nif_tmp tmp;
+    _Alignas(16) unsigned char payload[];
+};
+
+struct tmp_deferred {
+    struct nif_tmp tmp;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+void *nif_tmp_alloc(ErlNifEnv *env, size_t bytes)
+{
+    struct tmp_block *b = bytes < SIZE_MAX / 2 ? vm_try_alloc(sizeof(*b) + bytes) : NULL;
+    if (b == NULL) {
+        return NULL;
+    }
+    b->tmp.free = NULL;
+    b->tmp.next = env->tmp;
+    env->tmp = &b->tmp;
+    return b->payload;
+}
+
+void nif_tmp_free(ErlNifEnv *env, void *payload)
+{
+    struct tmp_block *b = container_of(payload, struct tmp_block, payload);
+    for (struct nif_tmp **at = &env->tmp; *at != NULL; at = &(*at)->next) {
+        if (*at == &b->tmp) {
+            *at = b->tmp.next;
+            vm_free(b);
+            return;
+        }
+    }
+}
+
+static void run_deferred(struct nif_tmp *t)
+{
+    struct tmp_deferred *d = container_of(t, struct tmp_deferred, tmp);
+    d->fn(d->arg);
+    vm_free(d);
+}
+
+void nif_tmp_defer(ErlNifEnv *env, void (*fn)(void *arg), void *arg)
+{
+    struct tmp_deferred *d = vm_alloc(sizeof(*d));
+    *d = (struct tmp_deferred) { { env->tmp, run_deferred }, fn, arg };
+    env->tmp = &d->tmp;
+}
+
+void nif_tmp_adopt(ErlNifEnv *env, void *block)
+{
+    nif_tmp_defer(env, vm_free, block);
+}
+
+void nif_env_drop_tmp(struct enif_environment_t *env)
+{
+    struct nif_tmp *t = env->tmp;
+    env->tmp = NULL;
+    while (t != NULL) {
+        struct nif_tmp *next = t->next;
+        if (t->free != NULL) {
+            t->free(t);
+        } else {
+            vm_free(t);
+        }
+        t = next;
+    }
+}
+
+/* ---- leaving a call over nonsense ---- */
+
+_Noreturn void nif_bad_term(const char *api)
+{
+    nif_leave(NIF_LEAVE_BAD_TERM, api);
+    abort();
+}
+
+_Noreturn void nif_bad_handle(const char *api)
+{
+    nif_leave(NIF_LEAVE_BAD_HANDLE, api);
+    abort();
+}
+
+ERL_NIF_TERM nif_system_limit(ErlNifEnv *env)
+{
+    env->raised = true;
+    env->reason = ATOM(system_limit);
+    return 0;
+}
