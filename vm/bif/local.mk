@@ -3,3 +3,13 @@ libbulkhead_a_SOURCES += \
 libbulkhead_a_SOURCES += \
   vm/bif/bif_file.c vm/bif/bif_file_names.c vm/bif/bif_io.c vm/bif/bif_prim_buffer.c \
   vm/bif/file_handle.c vm/bif/file_handle.h
+libbulkhead_a_SOURCES += \
+  vm/bif/bif_erlang_dict.c \
+  vm/bif/bif_erlang_spawn.c \
+  vm/bif/bif_erlang_link.c \
+  vm/bif/bif_erlang_timer.c \
+  vm/bif/bif_erlang_info.c \
+  vm/bif/bif_erlang_flag.c \
+  vm/bif/bif_erlang_time.c \
+  vm/bif/bif_erlang_system.c \
+  vm/bif/bif_os.c

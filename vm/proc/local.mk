@@ -1,7 +1,9 @@
 libbulkhead_a_SOURCES += \
+  vm/proc/dict.c vm/proc/dict.h \
   vm/proc/links.c vm/proc/links.h \
   vm/proc/msgq.c \
   vm/proc/proc.c vm/proc/proc.h vm/proc/proc_internal.h \
+  vm/proc/proc_options.c vm/proc/proc_options.h \
   vm/proc/proc_table.c vm/proc/proc_table.h \
   vm/proc/ref.c \
   vm/proc/registry.c \

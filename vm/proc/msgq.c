@@ -2,7 +2,10 @@
 #include "lib/base/arena.h"
 #include "vm/proc/proc_table.h"
 
-enum { N_MARKS = 4 };
+enum {
+    N_MARKS = 4,
+    COPY_MAX_WORDS = 24, /* messages up to this size are copied to the heap when there is room */
+};
 
 /* Receive marks, the oldest is replaced. serial tells an unbound marker from its successors. */
 struct msgq_marks {
@@ -133,6 +136,10 @@ term msgq_take(struct proc *p)
     if (m->frag.words == NULL) {
         unpin(p, m);
         vm_free(m);
+    } else if (m->frag.used_words <= COPY_MAX_WORDS && m->frag.offheap == NULL
+        && (size_t) (p->heap.stop - p->heap.top) >= m->frag.used_words) {
+        value = copy_term(value, &p->heap);
+        message_free(m);
     } else {
         heap_attach_frag(&p->heap, &m->frag);
     }

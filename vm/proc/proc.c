@@ -3,6 +3,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/trace.h"
 #include "vm/core/map.h"
+#include "vm/proc/dict.h"
 #include "vm/proc/links.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
@@ -144,7 +145,6 @@ struct proc *proc_new(struct proc *parent, term m, term f, term args, const stru
     p->args = p->args_inline;
     p->args_capacity = PROC_INLINE_ARGS;
     p->msg_last = p->msg_save = &p->msg_first;
-    p->dictionary = TERM_NONE;
     p->exc = (struct exception) { .stacktrace = TERM_NIL };
     p->initial_call.module = m;
     p->initial_call.function = f;
@@ -247,6 +247,7 @@ static void free_proc(struct proc *p)
     if (p->args != p->args_inline) {
         vm_free(p->args);
     }
+    dict_clear(p);
     vm_free(p->marks);
     vm_free(p->pins);
     vm_free(p->rare);

@@ -63,7 +63,7 @@ struct proc {
     term id;
     term group_leader;
     term parent;            /* pid, or atom undefined */
-    term dictionary;        /* a map term, or TERM_NONE: empty. A root. */
+    struct dict *dict;      /* owned: process dictionary, dict.h; NULL: empty. Its dict_roots() are roots. */
     struct { term module, function; uint32_t arity; } initial_call;
     const uint64_t *current_function; /* entry of the function it runs or waits in, for process_info */
 
@@ -144,7 +144,9 @@ struct proc_rare {
 struct proc_rare *proc_rare(struct proc *p);
 /* suspend_process: p suspends pid (once more), and asks to hear when it stands still. */
 void proc_suspend(struct proc *p, term pid, bool async);
-/* resume_process; also when p ends. */
+bool proc_is_suspending(const struct proc *p, term pid);
+/* resume_process: false if p has not suspended pid. */
+bool proc_unsuspend(struct proc *p, term pid);
 void proc_resume(struct proc *p, term pid, uint32_t times);
 term proc_registered_name(const struct proc *p); /* atom, or TERM_NONE */
 

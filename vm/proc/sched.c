@@ -40,6 +40,7 @@ struct sched_private {
     struct wheel *wheel;
     _Atomic uint32_t state; /* enum sleep_state; a futex */
     _Atomic uint32_t n_switches;
+    _Atomic uint64_t reductions; /* in all */
     _Atomic bool eager;     /* woken because somebody needs help: steal even a lone process */
     uint32_t pressure;      /* see WAKE_PRESSURE */
     uint32_t switches_since_clock, reductions_since_clock;
@@ -54,6 +55,7 @@ static unsigned n_scheds;
 static _Atomic uint32_t n_idle;   /* asleep or napping */
 static _Atomic uint32_t n_asleep; /* without a nap's end */
 static _Atomic bool stopping;
+static int64_t start_ns;
 
 struct sched *sched_self(void)
 {
@@ -191,7 +193,7 @@ void proc_complete(struct proc *p)
 /* Signals first. false: it is gone or stands still. */
 static bool prepare(struct proc *p)
 {
-    if (inbox_has_signals(p->shared) && signal_fetch(p)) {
+    if (p->exiting || (inbox_has_signals(p->shared) && signal_fetch(p))) {
         proc_exit(p);
         return false;
     }
@@ -358,6 +360,7 @@ static void idle(struct sched *s)
 static void account(struct sched *s, uint32_t used)
 {
     struct sched_private *v = s->private;
+    atomic_store_explicit(&v->reductions, v->reductions + used, memory_order_relaxed);
     v->switches_since_clock++;
     v->reductions_since_clock += used;
     if (v->switches_since_clock >= TIMER_SWITCHES || v->reductions_since_clock >= TIMER_REDUCTIONS) {
@@ -423,6 +426,7 @@ bool sched_start(const struct sched_options *o)
         return false;
     }
     atomic_store(&stopping, false);
+    start_ns = clock_monotonic_ns();
     n_scheds = o->n_schedulers;
     for (unsigned i = 0; i < n_scheds; i++) {
         scheds[i] = sched_new(i);
@@ -464,4 +468,27 @@ void sched_stop(void)
 size_t sched_queue_length(unsigned index)
 {
     return index < n_scheds ? runq_length(&scheds[index]->private->queue) : 0;
+}
+
+uint64_t sched_reductions(void)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < n_scheds; i++) {
+        n += atomic_load_explicit(&scheds[i]->private->reductions, memory_order_relaxed);
+    }
+    return n;
+}
+
+uint64_t sched_switches(void)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < n_scheds; i++) {
+        n += atomic_load_explicit(&scheds[i]->private->n_switches, memory_order_relaxed);
+    }
+    return n;
+}
+
+int64_t vm_start_ns(void)
+{
+    return start_ns;
 }

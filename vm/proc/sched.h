@@ -49,6 +49,9 @@ void sched_stop(void);
 void sched_poke(unsigned index);
 unsigned sched_count(void);
 size_t sched_queue_length(unsigned index); /* of scheduler index, from 0 */
+uint64_t sched_reductions(void);           /* of all schedulers, up to their last switch */
+uint64_t sched_switches(void);
+int64_t vm_start_ns(void);                 /* monotonic time of sched_start */
 unsigned sched_count_dirty(enum sched_kind kind);
 
 /* ---- processes ---- */

@@ -78,3 +78,21 @@ void proc_resume(struct proc *p, term pid, uint32_t times)
     r->times = times;
     signal_request(p, pid, resume_request, r);
 }
+
+bool proc_is_suspending(const struct proc *p, term pid)
+{
+    return p->links != NULL && link_find(&p->links->suspended, pid.word) != NULL;
+}
+
+bool proc_unsuspend(struct proc *p, term pid)
+{
+    struct link_node *n = p->links == NULL ? NULL : link_find(&p->links->suspended, pid.word);
+    if (n == NULL) {
+        return false;
+    }
+    if (--n->unlinking == 0) {
+        link_free_node(link_remove(&p->links->suspended, pid.word));
+    }
+    proc_resume(p, pid, 1);
+    return true;
+}
