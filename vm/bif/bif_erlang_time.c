@@ -311,7 +311,6 @@ term bif_erlang_unique_integer_0(struct proc *p, term *args)
 
 term bif_erlang_unique_integer_1(struct proc *p, term *args)
 {
-    static _Atomic int64_t monotonic_counter;
     bool monotonic = false, positive = false;
     term list = args[0];
     for (; term_is_cons(list); list = term_tail(list)) {
@@ -326,6 +325,6 @@ term bif_erlang_unique_integer_1(struct proc *p, term *args)
     if (!term_is_nil(list)) {
         return proc_badarg(p);
     }
-    int64_t n = monotonic ? atomic_fetch_add(&monotonic_counter, 1) + 1 : (int64_t) ref_next_id();
+    int64_t n = monotonic ? unique_monotonic_next() : (int64_t) ref_next_id();
     return heap_integer(&p->heap, positive ? n : n + TERM_SMALL_MIN);
 }

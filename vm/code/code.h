@@ -70,6 +70,8 @@ struct code_image {
 };
 
 void code_image_free(struct code_image *image);
+/* What code_image_free does with image->nif: set by the NIF host. NULL: nothing. */
+extern void (*code_release_nif)(struct nif_lib *lib);
 
 /* Where a code pointer lies: NULL if in no image. Lock-free. */
 struct code_image *code_find_image(const uint64_t *pc);

@@ -15,3 +15,9 @@ uint64_t ref_next_id(void)
     }
     return ++own_counter << REF_INDEX_BITS | s->ref_index;
 }
+
+int64_t unique_monotonic_next(void)
+{
+    static _Atomic int64_t counter;
+    return atomic_fetch_add(&counter, 1) + 1;
+}

@@ -103,6 +103,7 @@ term signal_alias_new(struct proc *p, bool reply);
 bool signal_alias_remove(struct proc *p, term ref);
 
 uint64_t ref_next_id(void); /* unique in this VM, never 0; any thread */
+int64_t unique_monotonic_next(void); /* strictly increasing, from 1; any thread */
 
 /* A collection while the receive looks at a message it has not taken (a guard that builds): moves that
  * message's words to the heap and its value to the pins, which are one more array of roots. */

@@ -1,0 +1,292 @@
+#include "vm/emu/nif_host.h"
+
+#include <stdio.h>
+
+#include "nif/host.h"
+#include "nif/nif_lib.h"
+#include "vm/bif/bif.h"
+#include "vm/code/module.h"
+#include "vm/core/bits.h"
+#include "vm/emu/interp.h"
+#include "vm/proc/sched.h"
+#include "vm/proc/signal.h"
+
+/* Terms built in a native call lie on the caller's heap, or in fragments that are handed over. */
+static bool host_send(struct enif_environment_t *env, term to_pid, term message, struct heap *built)
+{
+    struct proc *from = env != NULL ? env->caller : NULL;
+    if (built != NULL) {
+        signal_send_built(from, to_pid, message, built);
+        return true;
+    }
+    return signal_send(from, to_pid, message);
+}
+
+static bool host_caller_alive(struct enif_environment_t *env)
+{
+    const struct proc *p = env->caller;
+    return p != NULL && !p->exiting;
+}
+
+/* Ports come with a later part of the VM: so far no number is one. */
+static bool host_port_alive(term port)
+{
+    (void) port;
+    return false;
+}
+
+static bool host_port_command(struct enif_environment_t *env, term port, term data)
+{
+    (void) env, (void) port, (void) data;
+    return false;
+}
+
+static bool host_consume_timeslice(struct enif_environment_t *env, int percent)
+{
+    struct proc *p = env->caller;
+    const struct sched *s = sched_self();
+    if (p == NULL || s == NULL || s->kind != SCHED_NORMAL) {
+        return false;
+    }
+    proc_bump(p, (size_t) percent * (PROC_SLICE_REDUCTIONS / 100));
+    return proc_out_of_reductions(p);
+}
+
+static enum nif_thread_type host_thread_type(void)
+{
+    const struct sched *s = sched_self();
+    if (s == NULL) {
+        return NIF_THREAD_UNDEFINED;
+    }
+    switch (s->kind) {
+    case SCHED_NORMAL:
+        return NIF_THREAD_NORMAL;
+    case SCHED_DIRTY_CPU:
+        return NIF_THREAD_DIRTY_CPU;
+    case SCHED_DIRTY_IO:
+        return NIF_THREAD_DIRTY_IO;
+    }
+    return NIF_THREAD_UNDEFINED;
+}
+
+static int64_t host_unique_integer(bool monotonic)
+{
+    return monotonic ? unique_monotonic_next() : (int64_t) ref_next_id();
+}
+
+/* ---- the process that runs destructors and other deferred work ---- */
+
+static _Atomic uintptr_t worker_pid; /* 0: not yet started */
+
+static void host_wake_deferred(void)
+{
+    term pid = { atomic_load_explicit(&worker_pid, memory_order_acquire) };
+    if (!term_is_none(pid)) {
+        proc_wake(pid);
+    }
+}
+
+static void start_worker(void)
+{
+    struct proc *p = proc_new(NULL, ATOM(bulkhead_nif), ATOM(run_deferred), TERM_NIL, &spawn_defaults);
+    VM_REQUIRE(p != NULL);
+    p->is_system = true;
+    atomic_store_explicit(&worker_pid, p->id.word, memory_order_release);
+    proc_start(p);
+}
+
+term bif_bulkhead_nif_run_deferred_0(struct proc *p, term *args)
+{
+    (void) args;
+    if (!p->is_system) {
+        return proc_badarg(p);
+    }
+    return nif_run_deferred() ? proc_retry(p) : proc_wait(p);
+}
+
+static void process_ended(struct proc *p)
+{
+    nif_process_ended(p->id);
+}
+
+static void release_lib(struct nif_lib *lib)
+{
+    nif_lib_release(lib);
+}
+
+static const struct nif_host vm_host = {
+    .next_ref_id = ref_next_id,
+    .unique_integer = host_unique_integer,
+    .send = host_send,
+    .process_alive = proc_alive,
+    .port_alive = host_port_alive,
+    .caller_alive = host_caller_alive,
+    .whereis = registry_whereis,
+    .port_command = host_port_command,
+    .watch = proc_alive,
+    .consume_timeslice = host_consume_timeslice,
+    .thread_type = host_thread_type,
+    .schedulers = sched_count,
+    .wake_deferred = host_wake_deferred,
+};
+
+void nif_host_init(void)
+{
+    nif_api_init(&vm_host);
+    proc_on_exit_hook(process_ended);
+    code_release_nif = release_lib;
+}
+
+/* ---- erlang:load_nif/2 ---- */
+
+/* {error, {Kind, Text}} */
+static term load_error(struct proc *p, term kind, const char *text, size_t bytes)
+{
+    struct heap *h = &p->heap;
+    return heap_tuple2(h, ATOM(error), heap_tuple2(h, kind, heap_string(h, text, bytes)));
+}
+
+static term load_error_text(struct proc *p, struct nif_error *e)
+{
+    term t = load_error(p, e->kind, e->text.data, e->text.len);
+    text_free(&e->text);
+    return t;
+}
+
+static bool is_nif_declaration(term attribute)
+{
+    return term_is_tuple_of(attribute, 2) && term_same(term_tuple_get(attribute, 0), ATOM(nifs));
+}
+
+/* -nifs([f/1, ...]) lists, if there is one, the functions that may be native. */
+static bool is_declared(term attributes, term name, unsigned arity)
+{
+    bool any = false;
+    for (; term_is_cons(attributes); attributes = term_tail(attributes)) {
+        if (!is_nif_declaration(term_head(attributes))) {
+            continue;
+        }
+        any = true;
+        for (term l = term_tuple_get(term_head(attributes), 1); term_is_cons(l); l = term_tail(l)) {
+            term f = term_head(l);
+            if (term_is_tuple_of(f, 2) && term_same(term_tuple_get(f, 0), name)
+                && term_same(term_tuple_get(f, 1), term_from_small((intptr_t) arity))) {
+                return true;
+            }
+        }
+    }
+    return !any;
+}
+
+/* Index into image->functions, or n_functions. */
+static size_t find_function(const struct code_image *image, term name, unsigned arity)
+{
+    size_t i = 0;
+    while (i < image->n_functions
+        && !(term_same(image->functions[i].name, name) && image->functions[i].arity == arity)) {
+        i++;
+    }
+    return i;
+}
+
+static enum nif_func_check check_function(void *arg, term name, unsigned arity)
+{
+    const struct code_image *image = arg;
+    if (find_function(image, name, arity) == image->n_functions) {
+        return NIF_FUNC_NOT_FOUND;
+    }
+    return is_declared(image->attributes, name, arity) ? NIF_FUNC_OK : NIF_FUNC_NOT_DECLARED;
+}
+
+/* The path as a C string in UTF-8; NULL if it is none. vm_free it. */
+static char *path_text(term t)
+{
+    struct text out = { 0 };
+    if (term_is_binary(t)) {
+        size_t n;
+        uint8_t *scratch;
+        const uint8_t *bytes = bits_bytes(t, &n, &scratch);
+        text_add(&out, (const char *) bytes, n);
+        vm_free(scratch);
+    } else {
+        for (; term_is_cons(t) && term_is_small(term_head(t)); t = term_tail(t)) {
+            intptr_t c = term_to_small(term_head(t));
+            uint8_t utf8[4];
+            if (c <= 0 || c > 0x10FFFF || bits_utf8_size((uint32_t) c) == 0) {
+                break;
+            }
+            bits_put_utf8(utf8, 0, (uint32_t) c);
+            text_add(&out, (const char *) utf8, bits_utf8_size((uint32_t) c));
+        }
+        if (!term_is_nil(t)) {
+            text_free(&out);
+            return NULL;
+        }
+    }
+    bool has_nul = out.len > 0 && memchr(out.data, '\0', out.len) != NULL;
+    if (has_nul) {
+        text_free(&out);
+        return NULL;
+    }
+    text_add(&out, "", 1);
+    return out.data;
+}
+
+static term load(struct proc *p, struct code_image *image, const char *path, term load_info)
+{
+    struct nif_error error = { 0 };
+    const struct module *m = module_find(image->module);
+    struct code_image *current = m != NULL ? m->current : NULL;
+    struct code_image *before = m == NULL ? NULL : current == image ? m->old : current;
+    struct nif_lib *lib = nif_lib_open(image->module, path, check_function, image, &error);
+    if (lib == NULL) {
+        return load_error_text(p, &error);
+    }
+    struct nif_lib *previous = before != NULL ? before->nif : NULL;
+    if (!nif_lib_start(lib, previous, &p->heap, p, p->id, load_info, &error)) {
+        nif_lib_unref(lib);
+        return load_error_text(p, &error);
+    }
+    image->nif = lib;
+    for (size_t i = 0; i < lib->n_funcs; i++) {
+        interp_patch_native(image, find_function(image, lib->funcs[i].name, lib->funcs[i].arity), &lib->funcs[i]);
+    }
+    return ATOM(ok);
+}
+
+term bif_erlang_load_nif_2(struct proc *p, term *args)
+{
+    static const char applied[]
+        = "load_nif/2 must be explicitly called from the NIF module. It cannot be called through apply/3.";
+    static const char loaded[] = "NIF library already loaded (reload disallowed since OTP 20).";
+    static atomic_flag worker_started = ATOMIC_FLAG_INIT, busy = ATOMIC_FLAG_INIT;
+    char *path = path_text(args[0]);
+    if (path == NULL) {
+        return proc_badarg(p);
+    }
+    /* The calling code, not the running process, says whose functions become native. */
+    struct code_image *image = code_find_image(p->pc);
+    const struct module *m = image != NULL ? module_find(image->module) : NULL;
+    term result;
+    if (image == NULL) {
+        result = load_error(p, ATOM(bad_lib), applied, sizeof(applied) - 1);
+    } else if (m != NULL && m->old == image) {
+        char line[1200];
+        int n = snprintf(
+            line, sizeof(line), "Calling load_nif from old module '%s' not allowed", atom_cstr(image->module));
+        result = load_error(p, ATOM(old_code), line, (size_t) n);
+    } else if (image->nif != NULL) {
+        result = load_error(p, ATOM(reload), loaded, sizeof(loaded) - 1);
+    } else if (atomic_flag_test_and_set(&busy)) { /* one load at a time: come again */
+        vm_free(path);
+        return proc_retry(p);
+    } else {
+        if (!atomic_flag_test_and_set(&worker_started)) {
+            start_worker();
+        }
+        result = load(p, image, path, args[1]);
+        atomic_flag_clear(&busy);
+    }
+    vm_free(path);
+    return result;
+}
