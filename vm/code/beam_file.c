@@ -113,7 +113,7 @@ static void *new_table(struct beam_file *f, struct chunk *c, size_t n, size_t by
 
 static bool read_atom(struct parser *p, struct chunk *c, term *out)
 {
-    uint32_t index;
+    uint32_t index = 0;
     const uint8_t *at = c->at;
     if (!read_u32(p, c, &index)) {
         return false;

@@ -69,7 +69,12 @@ struct code_image {
     struct code_image *next_old;
 };
 
+/* Unregisters it and frees all it owns. No process may run it, nothing may point to it. */
 void code_image_free(struct code_image *image);
+/* Makes its words known to code_find_image(). */
+void code_register(struct code_image *image);
+/* Called for the library of an image that goes away; set by nif/. NULL: none are loaded. */
+extern void (*code_release_nif)(struct nif_lib *lib);
 /* What code_image_free does with image->nif: set by the NIF host. NULL: nothing. */
 extern void (*code_release_nif)(struct nif_lib *lib);
 
@@ -83,5 +88,6 @@ bool code_find_line(const struct code_image *image, const uint64_t *pc, term *ou
 const uint64_t *catch_target(size_t index);
 size_t catch_reserve(size_t n);                       /* first index of n new ones */
 void catch_set(size_t index, const uint64_t *target);
+void catch_release(size_t first, size_t n);
 
 #endif

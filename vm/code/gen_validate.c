@@ -570,7 +570,8 @@ static void enter_function(struct validator *v, struct vfunction *f)
 
 static bool is_call(unsigned op)
 {
-    return op == OP_call || op == OP_call_ext || op == OP_call_fun || op == OP_call_fun2 || op == OP_apply;
+    return op == OP_call || op == OP_call_ext || op == OP_call_fun || op == OP_call_fun2 || op == OP_apply
+        || op == OP_raw_raise;
 }
 
 /* The compiler may know that a call never returns and let it run into the handler of a try, or jump. */

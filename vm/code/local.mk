@@ -1,4 +1,6 @@
 libbulkhead_a_SOURCES += \
-  vm/code/beam_file.c vm/code/beam_file.h vm/code/code.h vm/code/disasm.c vm/code/disasm.h vm/code/gen.h vm/code/gen_decode.c \
-  vm/code/gen_internal.h vm/code/gen_validate.c vm/code/gen_validate.h vm/code/gen_validate_bits.c \
-  vm/code/gen_validate_insn.c vm/code/module.h vm/code/opcode.c vm/code/opcode.h vm/code/opcodes.def
+  vm/code/beam_file.c vm/code/beam_file.h vm/code/code.c vm/code/code.h vm/code/code_path.c \
+  vm/code/disasm.c vm/code/disasm.h vm/code/gen.h vm/code/gen_decode.c vm/code/gen_internal.h \
+  vm/code/gen_validate.c vm/code/gen_validate.h vm/code/gen_validate_bits.c \
+  vm/code/gen_validate_insn.c vm/code/module.c vm/code/module.h vm/code/opcode.c vm/code/opcode.h \
+  vm/code/opcodes.def

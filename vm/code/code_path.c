@@ -1,0 +1,287 @@
+/* The directories where modules are looked for.
+ *
+ *   -pa dirs . [own modules] ROOT/lib/kernel, stdlib ROOT/lib/<the rest> ROOT/lib/erts  -pz dirs
+ *
+ * Nothing is looked at before the first search: ROOT/lib is listed once, when a module is neither in
+ * the -pa directories nor among our own. Directories are not listed; a search tries to open the file.
+ */
+#include "vm/code/module.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/lock.h"
+#include "vm/core/atom.h"
+
+#ifndef OTP_ROOT
+#define OTP_ROOT "/usr/lib/erlang"
+#endif
+#ifndef BULKHEAD_EBIN
+#define BULKHEAD_EBIN "/usr/local/lib/bulkhead/ebin"
+#endif
+
+struct dirs {
+    char **names; /* owned, each owned */
+    size_t n, cap;
+};
+
+static struct lock lock; /* all of the below */
+static struct dirs first, libs, last;
+static bool libs_known;
+static char otp_root[PATH_MAX]; /* "" until looked for, "-": there is none */
+
+static void dirs_insert(struct dirs *d, size_t at, const char *name)
+{
+    if (d->n == d->cap) {
+        d->cap = d->cap == 0 ? 16 : 2 * d->cap;
+        d->names = vm_realloc(d->names, d->cap * sizeof(*d->names));
+    }
+    memmove(d->names + at + 1, d->names + at, (d->n - at) * sizeof(*d->names));
+    size_t bytes = strlen(name) + 1;
+    d->names[at] = memcpy(vm_alloc(bytes), name, bytes);
+    d->n++;
+}
+
+static bool dirs_remove(struct dirs *d, const char *name)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        if (strcmp(d->names[i], name) == 0) {
+            vm_free(d->names[i]);
+            memmove(d->names + i, d->names + i + 1, (d->n - i - 1) * sizeof(*d->names));
+            d->n--;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* ROOT/bin/erl of the `erl` on PATH; else where it was when this was built. */
+static void find_otp_root(void)
+{
+    const char *env = getenv("BULKHEAD_OTP_ROOT");
+    if (env != NULL && *env != '\0' && strlen(env) < sizeof(otp_root)) {
+        strcpy(otp_root, env);
+        return;
+    }
+    char lib[PATH_MAX + 8];
+    const char *path = getenv("PATH");
+    for (const char *at = path; at != NULL && *at != '\0';) {
+        size_t n = strcspn(at, ":");
+        char name[PATH_MAX];
+        if (n > 0 && n < sizeof(name) - 8) {
+            memcpy(name, at, n);
+            strcpy(name + n, "/erl");
+            if (access(name, X_OK) == 0 && realpath(name, otp_root) != NULL) {
+                for (int up = 0; up < 2; up++) { /* bin/erl */
+                    char *slash = strrchr(otp_root, '/');
+                    *(slash != NULL ? slash : otp_root) = '\0';
+                }
+                strcpy(lib, otp_root);
+                strcat(lib, "/lib");
+                if (is_dir(lib)) {
+                    return;
+                }
+            }
+        }
+        at += n + (at[n] == ':');
+    }
+    strcpy(otp_root, is_dir(OTP_ROOT "/lib") ? OTP_ROOT : "-");
+}
+
+static const char *root_locked(void)
+{
+    if (otp_root[0] == '\0') {
+        find_otp_root();
+    }
+    return otp_root[0] == '-' ? NULL : otp_root;
+}
+
+const char *code_otp_root(void)
+{
+    lock_take(&lock);
+    const char *root = root_locked();
+    lock_drop(&lock);
+    return root;
+}
+
+/* Applications in the order they are searched: those everything uses first. */
+static int rank_of(const char *app)
+{
+    return strncmp(app, "stdlib-", 7) == 0 ? 0 : strncmp(app, "kernel-", 7) == 0 ? 1 : strncmp(app, "erts-", 5) == 0 ? 3 : 2;
+}
+
+static int compare_apps(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    int rx = rank_of(*x), ry = rank_of(*y);
+    return rx != ry ? rx - ry : strcmp(*x, *y);
+}
+
+static void list_libs_locked(void)
+{
+    libs_known = true;
+    const char *root = root_locked();
+    char path[PATH_MAX + 300];
+    if (root == NULL) {
+        return;
+    }
+    strcpy(path, root);
+    strcat(path, "/lib");
+    DIR *d = opendir(path);
+    if (d == NULL) {
+        return;
+    }
+    struct dirs apps = { 0 };
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (e->d_name[0] != '.') {
+            dirs_insert(&apps, apps.n, e->d_name);
+        }
+    }
+    closedir(d);
+    if (apps.n > 0) {
+        qsort(apps.names, apps.n, sizeof(*apps.names), compare_apps);
+    }
+    for (size_t i = 0; i < apps.n; i++) {
+        strcpy(path, root);
+        strcat(path, "/lib/");
+        strcat(path, apps.names[i]);
+        strcat(path, "/ebin");
+        dirs_insert(&libs, libs.n, path);
+        vm_free(apps.names[i]);
+    }
+    vm_free(apps.names);
+}
+
+void code_path_init(void)
+{
+    if (first.n > 0) {
+        return;
+    }
+    lock_init(&lock, RANK_MODULE_TABLE);
+    const char *own = getenv("BULKHEAD_LIB");
+    dirs_insert(&first, 0, own != NULL && *own != '\0' ? own : BULKHEAD_EBIN);
+    dirs_insert(&first, 1, ".");
+}
+
+void code_path_add(const char *dir, bool at_front)
+{
+    lock_take(&lock);
+    dirs_remove(&last, dir);
+    /* Our own modules stand in for some of OTP's and always come first. */
+    if (strcmp(first.names[0], dir) != 0) {
+        dirs_remove(&first, dir);
+        if (at_front) {
+            dirs_insert(&first, 1, dir);
+        } else {
+            dirs_insert(&last, last.n, dir);
+        }
+    }
+    lock_drop(&lock);
+}
+
+bool code_path_remove(const char *dir)
+{
+    lock_take(&lock);
+    if (!libs_known) {
+        list_libs_locked();
+    }
+    bool removed = strcmp(first.names[0], dir) != 0
+        && (dirs_remove(&first, dir) || dirs_remove(&libs, dir) || dirs_remove(&last, dir));
+    lock_drop(&lock);
+    return removed;
+}
+
+void code_path_each(void (*fn)(const char *dir, void *arg), void *arg)
+{
+    lock_take(&lock);
+    if (!libs_known) {
+        list_libs_locked();
+    }
+    const struct dirs *all[] = { &first, &libs, &last };
+    for (size_t k = 0; k < ARRAY_LEN(all); k++) {
+        for (size_t i = 0; i < all[k]->n; i++) {
+            fn(all[k]->names[i], arg);
+        }
+    }
+    lock_drop(&lock);
+}
+
+static bool search(const struct dirs *d, const char *file, char path[PATH_MAX])
+{
+    size_t file_bytes = strlen(file) + 1;
+    for (size_t i = 0; i < d->n; i++) {
+        size_t n = strlen(d->names[i]);
+        if (n + 1 + file_bytes > PATH_MAX) {
+            continue;
+        }
+        memcpy(path, d->names[i], n);
+        path[n] = '/';
+        memcpy(path + n + 1, file, file_bytes);
+        if (access(path, R_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+char *code_path_find(term module)
+{
+    struct atom_text text = atom_text(module);
+    char file[ATOM_MAX_BYTES + 8];
+    /* A name with a slash would leave the directory. */
+    if (text.bytes == 0 || memchr(text.utf8, '/', text.bytes) != NULL || memchr(text.utf8, 0, text.bytes) != NULL) {
+        return NULL;
+    }
+    memcpy(file, text.utf8, text.bytes);
+    strcpy(file + text.bytes, ".beam");
+    char path[PATH_MAX];
+    lock_take(&lock);
+    bool found = search(&first, file, path);
+    if (!found) {
+        if (!libs_known) {
+            list_libs_locked();
+        }
+        found = search(&libs, file, path) || search(&last, file, path);
+    }
+    lock_drop(&lock);
+    if (!found) {
+        return NULL;
+    }
+    size_t bytes = strlen(path) + 1;
+    return memcpy(vm_alloc(bytes), path, bytes);
+}
+
+uint8_t *code_read_file(const char *path, size_t *n)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    uint8_t *bytes = NULL;
+    size_t done = 0;
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        bytes = vm_try_alloc((size_t) st.st_size + 1);
+        while (bytes != NULL && done < (size_t) st.st_size) {
+            ssize_t got = read(fd, bytes + done, (size_t) st.st_size - done);
+            if (got <= 0) {
+                break;
+            }
+            done += (size_t) got;
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    *n = done;
+    return bytes;
+}
