@@ -7,3 +7,11 @@ EXTRA_DIST += $(erts_tests_erl) erts_tests/run-conformance.sh
 CLEANFILES += $(erts_tests_beams)
 check_DATA += $(erts_tests_beams)
 TESTS += erts_tests/run-conformance.sh
+
+# Long runs, not part of `make check`.
+soak_files = erts_tests/soak.beam erts_tests/soak_nif.so
+EXTRA_DIST += erts_tests/soak.erl erts_tests/soak_nif.c
+CLEANFILES += $(soak_files)
+.PHONY: soak
+soak: bulkhead $(erl_beams) $(soak_files)
+	BULKHEAD_LIB=lib/erl ./bulkhead run erts_tests/soak.beam $(SOAK_CRASHES) 2>/dev/null
