@@ -13,3 +13,5 @@ libbulkhead_a_SOURCES += \
   vm/bif/bif_erlang_time.c \
   vm/bif/bif_erlang_system.c \
   vm/bif/bif_os.c
+libbulkhead_a_SOURCES += \
+  vm/bif/bif_build.h vm/bif/bif_erlang_tuple.c vm/bif/bif_etf.c vm/bif/bif_lists.c vm/bif/bif_maps.c

@@ -423,3 +423,55 @@ bool map_iter_prev(struct map_iter *it, term *key, term *value)
     }
     return false;
 }
+
+/* A position is the slots of the first levels, four bits each; less deep leaves end in zeros. */
+enum { POSITION_LEVELS = 6 };
+
+static unsigned slot_of_child(term node, uint32_t at)
+{
+    uint32_t bitmap = hamt_bitmap(node);
+    while (at-- > 0) {
+        bitmap &= bitmap - 1;
+    }
+    return (unsigned) __builtin_ctz(bitmap);
+}
+
+void map_iter_init_at(struct map_iter *it, term map, size_t position)
+{
+    map_iter_init(it, map);
+    if (is_flat(map) || position >> (HAMT_BITS * POSITION_LEVELS) != 0) {
+        if (position != 0) { /* behind the last pair */
+            it->index = is_flat(map) ? flat_size(map) : 0;
+            it->depth = 0;
+        }
+        return;
+    }
+    for (unsigned level = 0; level < POSITION_LEVELS; level++) {
+        unsigned wanted = position >> HAMT_BITS * (POSITION_LEVELS - 1 - level) & (HAMT_WIDTH - 1);
+        term node = it->path[level].node;
+        uint32_t bitmap = hamt_bitmap(node);
+        it->path[level].at = (uint32_t) __builtin_popcount(bitmap & ((1u << wanted) - 1));
+        if ((bitmap & 1u << wanted) == 0 || level + 1 == POSITION_LEVELS) {
+            break;
+        }
+        term child = hamt_children(node)[it->path[level].at];
+        if (term_is_cons(child)) {
+            break;
+        }
+        it->path[level].at++;
+        it->path[it->depth].node = child;
+        it->path[it->depth++].at = 0;
+    }
+}
+
+size_t map_iter_position(const struct map_iter *it)
+{
+    size_t position = 0;
+    if (!is_flat(it->map)) {
+        for (unsigned level = 0; level < POSITION_LEVELS; level++) {
+            unsigned slot = level < it->depth ? slot_of_child(it->path[level].node, it->path[level].at - 1) : 0;
+            position = position << HAMT_BITS | slot;
+        }
+    }
+    return position;
+}

@@ -31,6 +31,11 @@ static inline term *hamt_children(term node)
     return (term *) &term_words(node)[2];
 }
 
+static inline uint32_t hamt_bitmap(term node)
+{
+    return (uint32_t) (term_words(node)[1] >> TERM_SMALL_SHIFT);
+}
+
 struct hamt_entry {
     uint64_t hash;
     term key, value;

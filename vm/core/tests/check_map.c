@@ -41,6 +41,23 @@ static void verify(term map)
         ck_assert(term_same(seen[--count], key));
     }
     ck_assert_uint_eq(count, 0);
+    /* Leaving off at any position and going on from it finds every pair once. */
+    size_t at = 0;
+    for (bool more = n > 0; more;) {
+        more = false;
+        map_iter_init_at(&it, map, at);
+        for (size_t k = 0, last = at; map_iter_next(&it, &key, &value); k++, count++) {
+            ck_assert_uint_ge(map_iter_position(&it), last);
+            last = map_iter_position(&it);
+            if (k > 0 && last != at) {
+                at = last;
+                more = true;
+                break;
+            }
+            ck_assert(term_same(seen[count], key));
+        }
+    }
+    ck_assert_uint_eq(count, n);
     free(seen);
 }
 
