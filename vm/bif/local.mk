@@ -15,3 +15,4 @@ libbulkhead_a_SOURCES += \
   vm/bif/bif_os.c
 libbulkhead_a_SOURCES += \
   vm/bif/bif_build.h vm/bif/bif_erlang_tuple.c vm/bif/bif_etf.c vm/bif/bif_lists.c vm/bif/bif_maps.c
+libbulkhead_a_SOURCES += vm/bif/bif_erlang_guard.c

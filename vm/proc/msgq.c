@@ -136,11 +136,8 @@ term msgq_take(struct proc *p)
     if (m->frag.words == NULL) {
         unpin(p, m);
         vm_free(m);
-    } else if (m->frag.used_words <= COPY_MAX_WORDS && m->frag.offheap == NULL
-        && (size_t) (p->heap.stop - p->heap.top) >= m->frag.used_words) {
-        value = copy_term(value, &p->heap);
-        message_free(m);
     } else {
+        /* not copied: registers hold parts of it since loop_rec */
         heap_attach_frag(&p->heap, &m->frag);
     }
     return value;

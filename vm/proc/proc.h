@@ -39,7 +39,9 @@ struct exception {
     term reason;
     term stacktrace; /* internal or finished form, see emu/exception.c; TERM_NIL: not yet taken */
     term error_info; /* map for the error_info of the top frame, or TERM_NONE for the default */
+    term args;       /* list: shown instead of the arity of the top frame (error/2); TERM_NONE */
     bool has_stacktrace; /* erlang:raise/3, native panics: keep `stacktrace` as it is */
+    bool from_caller;    /* error/1, exit/1 ...: the trace starts with who called the BIF */
 };
 
 struct proc {
@@ -72,6 +74,7 @@ struct proc {
     struct msgq_marks *marks; /* receive marks; NULL: none set so far */
     struct msgq_pins *pins;   /* values of queued messages that had to move to the heap; NULL: none so far */
     size_t n_messages;
+    bool receive_waits;        /* a receive ... after has begun to wait */
     struct proc_links *links; /* links, monitors, aliases, own timers; NULL: none */
 
     struct proc_shared *shared; /* its place in the process table: any thread (proc_table.h) */

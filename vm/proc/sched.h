@@ -32,6 +32,8 @@ enum run_result interp_run(struct sched *s, struct proc *p);
  * x1 = function, x2 = argument list; and the stack of p as [{M,F,A,Loc}], on h. */
 const uint64_t *interp_start_code(void);
 term interp_stacktrace(struct proc *p, struct heap *h, size_t max_depth);
+/* A stack trace as erlang:raise/3 accepts it, cut to the depth kept. TERM_NONE: t is none. */
+term interp_check_stacktrace(struct proc *p, term t);
 
 /* Called on every scheduler and dirty thread as it starts and ends (isolation: alternate stacks).
  * Set before sched_start. */

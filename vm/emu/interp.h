@@ -1,0 +1,194 @@
+/* interp.h - what the emitter, the dispatch loop and the instruction bodies share.
+ *
+ * Stack, growing down; a frame of n slots:
+ *
+ *   E -> [return address of the call made from this frame, or NIL]
+ *        [y0] ... [y(n-1)]
+ *        [return address into the caller] ...           (the caller's E before `allocate`)
+ *
+ * `call` writes its return address to E[0] and moves nothing; `allocate n` moves E by n + 1;
+ * `return` takes E[0], and leaves NIL there, so that code pointers on the stack are always
+ * addresses of frames that wait for a call.
+ */
+#ifndef VM_INTERP_H
+#define VM_INTERP_H
+
+#include "vm/bif/bif.h"
+#include "vm/code/code.h"
+#include "vm/core/arith.h"
+#include "vm/proc/sched.h"
+
+enum op {
+#define I(name)               I_##name,
+#define TEST(name, predicate) I_##name##_x, I_##name##_y,
+#include "vm/emu/ops.def"
+#undef I
+#undef TEST
+    OP_COUNT,
+};
+
+enum {
+    INSN_HANDLER_BITS = 20,
+    INSN_A_SHIFT = 20,
+    INSN_A_BITS = 14,
+    INSN_B_SHIFT = 34,
+    INSN_B_BITS = 15,
+    INSN_C_SHIFT = 49,
+    INSN_C_BITS = 15,
+    REG_IS_Y = 4,
+};
+
+/* The handler bits of an instruction. */
+uint64_t interp_handler(enum op op);
+/* Makes the handlers known and gives exports their stubs. Once, before the first export_get(). */
+void interp_init(void);
+
+/* Turns a function into a native one and back: image->functions[index]. Any thread. */
+void interp_patch_native(struct code_image *image, size_t index, void *nif_func);
+void interp_unpatch_native(struct code_image *image, size_t index);
+
+/* An operand in a word of its own. */
+static inline term *insn_register(struct sched *s, uintptr_t *stack, uint64_t w)
+{
+    return (w & REG_IS_Y) != 0 ? (term *) ((char *) stack + w - REG_IS_Y) : (term *) ((char *) s + w);
+}
+static inline term insn_source(struct sched *s, uintptr_t *stack, uint64_t w)
+{
+    return (w & TERM_PRIMARY_MASK) != 0 ? (term) { w } : *insn_register(s, stack, w);
+}
+
+/* Collects: roots are x[0..live), the stack and what p itself holds. False: p must end, reason in p->exc. */
+bool interp_gc_roots(struct sched *s, struct proc *p, size_t live, size_t need_words) MUST_CHECK;
+
+/* ---- exception.c ---- */
+enum raise_kind {
+    RAISE_CODE,   /* in the code at pc */
+    RAISE_BIF,    /* a BIF of this name failed: arguments are shown, error_info added */
+    RAISE_CALL,   /* a function of this name failed or is not there: arguments are shown, no line */
+    RAISE_CLAUSE, /* no clause of the function pc lies in fits its arguments */
+    RAISE_LAMBDA, /* a fun whose module is not there: module holds the fun */
+};
+struct raise_site {
+    enum raise_kind kind;
+    term module, function;
+    const term *args;
+    size_t n_args;
+};
+/* p->exc has class and reason. Records the trace and unwinds to the nearest catch.
+ * Next instruction, or NULL: there is none, p ends and p->exc holds all. */
+const uint64_t *exception_raise(
+    struct sched *s, struct proc *p, const uint64_t *pc, const struct raise_site *site) MUST_CHECK;
+/* The list for a raw trace as try_case leaves it in x2; anything else is returned as it is. */
+term exception_stacktrace(struct proc *p, term raw);
+/* Raises again: reason with the raw trace. false: class or trace is none. */
+bool exception_reraise(struct proc *p, term class, term reason, term trace);
+/* What `catch` gives for a throw, exit or error. */
+term exception_caught(struct proc *p, term class, term reason, term raw);
+extern size_t exception_depth; /* erlang:system_flag(backtrace_depth, N) */
+
+/* ---- bodies of instructions, out of the loop. They get the instruction's address, with heap top
+ * and stack pointer written back, and answer with where to go on; NULL: raised, p->exc. ---- */
+struct emu {
+    struct sched *s;
+    struct proc *p;
+    uint8_t *bits;      /* binary under construction by bs_init and bs_put_* */
+    size_t bits_at, bits_end;
+};
+typedef const uint64_t *(*op_body)(struct emu *m, const uint64_t *pc);
+
+static inline uint64_t insn_a(uint64_t w)
+{
+    return (w >> INSN_A_SHIFT) & ((1u << INSN_A_BITS) - 1);
+}
+static inline uint64_t insn_b(uint64_t w)
+{
+    return (w >> INSN_B_SHIFT) & ((1u << INSN_B_BITS) - 1);
+}
+static inline uint64_t insn_c(uint64_t w)
+{
+    return w >> INSN_C_SHIFT;
+}
+static inline int64_t insn_l(uint64_t w)
+{
+    return (int64_t) w >> INSN_B_SHIFT;
+}
+/* Eight-bit fields above the handler, five of them. */
+static inline uint64_t insn_byte(uint64_t w, unsigned i)
+{
+    return (w >> (INSN_HANDLER_BITS + 4 + 8 * i)) & 0xFF;
+}
+static inline const uint64_t *insn_fail(const uint64_t *pc)
+{
+    return pc + insn_l(*pc);
+}
+static inline bool insn_can_fail(const uint64_t *pc)
+{
+    return insn_l(*pc) != 0;
+}
+
+/* ops_map.c */
+const uint64_t *op_get_map_elements(struct emu *m, const uint64_t *pc);
+const uint64_t *op_has_map_fields(struct emu *m, const uint64_t *pc);
+const uint64_t *op_put_map(struct emu *m, const uint64_t *pc);
+/* func_info: match contexts among the arguments become what is left of their binaries. */
+void op_show_contexts(struct emu *m, size_t arity);
+/* ops_tuple.c */
+const uint64_t *op_update_record(struct emu *m, const uint64_t *pc);
+/* native.c: calls a native function as a BIF is called */
+struct nif_func;
+term native_call(struct proc *p, struct nif_func *f, term *args);
+/* ops_arith.c: any terms; TERM_NONE: p->exc is set */
+term op_arith(struct proc *p, enum arith_op op, term a, term b);
+term op_arith_name(enum arith_op op);
+const struct bif_row *op_bif_row(enum op op);
+/* ops_call.c: where a call goes; NULL: raised, site filled in */
+const uint64_t *op_resolve_export(struct emu *m, struct export *e, struct raise_site *site);
+const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t arity, struct raise_site *site);
+struct export *op_resolve_apply(struct emu *m, term module, term function, size_t arity);
+/* Whose frame tops the trace when a BIF (row) or the native function whose entry is pc fails. */
+struct raise_site op_call_site(const struct bif_row *row, const uint64_t *pc, const term *args, size_t n_args);
+/* Drops the stack, shrinks the heap, and waits for a message to call p->trap with p->args. */
+bool op_hibernate(struct emu *m) MUST_CHECK;
+const uint64_t *interp_hibernated_code(void);
+/* ops_bits.c */
+const uint64_t *op_bs_start_match(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_get_integer(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_get_int_fixed(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_get_float(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_get_binary(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_get_binary_all(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_skip(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_match_string(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_get_tail(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_get_position(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_set_position(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_get_utf(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_skip_utf(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_match_equal(struct emu *m, const uint64_t *pc);
+/* ops_build.c */
+const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_init(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_append(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_private_append(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_init_writable(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_put_integer(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_put_binary(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_put_float(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_put_string(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_put_utf(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_add(struct emu *m, const uint64_t *pc);
+const uint64_t *op_bs_utf_size(struct emu *m, const uint64_t *pc);
+
+/* The kind and flags word of bit syntax instructions: to | flags << 16 | unit or bits << 32. */
+static inline uint64_t bs_word(uint64_t to, unsigned flags, uint64_t n)
+{
+    return to | (uint64_t) flags << 16 | n << 32;
+}
+
+/* A segment of bs_create_bin: three words, [kind | flags << 8 | position << 16 | unit << 32][value][size] */
+enum segment_kind {
+    SEG_INTEGER, SEG_FLOAT, SEG_BINARY, SEG_BINARY_ALL, SEG_APPEND, SEG_PRIVATE_APPEND, SEG_STRING,
+    SEG_UTF8, SEG_UTF16, SEG_UTF32,
+};
+
+#endif

@@ -1,0 +1,461 @@
+/* ops_build.c - making binaries: bs_create_bin of OTP 25, and bs_init with bs_put_* of those before. */
+#include "vm/core/bits.h"
+#include "vm/core/map.h"
+#include "vm/emu/interp.h"
+
+enum { RESULT_WORDS = 16 /* heap words any binary takes besides its bytes off the heap */ };
+
+static term source(struct emu *m, uint64_t w)
+{
+    return insn_source(m->s, m->p->heap.stop, w);
+}
+static unsigned flags_of(uint64_t w)
+{
+    return (w >> 16) & 0xFFFF;
+}
+static uint32_t code_point(term t)
+{
+    return term_is_small(t) && term_to_small(t) >= 0 && term_to_small(t) <= 0x10FFFF ? (uint32_t) term_to_small(t)
+                                                                                     : UINT32_MAX;
+}
+static bool is_scalar(uint32_t c)
+{
+    return c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
+}
+/* Makes room for words on the heap and a binary. False: the process must end. */
+static bool reserve(struct emu *m, size_t words, size_t live)
+{
+    struct heap *h = &m->p->heap;
+    words += RESULT_WORDS;
+    return (size_t) (h->stop - h->top) >= words || interp_gc_roots(m->s, m->p, live, words);
+}
+static const uint64_t *end_process(struct emu *m)
+{
+    m->p->control = CONTROL_EXIT;
+    return NULL;
+}
+
+/* ---- bs_create_bin ---- */
+
+struct segment {
+    enum segment_kind kind;
+    unsigned flags;
+    size_t position, unit;
+    uint64_t value, size; /* source words */
+};
+
+static struct segment read_segment(const uint64_t *w)
+{
+    return (struct segment) { (enum segment_kind) (w[0] & 0xFF), (w[0] >> 8) & 0xFF, (w[0] >> 16) & 0xFFFF,
+        (w[0] >> 32) & 0xFFFF, w[1], w[2] };
+}
+
+static term kind_name(enum segment_kind kind)
+{
+    switch (kind) {
+    case SEG_INTEGER: return ATOM(integer);
+    case SEG_FLOAT: return ATOM(float);
+    case SEG_UTF8: return ATOM(utf8);
+    case SEG_UTF16: return ATOM(utf16);
+    case SEG_UTF32: return ATOM(utf32);
+    case SEG_STRING: return ATOM(string);
+    case SEG_BINARY:
+    case SEG_BINARY_ALL:
+    case SEG_APPEND:
+    case SEG_PRIVATE_APPEND: break;
+    }
+    return ATOM(binary);
+}
+
+/* Fails with error_info #{cause => {Position, Type, What, Value}, function => format_bs_fail, ...}. */
+static const uint64_t *segment_failed(
+    struct emu *m, const uint64_t *pc, const struct segment *g, term reason, term what, term value)
+{
+    if (insn_can_fail(pc)) {
+        return insn_fail(pc);
+    }
+    struct heap *h = &m->p->heap;
+    proc_raise(m->p, EXC_ERROR, reason);
+    term cause = heap_tuple4(h, term_from_small((intptr_t) g->position), kind_name(g->kind), what, value);
+    term map = map_put(h, map_empty(h), ATOM(cause), cause);
+    map = map_put(h, map, ATOM(function), ATOM(format_bs_fail));
+    m->p->exc.error_info = map_put(h, map, ATOM(module), ATOM(erl_erts_errors));
+    return NULL;
+}
+
+/* Bits of a segment with an explicit size. */
+static const uint64_t *sized(struct emu *m, const uint64_t *pc, const struct segment *g, size_t *out)
+{
+    term size = source(m, g->size);
+    if (term_is_small(size) && term_to_small(size) >= 0) {
+        size_t n = (size_t) term_to_small(size);
+        if (g->unit == 0 || n <= (SIZE_MAX >> 4) / g->unit) {
+            *out = n * g->unit;
+            return pc;
+        }
+    }
+    bool large = term_is_small(size) ? term_to_small(size) >= 0
+                                     : term_is_big(size) && !integer_is_negative(size);
+    return segment_failed(m, pc, g, large ? ATOM(system_limit) : ATOM(badarg), ATOM(size), size);
+}
+
+/* Size of a segment in bits. pc if good, else where to go on or NULL. */
+static const uint64_t *segment_bits(struct emu *m, const uint64_t *pc, const struct segment *g, size_t *out)
+{
+    term value = g->kind == SEG_STRING ? TERM_NONE : source(m, g->value);
+    switch (g->kind) {
+    case SEG_INTEGER:
+        return sized(m, pc, g, out);
+    case SEG_FLOAT: {
+        const uint64_t *next = sized(m, pc, g, out);
+        if (next == pc && *out != 16 && *out != 32 && *out != 64) {
+            return segment_failed(m, pc, g, ATOM(badarg), ATOM(invalid), term_from_small((intptr_t) *out));
+        }
+        return next;
+    }
+    case SEG_BINARY:
+        return sized(m, pc, g, out);
+    case SEG_BINARY_ALL:
+    case SEG_APPEND:
+    case SEG_PRIVATE_APPEND:
+        if (!term_is_bits(value)) {
+            return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
+        }
+        *out = bits_size(value);
+        if (g->unit > 1 && *out % g->unit != 0) {
+            return segment_failed(m, pc, g, ATOM(badarg), ATOM(unit), value);
+        }
+        return pc;
+    case SEG_STRING:
+        *out = g->size * 8;
+        return pc;
+    case SEG_UTF8:
+    case SEG_UTF16:
+    case SEG_UTF32: {
+        uint32_t c = code_point(value);
+        if (!is_scalar(c)) {
+            return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
+        }
+        *out = 8 * (g->kind == SEG_UTF8 ? bits_utf8_size(c) : g->kind == SEG_UTF16 ? bits_utf16_size(c) : 4);
+        return pc;
+    }
+    }
+    return pc;
+}
+
+static const uint64_t *put_bits_segment(
+    struct emu *m, const uint64_t *pc, const struct segment *g, uint8_t *bytes, size_t at, size_t n)
+{
+    term value = source(m, g->value);
+    if (!term_is_bits(value)) {
+        return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
+    }
+    struct bits_view v = bits_view(value);
+    if (n > v.size) {
+        return segment_failed(m, pc, g, ATOM(badarg), ATOM(short), value);
+    }
+    bits_put_bits(bytes, at, &v, n);
+    return pc;
+}
+
+/* Writes n bits at bit `at`. pc if good. */
+static const uint64_t *put_segment(
+    struct emu *m, const uint64_t *pc, const struct segment *g, uint8_t *bytes, size_t at, size_t n)
+{
+    term value = g->kind == SEG_STRING ? TERM_NONE : source(m, g->value);
+    switch (g->kind) {
+    case SEG_INTEGER:
+        return bits_put_integer(bytes, at, value, n, g->flags)
+            ? pc
+            : segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
+    case SEG_FLOAT:
+        return bits_put_float(bytes, at, value, n, g->flags)
+            ? pc
+            : segment_failed(m, pc, g, ATOM(badarg), term_is_number(value) ? ATOM(no_float) : ATOM(type), value);
+    case SEG_BINARY:
+    case SEG_BINARY_ALL:
+    case SEG_APPEND:
+    case SEG_PRIVATE_APPEND:
+        return put_bits_segment(m, pc, g, bytes, at, n);
+    case SEG_STRING:
+        bits_copy(bytes, at, (const uint8_t *) g->value, 0, n);
+        return pc;
+    case SEG_UTF8:
+        bits_put_utf8(bytes, at, code_point(value));
+        return pc;
+    case SEG_UTF16:
+        bits_put_utf16(bytes, at, code_point(value), g->flags);
+        return pc;
+    case SEG_UTF32:
+        bits_put_utf32(bytes, at, code_point(value), g->flags);
+        return pc;
+    }
+    return pc;
+}
+
+/* [A to, L][n | live << 32][words] then three words a segment. */
+const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
+{
+    struct heap *h = &m->p->heap;
+    size_t n = pc[1] & UINT32_MAX, total = 0, at = 0;
+    const uint64_t *first = pc + 3, *next;
+    if (!reserve(m, pc[2], pc[1] >> 32)) {
+        return end_process(m);
+    }
+    struct segment g = { .kind = SEG_STRING };
+    bool appends = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t bits;
+        g = read_segment(first + 3 * i);
+        next = segment_bits(m, pc, &g, &bits);
+        if (next != pc) {
+            return next;
+        }
+        if (g.kind == SEG_APPEND || g.kind == SEG_PRIVATE_APPEND) {
+            appends = true; /* only the first can be */
+        } else if (__builtin_add_overflow(total, bits, &total) || total > SIZE_MAX >> 4) {
+            proc_system_limit(m->p);
+            return NULL;
+        }
+    }
+    uint8_t *bytes;
+    term result = appends ? bits_append(h, source(m, first[1]), total, &bytes, &at)
+                          : bits_new_bitstring(h, total, &bytes);
+    if (term_is_none(result)) {
+        proc_system_limit(m->p);
+        return NULL;
+    }
+    for (size_t i = appends; i < n; i++) {
+        size_t bits;
+        g = read_segment(first + 3 * i);
+        next = segment_bits(m, pc, &g, &bits);
+        if (next == pc) {
+            next = put_segment(m, pc, &g, bytes, at, bits);
+        }
+        if (next != pc) {
+            return next;
+        }
+        at += bits;
+    }
+    *insn_register(m->s, h->stop, insn_a(*pc)) = result;
+    return first + 3 * n;
+}
+
+/* ---- OTP 24 and before: the binary under construction is m->bits ---- */
+
+static const uint64_t *failed(struct emu *m, const uint64_t *pc)
+{
+    if (insn_can_fail(pc)) {
+        return insn_fail(pc);
+    }
+    proc_badarg(m->p);
+    return NULL;
+}
+
+static bool size_in_bits(term size, size_t unit, size_t *out)
+{
+    if (!term_is_small(size) || term_to_small(size) < 0
+        || (size_t) term_to_small(size) > (SIZE_MAX >> 4) / (unit == 0 ? 1 : unit)) {
+        return false;
+    }
+    *out = (size_t) term_to_small(size) * unit;
+    return true;
+}
+
+static const uint64_t *begin(struct emu *m, const uint64_t *pc, term result, uint8_t *bytes, size_t at, size_t n, size_t length)
+{
+    if (term_is_none(result)) {
+        proc_system_limit(m->p);
+        return NULL;
+    }
+    m->bits = bytes;
+    m->bits_at = at;
+    m->bits_end = at + n;
+    *insn_register(m->s, m->p->heap.stop, insn_a(*pc)) = result;
+    return pc + length;
+}
+
+/* [A to, L][unit | live << 16 | words << 32][size] */
+const uint64_t *op_bs_init(struct emu *m, const uint64_t *pc)
+{
+    size_t n;
+    if (!reserve(m, pc[1] >> 32, flags_of(pc[1]))) {
+        return end_process(m);
+    }
+    term size = source(m, pc[2]);
+    if (!size_in_bits(size, pc[1] & 0xFFFF, &n)) {
+        if (!insn_can_fail(pc) && term_is_integer(size) && !integer_is_negative(size)) {
+            proc_system_limit(m->p);
+            return NULL;
+        }
+        return failed(m, pc);
+    }
+    uint8_t *bytes = NULL;
+    term result = bits_new_bitstring(&m->p->heap, n, &bytes);
+    return begin(m, pc, result, bytes, 0, n, 3);
+}
+
+/* [A to, L][unit | live << 16 | words << 32][bits][binary] */
+const uint64_t *op_bs_append(struct emu *m, const uint64_t *pc)
+{
+    size_t n, unit = pc[1] & 0xFFFF;
+    if (!reserve(m, pc[1] >> 32, flags_of(pc[1]))) {
+        return end_process(m);
+    }
+    term binary = source(m, pc[3]);
+    if (!size_in_bits(source(m, pc[2]), 1, &n) || !term_is_bits(binary) || (unit > 1 && bits_size(binary) % unit != 0)) {
+        return failed(m, pc);
+    }
+    uint8_t *bytes = NULL;
+    size_t at = 0;
+    term result = bits_append(&m->p->heap, binary, n, &bytes, &at);
+    return begin(m, pc, result, bytes, at, n, 4);
+}
+
+/* [A to, L][unit][bits][binary]; the size is in units */
+const uint64_t *op_bs_private_append(struct emu *m, const uint64_t *pc)
+{
+    size_t n;
+    term binary = source(m, pc[3]);
+    if (!size_in_bits(source(m, pc[2]), pc[1] & 0xFFFF, &n) || !term_is_bits(binary)) {
+        return failed(m, pc);
+    }
+    uint8_t *bytes = NULL;
+    size_t at = 0;
+    term result = bits_append(&m->p->heap, binary, n, &bytes, &at);
+    return begin(m, pc, result, bytes, at, n, 4);
+}
+
+/* x0: an empty binary with room for x0 bytes to come. */
+const uint64_t *op_bs_init_writable(struct emu *m, const uint64_t *pc)
+{
+    enum { LEAST = 256, MOST = 1 << 20 };
+    size_t room = LEAST;
+    term hint = m->s->x[0];
+    if (term_is_small(hint) && term_to_small(hint) > 0) {
+        room = term_to_small(hint) > MOST ? MOST : (size_t) term_to_small(hint);
+    }
+    struct offheap_bin *b = offheap_bin_new(room);
+    if (b == NULL) {
+        proc_system_limit(m->p);
+        return NULL;
+    }
+    atomic_store_explicit(&b->append_end_bits, 0, memory_order_relaxed);
+    m->s->x[0] = bits_from_offheap(&m->p->heap, b, 0);
+    return pc + 1;
+}
+
+static bool has_room(const struct emu *m, size_t n)
+{
+    return m->bits != NULL && n <= m->bits_end - m->bits_at;
+}
+
+/* [L][flags | unit << 32][size][value] */
+const uint64_t *op_bs_put_integer(struct emu *m, const uint64_t *pc)
+{
+    size_t n;
+    if (!size_in_bits(source(m, pc[2]), pc[1] >> 32, &n) || !has_room(m, n)
+        || !bits_put_integer(m->bits, m->bits_at, source(m, pc[3]), n, flags_of(pc[1]))) {
+        return failed(m, pc);
+    }
+    m->bits_at += n;
+    return pc + 4;
+}
+
+const uint64_t *op_bs_put_float(struct emu *m, const uint64_t *pc)
+{
+    size_t n;
+    if (!size_in_bits(source(m, pc[2]), pc[1] >> 32, &n) || !has_room(m, n) || (n != 16 && n != 32 && n != 64)
+        || !bits_put_float(m->bits, m->bits_at, source(m, pc[3]), n, flags_of(pc[1]))) {
+        return failed(m, pc);
+    }
+    m->bits_at += n;
+    return pc + 4;
+}
+
+const uint64_t *op_bs_put_binary(struct emu *m, const uint64_t *pc)
+{
+    term value = source(m, pc[3]), size = source(m, pc[2]);
+    size_t n, unit = pc[1] >> 32;
+    if (!term_is_bits(value)) {
+        return failed(m, pc);
+    }
+    struct bits_view v = bits_view(value);
+    if (term_same(size, ATOM(all))) {
+        n = v.size;
+        if (unit > 1 && n % unit != 0) {
+            return failed(m, pc);
+        }
+    } else if (!size_in_bits(size, unit, &n) || n > v.size) {
+        return failed(m, pc);
+    }
+    if (!has_room(m, n)) {
+        return failed(m, pc);
+    }
+    bits_put_bits(m->bits, m->bits_at, &v, n);
+    m->bits_at += n;
+    return pc + 4;
+}
+
+/* [bytes][address] */
+const uint64_t *op_bs_put_string(struct emu *m, const uint64_t *pc)
+{
+    size_t n = pc[1] * 8;
+    if (!has_room(m, n)) {
+        proc_badarg(m->p);
+        return NULL;
+    }
+    bits_copy(m->bits, m->bits_at, (const uint8_t *) pc[2], 0, n);
+    m->bits_at += n;
+    return pc + 3;
+}
+
+/* [L][flags | width << 32][value] */
+const uint64_t *op_bs_put_utf(struct emu *m, const uint64_t *pc)
+{
+    unsigned width = (unsigned) (pc[1] >> 32);
+    uint32_t c = code_point(source(m, pc[2]));
+    if (!is_scalar(c)) {
+        return failed(m, pc);
+    }
+    size_t n = 8 * (width == 8 ? bits_utf8_size(c) : width == 16 ? bits_utf16_size(c) : 4);
+    if (!has_room(m, n)) {
+        return failed(m, pc);
+    }
+    if (width == 8) {
+        bits_put_utf8(m->bits, m->bits_at, c);
+    } else if (width == 16) {
+        bits_put_utf16(m->bits, m->bits_at, c, flags_of(pc[1]));
+    } else {
+        bits_put_utf32(m->bits, m->bits_at, c, flags_of(pc[1]));
+    }
+    m->bits_at += n;
+    return pc + 3;
+}
+
+/* [A to, L][unit][a][b]: a + b * unit, sizes that are not negative */
+const uint64_t *op_bs_add(struct emu *m, const uint64_t *pc)
+{
+    term a = source(m, pc[2]), b = source(m, pc[3]);
+    size_t n;
+    if (!size_in_bits(b, pc[1], &n) || !term_is_small(a) || term_to_small(a) < 0
+        || !intptr_fits_small(term_to_small(a) + (intptr_t) n)) {
+        if (!insn_can_fail(pc) && term_is_integer(a) && term_is_integer(b) && !integer_is_negative(a)
+            && !integer_is_negative(b)) {
+            proc_system_limit(m->p);
+            return NULL;
+        }
+        return failed(m, pc);
+    }
+    *insn_register(m->s, m->p->heap.stop, insn_a(*pc)) = term_from_small(term_to_small(a) + (intptr_t) n);
+    return pc + 4;
+}
+
+/* [A to, L][width][value]: bytes of the code point */
+const uint64_t *op_bs_utf_size(struct emu *m, const uint64_t *pc)
+{
+    uint32_t c = code_point(source(m, pc[2]));
+    size_t n = !is_scalar(c) ? 4 : pc[1] == 8 ? bits_utf8_size(c) : bits_utf16_size(c); /* put fails later */
+    *insn_register(m->s, m->p->heap.stop, insn_a(*pc)) = term_from_small((intptr_t) n);
+    return pc + 3;
+}

@@ -1,0 +1,148 @@
+/* ops_map.c - reading several keys, updating maps. */
+#include "vm/emu/interp.h"
+
+#include "lib/base/arena.h"
+#include "vm/core/compare.h"
+#include "vm/core/map.h"
+
+/* Index of an immediate key in a flat map's keys; n: absent. */
+static size_t find_immediate(const uintptr_t *keys, size_t n, uintptr_t key)
+{
+    size_t i = 0;
+    while (i < n && keys[i] != key) {
+        i++;
+    }
+    return i;
+}
+
+static term lookup(term map, term key)
+{
+    if (term_tag(map) == TAG_FLATMAP && term_is_immed(key)) {
+        term keys = map_flat_keys(map);
+        size_t n = term_arity(keys), i = find_immediate(term_words(keys) + 1, n, key.word);
+        return i < n ? map_flat_values(map)[i] : TERM_NONE;
+    }
+    return map_get(map, key);
+}
+
+/* [A map, L][n] then [key][to] each. All are looked up before the first is written: a failing
+ * match leaves the registers alone. */
+const uint64_t *op_get_map_elements(struct emu *m, const uint64_t *pc)
+{
+    enum { AT_ONCE = 16 };
+    struct sched *s = m->s;
+    uintptr_t *stack = m->p->heap.stop;
+    term map = *insn_register(s, stack, insn_a(*pc));
+    size_t n = pc[1];
+    term values[AT_ONCE];
+    for (size_t i = 0; i < n; i++) {
+        term v = lookup(map, insn_source(s, stack, pc[2 + 2 * i]));
+        if (term_is_none(v)) {
+            return insn_fail(pc);
+        }
+        if (i < AT_ONCE) {
+            values[i] = v;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        term v = i < AT_ONCE ? values[i] : lookup(map, insn_source(s, stack, pc[2 + 2 * i]));
+        *insn_register(s, stack, pc[3 + 2 * i]) = v;
+    }
+    return pc + 2 + 2 * n;
+}
+
+/* [A map, L][n][key]... */
+const uint64_t *op_has_map_fields(struct emu *m, const uint64_t *pc)
+{
+    struct sched *s = m->s;
+    uintptr_t *stack = m->p->heap.stop;
+    term map = *insn_register(s, stack, insn_a(*pc));
+    size_t n = pc[1];
+    for (size_t i = 0; i < n; i++) {
+        if (term_is_none(lookup(map, insn_source(s, stack, pc[2 + i])))) {
+            return insn_fail(pc);
+        }
+    }
+    return pc + 2 + n;
+}
+
+/* All keys are there already in a flat map: copy the values, share the keys. TERM_NONE: not so. */
+static term update_flat(struct emu *m, term map, const uint64_t *pairs, size_t n)
+{
+    struct sched *s = m->s;
+    struct heap *h = &m->p->heap;
+    uintptr_t *stack = h->stop;
+    term keys = map_flat_keys(map);
+    size_t size = term_arity(keys);
+    const uintptr_t *k = term_words(keys) + 1;
+    for (size_t i = 0; i < n; i++) {
+        term key = insn_source(s, stack, pairs[2 * i]);
+        if (!term_is_immed(key) || find_immediate(k, size, key.word) == size) {
+            return TERM_NONE;
+        }
+    }
+    uintptr_t *copy = heap_alloc(h, size + 2);
+    memcpy(copy, term_words(map), (size + 2) * sizeof(*copy));
+    for (size_t i = 0; i < n; i++) {
+        uintptr_t key = insn_source(s, stack, pairs[2 * i]).word;
+        copy[2 + find_immediate(k, size, key)] = insn_source(s, stack, pairs[2 * i + 1]).word;
+    }
+    return term_from_boxed_ptr(copy);
+}
+
+/* A new map of n pairs. */
+static term make_map(struct emu *m, const uint64_t *pairs, size_t n)
+{
+    enum { AT_ONCE = 64 };
+    struct sched *s = m->s;
+    uintptr_t *stack = m->p->heap.stop;
+    term few[2 * AT_ONCE], *kv = n <= AT_ONCE ? few : vm_alloc(2 * n * sizeof(term));
+    for (size_t i = 0; i < 2 * n; i++) {
+        kv[i] = insn_source(s, stack, pairs[i]);
+    }
+    term map = map_from_pairs(&m->p->heap, kv, n);
+    if (kv != few) {
+        vm_free(kv);
+    }
+    return map;
+}
+
+static const uint64_t *put_failed(struct emu *m, const uint64_t *pc, term tag, term value)
+{
+    if (insn_can_fail(pc)) {
+        return insn_fail(pc);
+    }
+    proc_raise(m->p, EXC_ERROR, heap_tuple2(&m->p->heap, tag, value));
+    return NULL;
+}
+
+/* [A to, L][n << 1 | exact][map] then [key][value] each. */
+const uint64_t *op_put_map(struct emu *m, const uint64_t *pc)
+{
+    struct sched *s = m->s;
+    struct heap *h = &m->p->heap;
+    uintptr_t *stack = h->stop;
+    size_t n = pc[1] >> 1;
+    bool exact = pc[1] & 1;
+    const uint64_t *pairs = pc + 3;
+    term map = insn_source(s, stack, pc[2]);
+    if (!term_is_map(map)) {
+        return put_failed(m, pc, ATOM(badmap), map);
+    }
+    term result = TERM_NONE;
+    if (term_tag(map) == TAG_FLATMAP) {
+        result = map_size(map) == 0 && !exact ? make_map(m, pairs, n) : update_flat(m, map, pairs, n);
+    }
+    if (term_is_none(result)) {
+        result = map;
+        for (size_t i = 0; i < n; i++) {
+            term key = insn_source(s, stack, pairs[2 * i]);
+            if (exact && term_is_none(map_get(result, key))) {
+                return put_failed(m, pc, ATOM(badkey), key);
+            }
+            result = map_put(h, result, key, insn_source(s, stack, pairs[2 * i + 1]));
+        }
+    }
+    *insn_register(s, stack, insn_a(*pc)) = result;
+    return pairs + 2 * n;
+}
