@@ -29,7 +29,8 @@ static void clean_up_after_return(struct native_thread *t)
     t->dirt = 0;
 }
 
-static void describe_signal(struct native_crash *c, const struct native_thread *t, const struct native_call *call)
+static void describe_signal(
+    struct native_crash *c, const struct native_thread *t, const struct native_call *call, bool place_wanted)
 {
     const greg_t *regs = t->stopped.uc_mcontext.gregs;
     enum { TRAP_PAGE_FAULT = 14, ERR_WRITE = 2 };
@@ -41,7 +42,7 @@ static void describe_signal(struct native_crash *c, const struct native_thread *
         c->address = (uintptr_t) t->info.si_addr;
         c->is_write = page_fault && (regs[REG_ERR] & ERR_WRITE) != 0;
         /* A non-canonical address is no page fault, and the kernel does not know it. */
-        c->place = page_fault ? crash_place_of(c->address, call) : PLACE_NON_CANONICAL;
+        c->place = !page_fault ? PLACE_NON_CANONICAL : place_wanted ? crash_place_of(c->address, call) : PLACE_NONE;
     }
 }
 
@@ -60,23 +61,26 @@ void native_describe_abandoned(
         memcpy(c->text, t->text, sizeof(c->text));
         memcpy(c->detail, t->detail, sizeof(c->detail));
     }
-    if (t->info.si_signo != 0) {
-        describe_signal(c, t, call);
-    }
     /* A trace costs microseconds: only if somebody will see it. */
+    bool reported = out->status != NATIVE_PANICKED && crash_report_allowed(call->library);
+    if (t->info.si_signo != 0) {
+        describe_signal(c, t, call, reported);
+    }
     if (t->has_trace) {
         c->trace = t->trace;
-    } else if (out->status == NATIVE_PANICKED || crash_report_allowed(call->library)) {
+    } else if (out->status == NATIVE_PANICKED || reported) {
         unwind_walk(&c->trace, &t->stopped, (uintptr_t) frame->stack->low, (uintptr_t) frame->stack->high,
             (t->info.si_signo != 0 && t->info.si_code != SI_TKILL) || out->status == NATIVE_TIMED_OUT);
     }
     t->has_trace = false;
     t->info.si_signo = 0;
     atomic_store_explicit(&t->overdue_seq, 0, memory_order_relaxed);
-    if (c->panic == PANIC_STACK_OVERFLOW && out->status == NATIVE_PANICKED && frame->stack->map_bytes != 0) {
+    if (frame->stack->bytes > STACK_DEFAULT_BYTES) {
         stack_trim(frame->stack);
     }
-    native_restore_mask();
+    if ((t->dirt & DIRT_MASK) != 0) {
+        native_restore_mask();
+    }
     t->dirt = 0;
 }
 

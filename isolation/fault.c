@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "isolation/crash_report.h"
+#include "isolation/symbols.h"
 #include "isolation/thread.h"
 #include "lib/base/lock.h"
 
@@ -165,6 +166,9 @@ static bool ran_into_safe_point(struct native_thread *t, const siginfo_t *si, uc
     if (t != NULL && may_abandon() && is_overdue(t)) {
         abandon_overdue(t, uc);
     } else {
+        if (t != NULL) { /* the wait does not count against its own timeout */
+            atomic_fetch_add_explicit(&t->excused, 1, memory_order_relaxed);
+        }
         sched_yield(); /* not ours: try again until it is over */
     }
     return true;
@@ -210,6 +214,23 @@ static void on_fault(int sig, siginfo_t *si, void *context)
     die();
 }
 
+/* Has it been found in the same system call before, though that was interrupted? */
+static bool waits_in_kernel(struct native_thread *t, const ucontext_t *uc)
+{
+    enum { ROUNDS = 3 };
+    const greg_t *regs = uc->uc_mcontext.gregs;
+    const uint8_t *after = (const uint8_t *) regs[REG_RIP];
+    if (!symbols_is_code((uintptr_t) after - 2) || after[-2] != 0x0f || after[-1] != 0x05 || regs[REG_RAX] != -EINTR) {
+        t->waits = 0;
+        return false;
+    }
+    bool same = t->waits > 0 && t->waits_sp == (uintptr_t) regs[REG_RSP] && t->waits_pc == (uintptr_t) after;
+    t->waits = same ? t->waits + 1 : 1;
+    t->waits_sp = (uintptr_t) regs[REG_RSP];
+    t->waits_pc = (uintptr_t) after;
+    return t->waits >= ROUNDS;
+}
+
 static void on_timeout(int sig, siginfo_t *si, void *context)
 {
     struct native_thread *t = native_self;
@@ -221,8 +242,9 @@ static void on_timeout(int sig, siginfo_t *si, void *context)
         || fault_is_loader_code(pc)) {
         return;
     }
-    /* Inside libc and others a lock may be held: better wait until it is back in its own code. */
-    if (library_of_code(pc) != NULL || forced) {
+    /* Inside libc and others a lock may be held: better wait until it is back in its own code; unless
+     * it waits there for something that does not come. */
+    if (library_of_code(pc) != NULL || forced || waits_in_kernel(t, uc)) {
         int saved_errno = errno;
         abandon_overdue(t, uc);
         errno = saved_errno;

@@ -11,7 +11,7 @@
 #include "isolation/library.h"
 
 /* Heaps of libraries lie side by side here, so that an address tells its heap. */
-#define LIBRARY_HEAPS_BASE UINT64_C(0x500000000000)
+#define LIBRARY_HEAPS_BASE UINT64_C(0x300000000000)
 enum { LIBRARY_HEAP_SHIFT = 36, LIBRARY_MAX_HEAPS = 256 };
 /* Slot 0 serves whoever calls malloc outside of native calls: libc, libtommath, ... */
 

@@ -21,7 +21,7 @@ isolation_tests_check_executor_SOURCES = isolation/tests/check_executor.c $(inte
 isolation_tests_check_executor_LDFLAGS = $(bulkhead_LDFLAGS)
 
 crash_libraries = isolation/tests/libs/crash.so isolation/tests/libs/crash_cxx.so
-check_DATA = $(crash_libraries)
+check_DATA += $(crash_libraries)
 CLEANFILES += $(crash_libraries)
 EXTRA_DIST += isolation/tests/libs/crash.c isolation/tests/libs/crash_cxx.cc
 isolation/tests/libs/crash.so: isolation/tests/libs/crash.c

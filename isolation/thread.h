@@ -46,6 +46,9 @@ struct native_thread {
     struct native_stack *stacks;  /* free ones */
     uint64_t seq;                 /* calls begun */
     _Atomic uint64_t overdue_seq; /* watchdog: the call to be abandoned, 0: none */
+    _Atomic uint32_t excused;     /* watchdog: waits that somebody else's timeout caused */
+    unsigned waits;               /* times an overdue call was found in this system call */
+    uintptr_t waits_sp, waits_pc;
     unsigned index;
     unsigned dirt;                /* enum native_dirt: looked at when a call returns */
     bool library_thread;          /* made by a library */
@@ -72,6 +75,7 @@ struct native_thread {
         uint64_t seq;
         int64_t since_ns;
         unsigned tries;
+        uint32_t excused;
         struct native_library *library, *protects;
     } seen; /* watchdog's own */
 };

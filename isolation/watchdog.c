@@ -16,7 +16,7 @@
 enum {
     TICK_MIN_NS = 1000000,
     TICK_MAX_NS = 10000000,
-    TRIES_BEFORE_SAFE_POINT = 3,   /* signals that found the thread outside of the library */
+    TRIES_BEFORE_SAFE_POINT = 5,   /* signals that found the thread outside of the library */
     TRIES_BEFORE_FORCE = 100,      /* at one a millisecond */
     IDLE_TICKS_BEFORE_SLEEP = 100,
 };
@@ -86,9 +86,11 @@ static void look_at(struct native_thread *t, void *arg)
             t->seen.library = atomic_load_explicit(&f->library, memory_order_relaxed);
         }
     }
-    if (seq != t->seen.seq) {
+    uint32_t excused = atomic_load_explicit(&t->excused, memory_order_relaxed);
+    if (seq != t->seen.seq || excused != t->seen.excused) {
         stop_protecting(t);
         t->seen.seq = seq;
+        t->seen.excused = excused;
         t->seen.since_ns = r->now;
         t->seen.tries = 0;
     }
