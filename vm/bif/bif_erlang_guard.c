@@ -399,11 +399,3 @@ term bif_erlang_apply_2(struct proc *p, term *args)
     list[n] = args[0]; /* no export: the interpreter calls the fun behind the arguments */
     return proc_trap(p, NULL, list, n + 1);
 }
-
-term bif_erlang_hibernate_3(struct proc *p, term *args)
-{
-    if (term_is_none(bif_erlang_apply_3(p, args)) && p->control == CONTROL_TRAP) {
-        p->control = CONTROL_HIBERNATE;
-    }
-    return TERM_NONE;
-}

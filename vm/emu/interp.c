@@ -1759,6 +1759,13 @@ bif_without_value: /* p->control says what to do; x[0..live) are the arguments, 
     case CONTROL_PENDING:
         p->reductions_left = (int32_t) (reds + reds_put_aside);
         return leave_bif(s, p, pc, live);
+    case CONTROL_DIRTY_CPU:
+    case CONTROL_DIRTY_IO: {
+        bool cpu = p->control == CONTROL_DIRTY_CPU;
+        p->control = CONTROL_NONE;
+        save_registers(s, p, pc, live);
+        return cpu ? RUN_TO_DIRTY_CPU : RUN_TO_DIRTY_IO;
+    }
     case CONTROL_EXIT:
         goto exited;
     case CONTROL_NONE:
