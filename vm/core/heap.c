@@ -234,6 +234,27 @@ void heap_give_back(struct heap *h, uintptr_t *p, size_t n_allocated, size_t n_u
     f->used_words -= n_allocated - n_used;
 }
 
+void heap_rollback(struct heap *h, const struct heap_mark *m)
+{
+    /* Objects made since are newest first: cut the chain where it stood. */
+    while (h->offheap != m->offheap) {
+        uintptr_t *object = h->offheap;
+        h->offheap = (uintptr_t *) object[1];
+        drop_reference(object);
+    }
+    while (h->frags != m->frags) {
+        struct heap_frag *f = h->frags;
+        h->frags = f->next;
+        heap_frag_free(f);
+    }
+    if (h->frags != NULL) {
+        h->frags->used_words = m->frag_used_words;
+    }
+    h->top = m->top;
+    h->frag_words = m->frag_words;
+    h->vheap_words = m->vheap_words;
+}
+
 bool heap_can_alloc(const struct heap *h, size_t n)
 {
     if (n < HEAP_SURE_WORDS || n <= (size_t) (h->stop - h->top)) {
