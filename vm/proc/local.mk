@@ -16,3 +16,15 @@ libbulkhead_a_SOURCES += \
   vm/proc/suspend.c \
   vm/proc/timer.c vm/proc/timer.h \
   vm/proc/watch.c
+
+check_PROGRAMS += \
+  vm/proc/tests/check_proc_table \
+  vm/proc/tests/check_registry \
+  vm/proc/tests/check_sched \
+  vm/proc/tests/check_signal \
+  vm/proc/tests/check_timer
+vm_proc_tests_check_proc_table_SOURCES = vm/proc/tests/check_proc_table.c vm/proc/tests/proc_test.h
+vm_proc_tests_check_registry_SOURCES = vm/proc/tests/check_registry.c vm/proc/tests/proc_test.h
+vm_proc_tests_check_sched_SOURCES = vm/proc/tests/check_sched.c vm/proc/tests/proc_test.h
+vm_proc_tests_check_signal_SOURCES = vm/proc/tests/check_signal.c vm/proc/tests/proc_test.h
+vm_proc_tests_check_timer_SOURCES = vm/proc/tests/check_timer.c vm/proc/tests/proc_test.h

@@ -89,9 +89,8 @@ static void insert_locked(struct wheel *w, struct timer *t)
     int64_t delta = t->due_ms - w->at_ms;
     int64_t due = t->due_ms;
     unsigned level = 0;
-    if (delta < 0) {
-        due = w->at_ms;
-    } else if (delta > MAX_DELTA) {
+    VM_ASSERT(delta >= 0);
+    if (delta > MAX_DELTA) {
         due = w->at_ms + MAX_DELTA; /* goes round again when it gets there */
         level = LEVELS - 1;
     } else {
@@ -127,7 +126,11 @@ static void unlink_locked(struct wheel *w, struct timer *t)
 static void add_locked(struct wheel *w, struct timer *t)
 {
     if (wheel_is_empty(w)) {
-        w->at_ms = now_ms(); /* nothing to pass over */
+        int64_t now = now_ms();
+        w->at_ms = now > w->at_ms ? now : w->at_ms; /* nothing to pass over */
+    }
+    if (t->due_ms <= w->at_ms) {
+        t->due_ms = w->at_ms + 1; /* the clock was read before the wheel moved on */
     }
     insert_locked(w, t);
     count_timers(w, 1);
@@ -213,26 +216,40 @@ static void deliver(struct timer *t)
     vm_free(t);
 }
 
+/* When a slot fires or has to be spread next; INT64_MAX: never. */
+static int64_t next_tick_locked(const struct wheel *w)
+{
+    int64_t best = INT64_MAX;
+    for (unsigned level = 0; level < LEVELS; level++) {
+        int64_t base = w->at_ms >> (SLOT_BITS * level);
+        unsigned current = (unsigned) base & (SLOTS - 1);
+        int slot = current + 1 < SLOTS ? find_slot(w->bitmap[level], current + 1) : -1;
+        if (slot < 0) {
+            slot = find_slot(w->bitmap[level], 0);
+        }
+        if (slot < 0) {
+            continue;
+        }
+        unsigned steps = ((unsigned) slot - current) & (SLOTS - 1);
+        int64_t when = (base + (steps == 0 ? SLOTS : (int64_t) steps)) << (SLOT_BITS * level);
+        best = when < best ? when : best;
+    }
+    return best;
+}
+
 static void advance_locked(struct wheel *w, int64_t now, struct timer **expired)
 {
     while (w->at_ms < now) {
-        if (wheel_is_empty(w)) {
-            w->at_ms = now;
-            return;
-        }
-        int64_t block = w->at_ms & ~(int64_t) (SLOTS - 1);
-        int slot = find_slot(w->bitmap[0], (unsigned) (w->at_ms & (SLOTS - 1)) + 1);
-        int64_t tick = slot >= 0 ? block + slot : block + SLOTS;
+        int64_t tick = next_tick_locked(w);
         if (tick > now) {
             w->at_ms = now;
             return;
         }
         w->at_ms = tick;
-        if (slot < 0) {
+        if ((tick & (SLOTS - 1)) == 0) {
             cascade_locked(w);
-            slot = 0;
         }
-        fire_slot_locked(w, (unsigned) slot, expired);
+        fire_slot_locked(w, (unsigned) tick & (SLOTS - 1), expired);
     }
 }
 
@@ -262,24 +279,10 @@ int64_t wheel_next_ns(struct wheel *w)
     if (wheel_is_empty(w)) {
         return INT64_MAX;
     }
-    int64_t best = INT64_MAX;
     lock_take(&w->lock);
-    for (unsigned level = 0; level < LEVELS; level++) {
-        int64_t base = w->at_ms >> (SLOT_BITS * level);
-        unsigned current = (unsigned) base & (SLOTS - 1);
-        int slot = current + 1 < SLOTS ? find_slot(w->bitmap[level], current + 1) : -1;
-        if (slot < 0) {
-            slot = find_slot(w->bitmap[level], 0);
-        }
-        if (slot < 0) {
-            continue;
-        }
-        unsigned steps = ((unsigned) slot - current) & (SLOTS - 1);
-        int64_t when = (base + (steps == 0 ? SLOTS : (int64_t) steps)) << (SLOT_BITS * level);
-        best = when < best ? when : best;
-    }
+    int64_t next = next_tick_locked(w);
     lock_drop(&w->lock);
-    return best > INT64_MAX / NS_PER_MS ? INT64_MAX : best * NS_PER_MS;
+    return next > INT64_MAX / NS_PER_MS ? INT64_MAX : next * NS_PER_MS;
 }
 
 /* ---- receive timers ---- */
