@@ -130,14 +130,4 @@ term native_outcome_reason(const struct native_outcome *o, struct heap *h);
 /* The same as text, for reports. Returns bytes written, no NUL counted. */
 size_t native_outcome_text(const struct native_outcome *o, char *out, size_t room);
 
-/* The record of an API library; made if need be. */
-struct nif_lib;
-struct native_library *isolation_library(struct nif_lib *lib);
-
-/* Starts and stops what all modes share: signal handlers, records of threads, hooks of the API. */
-void isolation_init(void);
-/* On each thread that will run native calls, at its start and end (idempotent). */
-void isolation_thread_start(void);
-void isolation_thread_stop(void);
-
 #endif

@@ -6,9 +6,11 @@
 #include "isolation/executor.h"
 #include "isolation/fault.h"
 #include "isolation/interpose.h"
+#include "isolation/isolation.h"
 #include "isolation/thread.h"
 #include "nif/host.h"
-#include "nif/nif_lib.h"
+
+void (*isolation_before_library)(term module);
 
 static _Noreturn void leave(enum nif_leave_kind kind, const char *text)
 {
@@ -70,7 +72,7 @@ static bool run_callback(struct nif_lib *lib, enum nif_callback what, struct eni
 }
 
 /* The file is about to be closed: its code will not be there any more. */
-__attribute__((unused)) static void forget(struct nif_lib *lib)
+static void forget(struct nif_lib *lib)
 {
     struct native_library *l = lib->isolation;
     if (l != NULL && l->nif == lib) {
@@ -79,14 +81,15 @@ __attribute__((unused)) static void forget(struct nif_lib *lib)
     }
 }
 
-struct native_library *isolation_library(struct nif_lib *lib)
+struct native_library *isolation_library_slow(struct nif_lib *lib)
 {
     struct native_library *l = lib->isolation;
-    if (__builtin_expect(l == NULL || l->n_code == 0, 0)) {
-        l = library_get(lib->module, lib->path, lib->dl_handle);
-        lib->isolation = l;
-        l->nif = lib;
+    if (l == NULL && isolation_before_library != NULL) {
+        isolation_before_library(lib->module);
     }
+    l = library_get(lib->module, lib->path, lib->dl_handle);
+    l->nif = lib;
+    lib->isolation = l;
     return l;
 }
 
@@ -97,6 +100,7 @@ void isolation_init(void)
     native_thread_attach();
     nif_leave = leave;
     nif_run_callback = run_callback;
+    nif_lib_closing = forget;
 }
 
 void isolation_thread_start(void)

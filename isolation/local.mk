@@ -1,8 +1,8 @@
 libbulkhead_a_SOURCES += \
   isolation/crash_report.c isolation/crash_report.h isolation/exception.c isolation/exec_direct.c \
   isolation/exec_in_process.c isolation/executor.c isolation/executor.h isolation/fault.c \
-  isolation/fault.h isolation/interpose.h isolation/isolation.c isolation/library.c \
-  isolation/library.h isolation/outcome.c isolation/policy.c isolation/policy.h isolation/repair.c \
+  isolation/fault.h isolation/interpose.h isolation/isolation.c isolation/isolation.h \
+  isolation/library.c isolation/library.h isolation/outcome.c isolation/policy.c isolation/policy.h isolation/repair.c \
   isolation/stack_pool.c isolation/stack_pool.h isolation/symbols.c isolation/symbols.h \
   isolation/thread.c isolation/thread.h isolation/trampoline_x86_64.S isolation/unwind.c \
   isolation/unwind.h isolation/watchdog.c isolation/watchdog.h

@@ -12,6 +12,7 @@
 
 #include "isolation/crash_report.h"
 #include "isolation/executor.h"
+#include "isolation/isolation.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
 

@@ -1,0 +1,25 @@
+/* isolation.h - the way in: starting the executors, and the record of a library of the NIF API. */
+#ifndef ISOLATION_ISOLATION_H
+#define ISOLATION_ISOLATION_H
+
+#include "isolation/library.h"
+#include "nif/nif_lib.h"
+
+/* Signal handlers, hooks of the NIF API. Once, before any library is loaded. */
+void isolation_init(void);
+/* On each thread that will run native calls, at its start and end (idempotent). */
+void isolation_thread_start(void);
+void isolation_thread_stop(void);
+
+/* Called when a module's library is about to be opened: the place to find its -isolation attribute.
+ * NULL: nobody cares. */
+extern void (*isolation_before_library)(term module);
+
+struct native_library *isolation_library_slow(struct nif_lib *lib);
+static inline struct native_library *isolation_library(struct nif_lib *lib)
+{
+    struct native_library *l = lib->isolation;
+    return __builtin_expect(l != NULL && l->n_code != 0, 1) ? l : isolation_library_slow(lib);
+}
+
+#endif

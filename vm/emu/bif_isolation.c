@@ -1,0 +1,110 @@
+/* bif_isolation.c - isolation:set/2, info/1, modes/0 and libraries/0. */
+#include "isolation/executor.h"
+#include "isolation/isolation.h"
+#include "isolation/policy.h"
+#include "vm/bif/bif.h"
+#include "vm/core/bits.h"
+#include "vm/core/map.h"
+
+/* isolation:set(Module | default, Mode | #{mode, timeout, stack, crash}) -> ok */
+term bif_isolation_set_2(struct proc *p, term *args)
+{
+    term culprit;
+    if (!term_is_atom(args[0])) {
+        return proc_badarg(p);
+    }
+    if (!policy_set_term(args[0], ORIGIN_SET, args[1], &culprit)) {
+        return proc_raise(p, EXC_ERROR, heap_tuple2(&p->heap, ATOM(bad_option), culprit));
+    }
+    return ATOM(ok);
+}
+
+static term text_term(struct heap *h, const char *s)
+{
+    term t = bits_from_bytes(h, s, strlen(s));
+    return term_is_none(t) ? TERM_NIL : t;
+}
+
+static term put(struct heap *h, term map, const char *key, term value)
+{
+    return map_put(h, map, atom_from_cstr(key), value);
+}
+
+/* isolation:info(Module | default) -> map */
+term bif_isolation_info_1(struct proc *p, term *args)
+{
+    struct heap *h = &p->heap;
+    struct policy policy;
+    if (!term_is_atom(args[0])) {
+        return proc_badarg(p);
+    }
+    policy_effective(args[0], &policy);
+    term info = map_empty(h), origins = map_empty(h);
+    for (int k = 0; k < POLICY_KEYS; k++) {
+        info = put(h, info, policy_key_name((enum policy_key) k), policy_value_term((enum policy_key) k, policy.value[k]));
+        origins = put(h, origins, policy_key_name((enum policy_key) k),
+            atom_from_cstr(policy_origin_name((enum policy_origin) policy.origin[k])));
+    }
+    info = put(h, info, "origin", origins);
+    struct native_library *lib = library_of_module(args[0]);
+    if (lib == NULL) {
+        info = put(h, info, "library", ATOM(undefined));
+        info = put(h, info, "calls", term_from_small(0));
+        info = put(h, info, "crashes", term_from_small(0));
+        return put(h, info, "last_crash", ATOM(undefined));
+    }
+    info = put(h, info, "library", text_term(h, lib->path));
+    info = put(h, info, "calls", heap_uinteger(h, library_calls(lib)));
+    info = put(h, info, "crashes", heap_uinteger(h, atomic_load_explicit(&lib->crashes, memory_order_relaxed)));
+    char last[sizeof(lib->last_crash)];
+    lock_take(&lib->lock);
+    memcpy(last, lib->last_crash, sizeof(last));
+    int64_t at_ns = lib->last_crash_ns;
+    lock_drop(&lib->lock);
+    term crash = ATOM(undefined);
+    if (last[0] != '\0') {
+        crash = put(h, map_empty(h), "reason", text_term(h, last));
+        crash = put(h, crash, "time", heap_integer(h, at_ns / 1000000000));
+    }
+    return put(h, info, "last_crash", crash);
+}
+
+/* isolation:modes() -> [{Mode, Summary, [Capability]}] */
+term bif_isolation_modes_0(struct proc *p, term *args)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } caps[] = {
+        { EXEC_CAP_SURVIVES_CRASH, "survives_crash" },
+        { EXEC_CAP_TIMEOUT, "timeout" },
+        { EXEC_CAP_KILLABLE, "killable" },
+        { EXEC_CAP_ASYNC, "async" },
+        { EXEC_CAP_PROTECTS_MEMORY, "protects_memory" },
+        { EXEC_CAP_LOCAL, "local" },
+    };
+    struct heap *h = &p->heap;
+    term list = TERM_NIL;
+    (void) args;
+    for (size_t i = executor_count; i-- > 0;) {
+        term able = TERM_NIL;
+        for (size_t c = ARRAY_LEN(caps); c-- > 0;) {
+            if ((executor_table[i]->caps & caps[c].bit) != 0) {
+                able = heap_cons(h, atom_from_cstr(caps[c].name), able);
+            }
+        }
+        list = heap_cons(h, heap_tuple3(h, atom_from_cstr(executor_table[i]->name), text_term(h, executor_table[i]->summary), able), list);
+    }
+    return list;
+}
+
+/* isolation:libraries() -> [Module] that have native code */
+term bif_isolation_libraries_0(struct proc *p, term *args)
+{
+    term list = TERM_NIL;
+    (void) args;
+    for (struct native_library *lib = library_first(); lib != NULL; lib = lib->next) {
+        list = heap_cons(&p->heap, lib->module_atom, list);
+    }
+    return list;
+}

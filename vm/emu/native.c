@@ -1,0 +1,294 @@
+#include "vm/emu/native.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "isolation/crash_report.h"
+#include "isolation/executor.h"
+#include "isolation/isolation.h"
+#include "lib/base/trace.h"
+#include "nif/host.h"
+#include "vm/bif/bif.h"
+#include "vm/code/code.h"
+#include "vm/core/print.h"
+#include "vm/emu/nif_host.h"
+#include "vm/proc/sched.h"
+
+/* A call that has not been made yet: dirty, or asked for by enif_schedule_nif. p->native owns it; the
+ * arguments travel as a tuple in the X register of the continuation. */
+struct pending_call {
+    struct nif_lib *lib; /* one reference: the code stays mapped */
+    nif_fn fn;
+    term module, name;
+    unsigned arity;
+    bool started; /* the continuation has taken it up */
+};
+
+static void drop_pending(struct proc *p)
+{
+    struct pending_call *c = p->native;
+    if (c != NULL) {
+        p->native = NULL;
+        nif_lib_unref(c->lib);
+        vm_free(c);
+    }
+}
+
+static struct export *continuation(unsigned flags)
+{
+    switch (flags) {
+    case ERL_NIF_DIRTY_JOB_CPU_BOUND: return export_get(ATOM(bulkhead_nif), ATOM(continue_dirty_cpu), 1);
+    case ERL_NIF_DIRTY_JOB_IO_BOUND: return export_get(ATOM(bulkhead_nif), ATOM(continue_dirty_io), 1);
+    default: return export_get(ATOM(bulkhead_nif), ATOM(continue), 1);
+    }
+}
+
+/* Goes on with fn(args) on a scheduler of the kind that flags ask for. */
+static term call_later(
+    struct proc *p, struct nif_lib *lib, nif_fn fn, term module, term name, unsigned flags, const term *args, unsigned arity)
+{
+    term tuple = heap_tuple(&p->heap, args, arity);
+    struct pending_call *c = p->native;
+    if (c == NULL) {
+        c = vm_alloc(sizeof(*c));
+        nif_lib_ref(lib);
+        c->lib = lib;
+        p->native = c;
+    }
+    c->fn = fn;
+    c->module = module;
+    c->name = name;
+    c->arity = arity;
+    c->started = false;
+    return proc_trap(p, continuation(flags), &tuple, 1);
+}
+
+/* The call did not come back: p is where it was before, and gets to know why. */
+static term did_not_return(struct proc *p, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
+{
+    enum policy_crash crash = (enum policy_crash) call->library->policy.value[POLICY_CRASH];
+    nif_env_abort(env);
+    env->lib->tainted = true;
+    native_outcome_account(call, out);
+    term reason = native_outcome_reason(out, &p->heap);
+    native_outcome_clear(out);
+    drop_pending(p);
+    proc_raise(p, EXC_EXIT, reason);
+    if (crash == POLICY_CRASH_EXIT) {
+        p->exc.stacktrace = TERM_NIL;
+        p->control = CONTROL_EXIT;
+    }
+    return TERM_NONE;
+}
+
+/* It gave back a word that is no term. */
+static term returned_nonsense(struct proc *p, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
+{
+    *out = (struct native_outcome) { .status = NATIVE_PANICKED, .crash = vm_zalloc(sizeof(*out->crash)) };
+    out->crash->panic = PANIC_BAD_TERM;
+    strcpy(out->crash->text, "return");
+    return did_not_return(p, env, call, out);
+}
+
+static void trace_native(const struct native_call *call, const struct native_outcome *o, enum trace_phase phase)
+{
+    char text[300];
+    int n = snprintf(text, sizeof(text), "%s:%s/%u (%s)", call->module, call->name, call->arity, call->library->ops->name);
+    if (o != NULL && n > 0 && (size_t) n < sizeof(text) - 40) {
+        text[n++] = ' ';
+        native_outcome_text(o, text + n, sizeof(text) - (size_t) n);
+    }
+    trace_emit(&(struct trace_event) { TRACE_NATIVE, phase, call->caller.word, 0, 0, text });
+}
+
+static term run(struct proc *p, struct nif_lib *nif, nif_fn fn, term module, term name, term *args, unsigned arity)
+{
+    struct enif_environment_t env;
+    struct native_outcome out;
+    struct native_library *lib = isolation_library(nif);
+    struct native_call call;
+    call.library = lib;
+    call.entry = NATIVE_FUNCTION;
+    memcpy(&call.code, &fn, sizeof(call.code));
+    call.arg[0] = (uintptr_t) &env;
+    call.arg[1] = arity;
+    call.arg[2] = (uintptr_t) args;
+    call.name = atom_cstr(name);
+    call.module = atom_cstr(module);
+    call.arity = arity;
+    call.env = &env;
+    call.args = args;
+    call.caller = p->id;
+    call.caller_pc = (const uint64_t *) *p->heap.stop;
+    nif_env_begin(&env, &p->heap, p, p->id, nif);
+    if (trace_on(TRACE_NATIVE)) {
+        trace_native(&call, NULL, TRACE_BEGIN);
+    }
+    atomic_load_explicit(&lib->ops, memory_order_relaxed)->call(&call, &out);
+    if (trace_on(TRACE_NATIVE)) {
+        trace_native(&call, &out, TRACE_END);
+    }
+    if (__builtin_expect(out.status != NATIVE_RETURNED, 0)) {
+        return did_not_return(p, &env, &call, &out);
+    }
+    term result = { out.value };
+    if (__builtin_expect(!env.raised && !env.resched.wanted, 1)) {
+        if (__builtin_expect(!term_is_immed(result) && !nif_term_plausible(result), 0)) {
+            return returned_nonsense(p, &env, &call, &out);
+        }
+        nif_env_commit(&env);
+        if (__builtin_expect(p->native != NULL, 0)) {
+            drop_pending(p);
+        }
+        return result;
+    }
+    nif_env_commit(&env);
+    if (env.raised) {
+        nif_env_done(&env);
+        drop_pending(p);
+        return proc_raise(p, EXC_ERROR, env.reason);
+    }
+    term none = call_later(p, nif, env.resched.fn, module, env.resched.name, env.resched.flags, env.resched.args, env.resched.argc);
+    nif_env_done(&env);
+    return none;
+}
+
+term native_call(struct proc *p, struct nif_func *f, term *args)
+{
+    if (__builtin_expect(f->flags != 0, 0) && sched_self()->kind == SCHED_NORMAL) {
+        return call_later(p, f->lib, f->fn, f->module, f->name, f->flags, args, f->arity);
+    }
+    return run(p, f->lib, f->fn, f->module, f->name, args, f->arity);
+}
+
+static term go_on(struct proc *p, term *args)
+{
+    struct pending_call *c = p->native;
+    if (c == NULL || c->started || !term_is_tuple_of(args[0], c->arity)) {
+        return proc_badarg(p); /* called by Erlang code */
+    }
+    c->started = true;
+    /* The arguments stay in the tuple: nothing collects during the call. */
+    term *elements = (term *) &term_words(args[0])[1];
+    return run(p, c->lib, c->fn, c->module, c->name, elements, c->arity);
+}
+
+term bif_bulkhead_nif_continue_1(struct proc *p, term *args)
+{
+    return go_on(p, args);
+}
+term bif_bulkhead_nif_continue_dirty_cpu_1(struct proc *p, term *args)
+{
+    return go_on(p, args);
+}
+term bif_bulkhead_nif_continue_dirty_io_1(struct proc *p, term *args)
+{
+    return go_on(p, args);
+}
+
+bool native_continued(const struct proc *p, term *module, term *name, unsigned *arity)
+{
+    const struct pending_call *c = p->native;
+    if (c == NULL || !c->started) {
+        return false;
+    }
+    *module = c->module;
+    *name = c->name;
+    *arity = c->arity;
+    return true;
+}
+
+/* ---- start ---- */
+
+static size_t print_caller(term pid, const uint64_t *pc, char *out, size_t room)
+{
+    struct text t = { .max = room };
+    const struct code_image *image = pc != NULL ? code_find_image(pc) : NULL;
+    print_term(&t, pid, PRINT_WRITE);
+    const struct code_function *f = image != NULL ? code_find_function(image, pc) : NULL;
+    if (f != NULL) {
+        term file;
+        uint32_t line;
+        text_cstr(&t, " in ");
+        print_atom(&t, image->module);
+        text_cstr(&t, ":");
+        print_atom(&t, f->name);
+        text_format(&t, "/%u", f->arity);
+        if (code_find_line(image, pc - 1, &file, &line) && line != 0) {
+            text_format(&t, " line %u", line);
+        }
+    }
+    size_t n = t.len < room ? t.len : room;
+    memcpy(out, t.data, n);
+    text_free(&t);
+    return n;
+}
+
+static size_t print_word(uint64_t word, char *out, size_t room)
+{
+    struct text t = { .max = room };
+    print_term(&t, (term) { word }, PRINT_WRITE);
+    size_t n = t.len < room ? t.len : room;
+    memcpy(out, t.data, n);
+    text_free(&t);
+    return n;
+}
+
+/* -isolation(...) of the module that loads a library just now: its code may not be published yet. */
+static void take_attribute(term module)
+{
+    const struct sched *s = sched_self();
+    const struct proc *p = s != NULL ? s->current : NULL;
+    const struct code_image *image = p != NULL ? code_find_image(p->pc) : NULL;
+    if (image == NULL || !term_same(image->module, module)) {
+        return;
+    }
+    for (term l = image->attributes; term_is_cons(l); l = term_tail(l)) {
+        term pair = term_head(l);
+        if (!term_is_tuple_of(pair, 2) || !term_same(term_tuple_get(pair, 0), ATOM(isolation))) {
+            continue;
+        }
+        for (term v = term_tuple_get(pair, 1); term_is_cons(v); v = term_tail(v)) {
+            term culprit;
+            if (!policy_set_term(module, ORIGIN_ATTRIBUTE, term_head(v), &culprit)) {
+                struct text t = { .max = 400 };
+                text_format(&t, "module %s: its isolation attribute is ignored, because of ", atom_cstr(module));
+                print_term(&t, culprit, PRINT_PRETTY);
+                text_add(&t, "\n", 2); /* NUL-terminated */
+                crash_report_line(t.data);
+                text_free(&t);
+            }
+        }
+    }
+}
+
+static void thread_started(struct sched *s)
+{
+    (void) s;
+    isolation_thread_start();
+}
+static void thread_stops(struct sched *s)
+{
+    (void) s;
+    isolation_thread_stop();
+}
+
+bool native_init(const char *const *isolation_specs, size_t n, char error[256])
+{
+    isolation_init();
+    nif_host_init();
+    for (size_t i = 0; i < n; i++) {
+        char why[200];
+        if (!policy_set_text(isolation_specs[i], why, sizeof(why))) {
+            snprintf(error, 256, "--isolation: %s", why);
+            return false;
+        }
+    }
+    isolation_before_library = take_attribute;
+    crash_report_caller = print_caller;
+    trace_set_printer(print_word);
+    sched_thread_hooks.start = thread_started;
+    sched_thread_hooks.stop = thread_stops;
+    proc_on_exit_hook(drop_pending);
+    return true;
+}

@@ -1,0 +1,25 @@
+/* native.h - from a call_nif instruction to an executor and back.
+ *
+ *   call_nif ─► native_call ─► library->ops->call() ─► the library
+ *                  │ dirty function, enif_schedule_nif
+ *                  └─► trap to bulkhead_nif:continue*(ArgsTuple), a BIF on the right scheduler, which finds in
+ *                      p->native what to call
+ */
+#ifndef EMU_NATIVE_H
+#define EMU_NATIVE_H
+
+#include "nif/nif_lib.h"
+#include "vm/proc/proc.h"
+
+/* Calls the native function for p. TERM_NONE: p->control says what next, as for BIFs: RAISE, TRAP, or
+ * EXIT after a crash. p->heap is written back; the caller's return address is on top of the stack. */
+term native_call(struct proc *p, struct nif_func *f, term *args);
+
+/* Which native function a continuation stands for, for stack traces: false if p is in none. */
+bool native_continued(const struct proc *p, term *module, term *name, unsigned *arity);
+
+/* Signal handlers, policies of the command line, the NIF API's host, hooks of threads. Main thread,
+ * once, before sched_start. false: a line in error. */
+bool native_init(const char *const *isolation_specs, size_t n, char error[256]) MUST_CHECK;
+
+#endif
