@@ -1,0 +1,11 @@
+/* bif_ets.h - what the files of the ets BIFs share. */
+#ifndef VM_BIF_ETS_H
+#define VM_BIF_ETS_H
+
+#include "vm/bif/bif.h"
+#include "vm/ets/ets.h"
+
+/* The exception for a table that cannot be had. ETS_OK: a plain badarg. */
+term bif_ets_raise(struct proc *p, enum ets_status st);
+
+#endif
