@@ -16,3 +16,5 @@ libbulkhead_a_SOURCES += \
 libbulkhead_a_SOURCES += \
   vm/bif/bif_build.h vm/bif/bif_erlang_tuple.c vm/bif/bif_etf.c vm/bif/bif_lists.c vm/bif/bif_maps.c
 libbulkhead_a_SOURCES += vm/bif/bif_erlang_guard.c
+libbulkhead_a_SOURCES += vm/bif/bif_code.c
+libbulkhead_a_SOURCES += vm/bif/bif_re.c vm/bif/regex.c vm/bif/regex.h

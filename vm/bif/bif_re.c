@@ -1,0 +1,628 @@
+/* module re: what OTP implements natively; re:split, re:replace and the rest are OTP's re.beam.
+ *
+ * {re_pattern, Captures, Unicode, CrLf, Bin}: Bin is PATTERN_MAGIC, four bytes of options, pattern.
+ */
+#include <pcre.h>
+
+#include "lib/base/bytes.h"
+#include "vm/bif/bif_build.h"
+#include "vm/bif/regex.h"
+#include "vm/core/arith.h"
+#include "vm/core/bits.h"
+#include "vm/core/fun.h"
+#include "vm/core/iolist.h"
+#include "vm/core/map.h"
+
+#define PATTERN_MAGIC "BHRE"
+enum { PATTERN_HEADER = 8, DEFAULT_MATCH_LIMIT = 10000000, INLINE_BYTES = 256, INLINE_ENDS = 60, BYTES_PER_REDUCTION = 32 };
+
+/* ---- options ---- */
+
+enum { CAPTURE_ALL, CAPTURE_ALL_BUT_FIRST, CAPTURE_FIRST, CAPTURE_NONE, CAPTURE_NAMES, CAPTURE_LIST };
+enum { RETURN_INDEX, RETURN_LIST, RETURN_BINARY };
+
+struct options {
+    uint32_t compile, exec; /* PCRE_ bits */
+    bool compile_only;      /* one was given that must not come with a compiled pattern */
+    bool exec_only;         /* one was given that compile/2 refuses */
+    bool global, report_errors;
+    size_t offset;
+    uint32_t match_limit, recursion_limit;
+    int capture, type;
+    term capture_list;
+};
+
+enum option_status { OPTION_OK, OPTION_BAD /* no such option: cause badopt */, OPTION_BAD_CAPTURE };
+
+enum option_use { USE_COMPILE = 1, USE_EXEC = 2 };
+struct option_name {
+    const char *name;
+    uint32_t bits;
+    enum option_use use;
+};
+
+static const struct option_name plain_options[] = {
+    { "anchored", PCRE_ANCHORED, USE_COMPILE | USE_EXEC },
+    { "bsr_anycrlf", PCRE_BSR_ANYCRLF, USE_COMPILE | USE_EXEC },
+    { "bsr_unicode", PCRE_BSR_UNICODE, USE_COMPILE | USE_EXEC },
+    { "caseless", PCRE_CASELESS, USE_COMPILE },
+    { "dollar_endonly", PCRE_DOLLAR_ENDONLY, USE_COMPILE },
+    { "dotall", PCRE_DOTALL, USE_COMPILE },
+    { "dupnames", PCRE_DUPNAMES, USE_COMPILE },
+    { "extended", PCRE_EXTENDED, USE_COMPILE },
+    { "firstline", PCRE_FIRSTLINE, USE_COMPILE },
+    { "multiline", PCRE_MULTILINE, USE_COMPILE },
+    { "never_utf", PCRE_NEVER_UTF, USE_COMPILE },
+    { "no_auto_capture", PCRE_NO_AUTO_CAPTURE, USE_COMPILE },
+    { "no_start_optimize", PCRE_NO_START_OPTIMIZE, USE_COMPILE },
+    { "notbol", PCRE_NOTBOL, USE_EXEC },
+    { "notempty", PCRE_NOTEMPTY, USE_EXEC },
+    { "notempty_atstart", PCRE_NOTEMPTY_ATSTART, USE_EXEC },
+    { "noteol", PCRE_NOTEOL, USE_EXEC },
+    { "ucp", PCRE_UCP, USE_COMPILE },
+    { "ungreedy", PCRE_UNGREEDY, USE_COMPILE },
+    { "unicode", PCRE_UTF8, USE_COMPILE },
+};
+
+static const struct option_name newlines[] = {
+    { "any", PCRE_NEWLINE_ANY, USE_COMPILE },
+    { "anycrlf", PCRE_NEWLINE_ANYCRLF, USE_COMPILE },
+    { "cr", PCRE_NEWLINE_CR, USE_COMPILE },
+    { "crlf", PCRE_NEWLINE_CRLF, USE_COMPILE },
+    { "lf", PCRE_NEWLINE_LF, USE_COMPILE },
+};
+
+#define COMPILE_BITS \
+    (PCRE_ANCHORED | PCRE_BSR_ANYCRLF | PCRE_BSR_UNICODE | PCRE_CASELESS | PCRE_DOLLAR_ENDONLY | PCRE_DOTALL | PCRE_DUPNAMES \
+        | PCRE_EXTENDED | PCRE_FIRSTLINE | PCRE_MULTILINE | PCRE_NEVER_UTF | PCRE_NO_AUTO_CAPTURE | PCRE_NO_START_OPTIMIZE \
+        | PCRE_UCP | PCRE_UNGREEDY | PCRE_UTF8 | PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY | PCRE_NEWLINE_ANYCRLF)
+
+static const struct option_name *find_name(const struct option_name *names, size_t n, term atom)
+{
+    const char *text = term_is_atom(atom) ? atom_cstr(atom) : "";
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i].name, text) == 0) {
+            return &names[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_atom_named(term t, const char *text)
+{
+    return term_is_atom(t) && strcmp(atom_cstr(t), text) == 0;
+}
+
+static enum option_status plain_option(struct options *o, term option)
+{
+    const struct option_name *name = find_name(plain_options, ARRAY_LEN(plain_options), option);
+    if (name != NULL) {
+        o->compile |= (name->use & USE_COMPILE) != 0 ? name->bits : 0;
+        o->exec |= (name->use & USE_EXEC) != 0 ? name->bits : 0;
+        o->compile_only |= (name->use & USE_EXEC) == 0;
+        o->exec_only |= (name->use & USE_COMPILE) == 0;
+        return OPTION_OK;
+    }
+    bool global = is_atom_named(option, "global"), report = is_atom_named(option, "report_errors");
+    o->global |= global;
+    o->report_errors |= report;
+    o->exec_only = true;
+    return global || report ? OPTION_OK : OPTION_BAD;
+}
+
+static enum option_status capture_option(struct options *o, term what, term type)
+{
+    static const struct option_name whats[] = {
+        { "all", CAPTURE_ALL, 0 }, { "all_but_first", CAPTURE_ALL_BUT_FIRST, 0 }, { "first", CAPTURE_FIRST, 0 },
+        { "none", CAPTURE_NONE, 0 }, { "all_names", CAPTURE_NAMES, 0 },
+    };
+    static const struct option_name types[] = {
+        { "index", RETURN_INDEX, 0 }, { "list", RETURN_LIST, 0 }, { "binary", RETURN_BINARY, 0 },
+    };
+    const struct option_name *name = find_name(whats, ARRAY_LEN(whats), what);
+    if (name != NULL) {
+        o->capture = (int) name->bits;
+    } else if (term_list_length(what) >= 0) {
+        o->capture = term_is_nil(what) ? CAPTURE_NONE : CAPTURE_LIST;
+        o->capture_list = what;
+    } else {
+        return OPTION_BAD_CAPTURE;
+    }
+    o->exec_only = true;
+    if (term_is_none(type)) {
+        return OPTION_OK;
+    }
+    name = find_name(types, ARRAY_LEN(types), type);
+    o->type = name != NULL ? (int) name->bits : 0;
+    return name != NULL ? OPTION_OK : OPTION_BAD_CAPTURE;
+}
+
+static enum option_status number_option(struct options *o, term name, term value)
+{
+    uint64_t n;
+    bool good = integer_to_uint64(value, &n) && n <= (is_atom_named(name, "offset") ? (uint64_t) INTPTR_MAX : UINT32_MAX);
+    o->exec_only = true;
+    if (is_atom_named(name, "offset")) {
+        o->offset = good ? n : 0;
+    } else if (is_atom_named(name, "match_limit")) {
+        o->match_limit = good ? (uint32_t) n : 0;
+    } else if (is_atom_named(name, "match_limit_recursion")) {
+        o->recursion_limit = good ? (uint32_t) n : 0;
+    } else {
+        return OPTION_BAD;
+    }
+    return good ? OPTION_OK : OPTION_BAD;
+}
+
+static enum option_status one_option(struct options *o, term option)
+{
+    if (!term_is_tuple(option)) {
+        return plain_option(o, option);
+    }
+    size_t arity = term_tuple_arity(option);
+    if (arity < 2 || arity > 3) {
+        return OPTION_BAD;
+    }
+    term name = term_tuple_get(option, 0), value = term_tuple_get(option, 1);
+    if (is_atom_named(name, "capture")) {
+        return capture_option(o, value, arity == 3 ? term_tuple_get(option, 2) : TERM_NONE);
+    }
+    if (arity == 2 && is_atom_named(name, "newline")) {
+        const struct option_name *newline = find_name(newlines, ARRAY_LEN(newlines), value);
+        if (newline != NULL) {
+            uint32_t others = ~(uint32_t) (PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY | PCRE_NEWLINE_ANYCRLF);
+            o->compile = (o->compile & others) | newline->bits;
+            o->exec = (o->exec & others) | newline->bits;
+        }
+        return newline != NULL ? OPTION_OK : OPTION_BAD;
+    }
+    return arity == 2 ? number_option(o, name, value) : OPTION_BAD;
+}
+
+static enum option_status parse_options(struct options *o, term list)
+{
+    *o = (struct options) { .match_limit = DEFAULT_MATCH_LIMIT, .recursion_limit = DEFAULT_MATCH_LIMIT };
+    enum option_status status = OPTION_OK;
+    for (; status == OPTION_OK && term_is_cons(list); list = term_tail(list)) {
+        status = one_option(o, term_head(list));
+    }
+    return status != OPTION_OK ? status : term_is_nil(list) ? OPTION_OK : OPTION_BAD;
+}
+
+static term bad_option(struct proc *p, enum option_status status)
+{
+    return status == OPTION_BAD ? proc_raise_cause(p, ATOM(badarg), ATOM(badopt)) : proc_badarg(p);
+}
+
+/* ---- bytes of iodata ---- */
+
+struct bytes {
+    const uint8_t *at;
+    size_t n;
+    uint8_t *owned; /* NULL: in place */
+    uint8_t here[INLINE_BYTES];
+};
+
+static bool bytes_of(struct bytes *b, term t)
+{
+    b->owned = NULL;
+    if (term_is_binary(t)) {
+        b->at = bits_bytes(t, &b->n, &b->owned);
+        return true;
+    }
+    if (!term_is_list(t) || !iolist_size(t, &b->n)) {
+        return false;
+    }
+    uint8_t *to = b->here;
+    if (b->n > sizeof(b->here)) {
+        to = b->owned = vm_try_alloc(b->n);
+        if (to == NULL) {
+            return false;
+        }
+    }
+    iolist_copy(t, to);
+    b->at = to;
+    return true;
+}
+
+/* ---- compile ---- */
+
+static term trap(struct proc *p, const char *function, const term *args, size_t n)
+{
+    term module = atom_from_cstr("re");
+    return proc_trap(p, export_get(module, atom_from_cstr(function), (uint32_t) n), args, n);
+}
+
+static term pattern_tuple(struct proc *p, const struct regex *re)
+{
+    uint8_t *to;
+    term bin = bits_new_binary(&p->heap, PATTERN_HEADER + re->n_pattern, &to);
+    if (term_is_none(bin)) {
+        return proc_system_limit(p);
+    }
+    struct bytes_writer w = { .at = to, .end = to + PATTERN_HEADER };
+    bytes_put(&w, PATTERN_MAGIC, 4);
+    bytes_put_u32be(&w, re->options);
+    memcpy(to + PATTERN_HEADER, re->pattern, re->n_pattern);
+    term elements[] = { atom_from_cstr("re_pattern"), term_from_small(re->n_captures),
+        term_from_small((re->options & PCRE_UTF8) != 0), term_from_small(re->crlf), bin };
+    return heap_tuple(&p->heap, elements, ARRAY_LEN(elements));
+}
+
+static term compile_error(struct proc *p, const char *text, int offset)
+{
+    return heap_tuple2(&p->heap, heap_cstring(&p->heap, text), term_from_small(offset));
+}
+
+static term compile(struct proc *p, term pattern, term options)
+{
+    struct options o;
+    enum option_status status = parse_options(&o, options);
+    if (status != OPTION_OK || o.exec_only) {
+        return bad_option(p, OPTION_BAD);
+    }
+    if ((o.compile & PCRE_UTF8) != 0 && !term_is_binary(pattern)) {
+        return trap(p, "ucompile", (term[]) { pattern, options }, 2);
+    }
+    struct bytes b;
+    if (!bytes_of(&b, pattern)) {
+        return proc_badarg(p);
+    }
+    const char *error;
+    int offset;
+    proc_bump(p, 10 + b.n / BYTES_PER_REDUCTION);
+    const struct regex *re = regex_get(b.at, b.n, o.compile, &error, &offset);
+    vm_free(b.owned);
+    if (re == NULL) {
+        return heap_tuple2(&p->heap, ATOM(error), compile_error(p, error, offset));
+    }
+    term tuple = pattern_tuple(p, re);
+    return term_is_none(tuple) ? tuple : heap_tuple2(&p->heap, ATOM(ok), tuple);
+}
+
+term bif_re_compile_1(struct proc *p, term *args)
+{
+    return compile(p, args[0], TERM_NIL);
+}
+
+term bif_re_compile_2(struct proc *p, term *args)
+{
+    return compile(p, args[0], args[1]);
+}
+
+/* The expression in a compiled pattern, or NULL if t is none that we made. */
+static const struct regex *pattern_regex(term t)
+{
+    if (!term_is_tuple_of(t, 5) || !is_atom_named(term_tuple_get(t, 0), "re_pattern")
+        || !term_is_binary(term_tuple_get(t, 4))) {
+        return NULL;
+    }
+    size_t n;
+    uint8_t *scratch;
+    const struct regex *re = NULL;
+    const uint8_t *bytes = bits_bytes(term_tuple_get(t, 4), &n, &scratch);
+    struct bytes_reader r = { .at = bytes, .end = bytes + n };
+    char magic[4];
+    if (bytes_take(&r, magic, sizeof(magic)) && memcmp(magic, PATTERN_MAGIC, sizeof(magic)) == 0) {
+        uint32_t options = bytes_u32be(&r);
+        const char *error;
+        int offset;
+        re = r.bad || (options & ~(uint32_t) COMPILE_BITS) != 0 ? NULL
+                                                               : regex_get(r.at, bytes_left(&r), options, &error, &offset);
+    }
+    vm_free(scratch);
+    return re;
+}
+
+term bif_re_inspect_2(struct proc *p, term *args)
+{
+    const struct regex *re = pattern_regex(args[0]);
+    if (re == NULL || !is_atom_named(args[1], "namelist")) {
+        return proc_badarg(p);
+    }
+    term list = TERM_NIL;
+    const char *last = NULL;
+    for (int i = re->n_names; i-- > 0;) {
+        const char *name = (const char *) re->names + i * re->name_entry_size + 2;
+        if (last == NULL || strcmp(name, last) != 0) {
+            list = heap_cons(&p->heap, bits_from_bytes(&p->heap, name, strlen(name)), list);
+        }
+        last = name;
+    }
+    return heap_tuple2(&p->heap, args[1], list);
+}
+
+term bif_re_version_0(struct proc *p, term *args)
+{
+    (void) args;
+    const char *version = pcre_version();
+    return bits_from_bytes(&p->heap, version, strlen(version));
+}
+
+/* ---- results ---- */
+
+struct result {
+    struct proc *p;
+    const struct regex *re;
+    const struct options *o;
+    const struct bytes *subject;
+    term subject_binary; /* TERM_NONE unless the subject is one */
+    const int *ends;
+    int n_groups;
+    bool unicode;
+};
+
+/* Code points; the text is UTF-8, pcre_exec has looked. */
+static term characters(struct heap *h, const uint8_t *at, size_t n)
+{
+    size_t chars = 0;
+    for (size_t i = 0; i < n; i++) {
+        chars += (at[i] & 0xC0) != 0x80;
+    }
+    term list = TERM_NIL;
+    for (const uint8_t *end = at + n; chars > 0; chars--) {
+        const uint8_t *c = end - 1;
+        while (c > at && (*c & 0xC0) == 0x80) {
+            c--;
+        }
+        uint32_t code = *c < 0x80 ? *c : *c < 0xE0 ? *c & 0x1F : *c < 0xF0 ? *c & 0x0F : *c & 0x07;
+        for (const uint8_t *k = c + 1; k < end; k++) {
+            code = code << 6 | (*k & 0x3F);
+        }
+        list = heap_cons(h, term_from_small(code), list);
+        end = c;
+    }
+    return list;
+}
+
+static term group_value(const struct result *r, int group)
+{
+    struct heap *h = &r->p->heap;
+    bool set = group >= 0 && group < r->n_groups && r->ends[2 * group] >= 0;
+    size_t start = set ? (size_t) r->ends[2 * group] : 0, n = set ? (size_t) r->ends[2 * group + 1] - start : 0;
+    switch (r->o->type) {
+    case RETURN_LIST:
+        return r->unicode ? characters(h, r->subject->at + start, n)
+                          : heap_string(h, (const char *) r->subject->at + start, n);
+    case RETURN_BINARY:
+        return term_is_none(r->subject_binary) || n == 0 ? bits_from_bytes(h, r->subject->at + start, n)
+                                                         : bits_sub(h, r->subject_binary, start * 8, n * 8);
+    default:
+        return heap_tuple2(h, term_from_small(set ? (intptr_t) start : -1), term_from_small((intptr_t) n));
+    }
+}
+
+/* The group with this name that is set, else -1. */
+static int named_group(const struct result *r, const uint8_t *name, size_t n)
+{
+    for (int i = 0; i < r->re->n_names; i++) {
+        const uint8_t *entry = r->re->names + i * r->re->name_entry_size;
+        int group = entry[0] << 8 | entry[1];
+        if (strlen((const char *) entry + 2) == n && memcmp(entry + 2, name, n) == 0 && group < r->n_groups
+            && r->ends[2 * group] >= 0) {
+            return group;
+        }
+    }
+    return -1;
+}
+
+static bool listed_group(const struct result *r, term which, int *out)
+{
+    if (term_is_small(which)) {
+        intptr_t i = term_to_small(which);
+        *out = i < r->n_groups ? (int) i : -1;
+        return i >= 0;
+    }
+    struct bytes name;
+    if (term_is_atom(which)) {
+        struct atom_text text = atom_text(which);
+        *out = named_group(r, (const uint8_t *) text.utf8, text.bytes);
+        return true;
+    }
+    if (!bytes_of(&name, which)) {
+        return false;
+    }
+    *out = named_group(r, name.at, name.n);
+    vm_free(name.owned);
+    return true;
+}
+
+/* Appends the value of one group; *end is where the list goes on. */
+static void add_group(const struct result *r, int group, uintptr_t **end)
+{
+    uintptr_t *cell = heap_alloc(&r->p->heap, HEAP_CONS_WORDS);
+    cell[0] = group_value(r, group).word;
+    cell[1] = TERM_NIL.word;
+    **end = term_from_list_ptr(cell).word;
+    *end = &cell[1];
+}
+
+static bool add_groups(const struct result *r, uintptr_t *end)
+{
+    int first = r->o->capture == CAPTURE_ALL_BUT_FIRST ? 1 : 0;
+    switch (r->o->capture) {
+    case CAPTURE_LIST:
+        for (term list = r->o->capture_list; term_is_cons(list); list = term_tail(list)) {
+            int group;
+            if (!listed_group(r, term_head(list), &group)) {
+                return false;
+            }
+            add_group(r, group, &end);
+        }
+        return true;
+    case CAPTURE_NAMES:
+        for (int i = 0; i < r->re->n_names; i++) {
+            const uint8_t *name = r->re->names + i * r->re->name_entry_size + 2;
+            if (i == 0 || strcmp((const char *) name, (const char *) name - r->re->name_entry_size) != 0) {
+                add_group(r, named_group(r, name, strlen((const char *) name)), &end);
+            }
+        }
+        return true;
+    default:
+        for (int i = first; i < (r->o->capture == CAPTURE_FIRST ? 1 : r->n_groups); i++) {
+            add_group(r, i, &end);
+        }
+        return true;
+    }
+}
+
+static term match_result(const struct result *r)
+{
+    term match = atom_from_cstr("match");
+    if (r->o->capture == CAPTURE_NONE || (r->o->capture == CAPTURE_NAMES && r->re->n_names == 0)) {
+        return match;
+    }
+    uintptr_t list = TERM_NIL.word;
+    return add_groups(r, &list) ? heap_tuple2(&r->p->heap, match, (term) { list }) : proc_badarg(r->p);
+}
+
+/* ---- run ---- */
+
+enum run_kind { RUN_FIRST, RUN_AGAIN /* the subject was looked at before: it is UTF-8 */ };
+
+static term report(struct proc *p, const struct options *o, term what)
+{
+    return o->report_errors ? heap_tuple2(&p->heap, ATOM(error), what) : atom_from_cstr("nomatch");
+}
+
+static term exec(struct proc *p, const struct regex *re, const struct options *o, const struct bytes *subject, term *args,
+    term options, enum run_kind kind, bool deep)
+{
+    int here[INLINE_ENDS], n_ends = 3 * (re->n_captures + 1), n_groups = 0;
+    int *ends = n_ends > INLINE_ENDS ? vm_alloc((size_t) n_ends * sizeof(*ends)) : here;
+    struct regex_match m = { .subject = subject->at, .n = subject->n, .start = o->offset, .match_limit = o->match_limit,
+        .recursion_limit = o->recursion_limit, .options = o->exec | (kind == RUN_AGAIN ? PCRE_NO_UTF8_CHECK : 0),
+        .deep = deep, .ends = ends, .n_ends = n_ends };
+    term result;
+    switch (regex_exec(re, &m, &n_groups)) {
+    case REGEX_MATCH: {
+        struct result r = { .p = p, .re = re, .o = o, .subject = subject, .ends = ends, .n_groups = n_groups,
+            .subject_binary = term_is_binary(args[0]) ? args[0] : TERM_NONE, .unicode = (re->options & PCRE_UTF8) != 0 };
+        result = match_result(&r);
+        break;
+    }
+    case REGEX_MATCH_LIMIT:
+        result = report(p, o, atom_from_cstr("match_limit"));
+        break;
+    case REGEX_RECURSION_LIMIT:
+        result = report(p, o, atom_from_cstr("match_limit_recursion"));
+        break;
+    case REGEX_TOO_LONG: {
+        term again[] = { args[0], args[1], options, term_from_bool(kind == RUN_FIRST) };
+        result = proc_trap(p, export_get(atom_from_cstr("bulkhead_re"), atom_from_cstr("run"), 4), again, 4);
+        break;
+    }
+    case REGEX_NO_MEMORY:
+        result = proc_system_limit(p);
+        break;
+    case REGEX_NO_MATCH:
+        result = atom_from_cstr("nomatch");
+        break;
+    case REGEX_BAD:
+    default:
+        result = proc_badarg(p);
+        break;
+    }
+    if (ends != here) {
+        vm_free(ends);
+    }
+    return result;
+}
+
+/* The expression args[1] stands for. NULL: *result is what the BIF returns. */
+static const struct regex *regex_of(struct proc *p, term *args, const struct options *o, term *result)
+{
+    const struct regex *re;
+    if (term_is_tuple(args[1])) {
+        re = o->compile_only ? NULL : pattern_regex(args[1]);
+        *result = re == NULL ? proc_badarg(p) : TERM_NONE;
+        return re;
+    }
+    struct bytes b;
+    if (!bytes_of(&b, args[1])) {
+        *result = proc_badarg(p);
+        return NULL;
+    }
+    const char *error;
+    int offset;
+    re = regex_get(b.at, b.n, o->compile, &error, &offset);
+    vm_free(b.owned);
+    if (re == NULL) {
+        *result = o->report_errors
+            ? heap_tuple2(&p->heap, ATOM(error), heap_tuple2(&p->heap, ATOM(compile), compile_error(p, error, offset)))
+            : proc_badarg(p);
+    }
+    return re;
+}
+
+static term run_global(struct proc *p, term *args, term options, const struct regex *re)
+{
+    if (term_is_tuple(args[1])) {
+        return trap(p, "grun", (term[]) { args[0], args[1], heap_tuple2(&p->heap, options, ATOM(false)) }, 3);
+    }
+    term compiled = pattern_tuple(p, re);
+    if (term_is_none(compiled)) {
+        return compiled;
+    }
+    return trap(p, "grun", (term[]) { args[0], compiled, heap_tuple3(&p->heap, options, ATOM(true), args[1]) }, 3);
+}
+
+/* The subject must be turned into UTF-8 first, or the pattern: re:urun does it. */
+static bool needs_urun(const term *args, const struct options *o)
+{
+    if (term_is_tuple(args[1])) {
+        bool unicode = term_is_tuple_of(args[1], 5) && term_same(term_tuple_get(args[1], 2), term_from_small(1));
+        return unicode && !term_is_binary(args[0]);
+    }
+    return (o->compile & PCRE_UTF8) != 0 && !(term_is_binary(args[0]) && term_is_binary(args[1]));
+}
+
+static term run(struct proc *p, term *args, term options, enum run_kind kind, bool deep)
+{
+    struct options o;
+    enum option_status status = parse_options(&o, options);
+    if (status != OPTION_OK) {
+        return bad_option(p, status);
+    }
+    if (needs_urun(args, &o) && !(term_is_tuple(args[1]) && o.compile_only)) {
+        return trap(p, "urun", (term[]) { args[0], args[1], options }, 3);
+    }
+    term result = TERM_NONE;
+    const struct regex *re = regex_of(p, args, &o, &result);
+    if (re == NULL) {
+        return result;
+    }
+    if (o.global) {
+        return run_global(p, args, options, re);
+    }
+    struct bytes subject;
+    if (!bytes_of(&subject, args[0])) {
+        return proc_badarg(p);
+    }
+    proc_bump(p, 2 + subject.n / BYTES_PER_REDUCTION);
+    result = exec(p, re, &o, &subject, args, options, kind, deep);
+    vm_free(subject.owned);
+    return result;
+}
+
+term bif_re_run_2(struct proc *p, term *args)
+{
+    return run(p, args, TERM_NIL, RUN_FIRST, false);
+}
+
+term bif_re_run_3(struct proc *p, term *args)
+{
+    return run(p, args, args[2], RUN_FIRST, false);
+}
+
+/* re:grun's: the same text again and again. */
+term bif_re_internal_run_4(struct proc *p, term *args)
+{
+    return run(p, args, args[2], term_same(args[3], ATOM(true)) ? RUN_FIRST : RUN_AGAIN, false);
+}
+
+/* What regex_exec gave up as too long, on a dirty scheduler. */
+term bif_bulkhead_re_run_4(struct proc *p, term *args)
+{
+    return run(p, args, args[2], term_same(args[3], ATOM(true)) ? RUN_FIRST : RUN_AGAIN, true);
+}

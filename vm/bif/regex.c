@@ -1,0 +1,197 @@
+#include "vm/bif/regex.h"
+
+#include <pcre.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <xxhash.h>
+
+#include "lib/base/arena.h"
+
+enum {
+    CACHE_SETS = 16,
+    CACHE_WAYS = 4,
+    QUICK_MATCH_LIMIT = 200000,  /* some milliseconds */
+    QUICK_RECURSION_LIMIT = 600, /* times about 500 bytes of stack */
+    DEEP_FRAME = 1024,           /* more than one recursion takes */
+    DEEP_SLACK = 64 << 10,
+};
+#define DEEP_STACK ((size_t) 512 << 20)
+
+static void *allocate(size_t n)
+{
+    return vm_try_alloc(n);
+}
+
+static void use_vm_memory(void)
+{
+    pcre_malloc = allocate;
+    pcre_free = vm_free;
+    pcre_stack_malloc = allocate;
+    pcre_stack_free = vm_free;
+}
+
+/* ---- compilation ---- */
+
+static void regex_free(struct regex *re)
+{
+    if (re->study != NULL) {
+        pcre_free_study(re->study);
+    }
+    if (re->code != NULL) {
+        pcre_free(re->code);
+    }
+    vm_free(re->pattern);
+    memset(re, 0, sizeof(*re));
+}
+
+static int ask(const struct regex *re, int what)
+{
+    int value = 0;
+    VM_REQUIRE(pcre_fullinfo(re->code, re->study, what, &value) == 0);
+    return value;
+}
+
+static void describe(struct regex *re)
+{
+    unsigned long options = 0;
+    VM_REQUIRE(pcre_fullinfo(re->code, re->study, PCRE_INFO_OPTIONS, &options) == 0);
+    options &= PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY | PCRE_NEWLINE_ANYCRLF;
+    re->crlf = options == PCRE_NEWLINE_CRLF || options == PCRE_NEWLINE_ANY || options == PCRE_NEWLINE_ANYCRLF;
+    re->n_captures = ask(re, PCRE_INFO_CAPTURECOUNT);
+    re->n_names = ask(re, PCRE_INFO_NAMECOUNT);
+    re->name_entry_size = ask(re, PCRE_INFO_NAMEENTRYSIZE);
+    VM_REQUIRE(pcre_fullinfo(re->code, re->study, PCRE_INFO_NAMETABLE, &re->names) == 0);
+}
+
+static bool compile(struct regex *re, const uint8_t *pattern, size_t n, uint32_t options, const char **error,
+    int *error_offset)
+{
+    *error = "out of memory";
+    *error_offset = 0;
+    re->pattern = n < REGEX_MAX_BYTES ? vm_try_alloc(n + 1) : NULL;
+    if (re->pattern == NULL) {
+        return false;
+    }
+    memcpy(re->pattern, pattern, n);
+    re->pattern[n] = '\0';
+    re->n_pattern = n;
+    re->options = options;
+    re->code = pcre_compile(re->pattern, (int) options, error, error_offset, NULL);
+    if (re->code == NULL) {
+        return false;
+    }
+    const char *ignored;
+    re->study = pcre_study(re->code, 0, &ignored); /* NULL: nothing to be gained */
+    describe(re);
+    return true;
+}
+
+const struct regex *regex_get(const uint8_t *pattern, size_t n, uint32_t options, const char **error, int *error_offset)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    /* Of this thread alone; sets are kept in order of use. */
+    static _Thread_local struct regex (*cache)[CACHE_WAYS];
+    if (cache == NULL) {
+        pthread_once(&once, use_vm_memory);
+        cache = vm_zalloc(CACHE_SETS * sizeof(*cache));
+    }
+    uint64_t hash = XXH3_64bits_withSeed(pattern, n, options);
+    struct regex *set = cache[hash % CACHE_SETS], found = { 0 };
+    size_t i = 0;
+    while (i < CACHE_WAYS && !(set[i].code != NULL && set[i].hash == hash && set[i].options == options
+               && set[i].n_pattern == n && memcmp(set[i].pattern, pattern, n) == 0)) {
+        i++;
+    }
+    if (i < CACHE_WAYS) {
+        found = set[i];
+    } else {
+        if (!compile(&found, pattern, n, options, error, error_offset)) {
+            regex_free(&found);
+            return NULL;
+        }
+        found.hash = hash;
+        regex_free(&set[--i]);
+    }
+    memmove(&set[1], &set[0], i * sizeof(*set));
+    set[0] = found;
+    return &set[0];
+}
+
+/* ---- matching ---- */
+
+struct run {
+    const struct regex *re;
+    struct regex_match *m;
+    pcre_extra extra;
+    int result;
+    ucontext_t caller, matcher;
+};
+
+static void run_here(struct run *r)
+{
+    const struct regex_match *m = r->m;
+    r->result = pcre_exec(r->re->code, &r->extra, (const char *) m->subject, (int) m->n, (int) m->start,
+        (int) m->options, m->ends, m->n_ends);
+}
+
+static void run_on_stack(unsigned high, unsigned low)
+{
+    run_here((struct run *) ((uintptr_t) high << 32 | low));
+}
+
+/* A stack of its own, with a guard page; only what is used of it takes memory. */
+static bool run_deep(struct run *r)
+{
+    char *stack = mmap(NULL, DEEP_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) {
+        return false;
+    }
+    bool good = mprotect(stack, 4096, PROT_NONE) == 0 && getcontext(&r->matcher) == 0;
+    if (good) {
+        uintptr_t arg = (uintptr_t) r;
+        r->matcher.uc_stack.ss_sp = stack;
+        r->matcher.uc_stack.ss_size = DEEP_STACK;
+        r->matcher.uc_link = &r->caller;
+        /* makecontext passes ints. */
+        makecontext(&r->matcher, (void (*)(void)) run_on_stack, 2, (unsigned) (arg >> 32), (unsigned) arg);
+        good = swapcontext(&r->caller, &r->matcher) == 0;
+    }
+    munmap(stack, DEEP_STACK);
+    return good;
+}
+
+enum regex_status regex_exec(const struct regex *re, struct regex_match *m, int *n_groups)
+{
+    if (m->n > REGEX_MAX_BYTES || m->start > m->n) {
+        return m->n > REGEX_MAX_BYTES ? REGEX_NO_MEMORY : REGEX_BAD;
+    }
+    struct run r = { .re = re, .m = m };
+    uint32_t max_matches = m->deep ? UINT32_MAX : QUICK_MATCH_LIMIT;
+    uint32_t max_depth = m->deep ? (DEEP_STACK - DEEP_SLACK) / DEEP_FRAME : QUICK_RECURSION_LIMIT;
+    if (re->study != NULL) {
+        r.extra = *(const pcre_extra *) re->study;
+    }
+    r.extra.flags |= PCRE_EXTRA_MATCH_LIMIT | PCRE_EXTRA_MATCH_LIMIT_RECURSION;
+    r.extra.match_limit = m->match_limit < max_matches ? m->match_limit : max_matches;
+    r.extra.match_limit_recursion = m->recursion_limit < max_depth ? m->recursion_limit : max_depth;
+    if (!m->deep) {
+        run_here(&r);
+    } else if (!run_deep(&r)) {
+        return REGEX_NO_MEMORY;
+    }
+    switch (r.result) {
+    case PCRE_ERROR_NOMATCH:
+        return REGEX_NO_MATCH;
+    case PCRE_ERROR_MATCHLIMIT:
+        return !m->deep && m->match_limit > max_matches ? REGEX_TOO_LONG : REGEX_MATCH_LIMIT;
+    case PCRE_ERROR_RECURSIONLIMIT:
+        return !m->deep && m->recursion_limit > max_depth ? REGEX_TOO_LONG : REGEX_RECURSION_LIMIT;
+    case PCRE_ERROR_NOMEMORY:
+        return REGEX_NO_MEMORY;
+    default:
+        *n_groups = r.result;
+        return r.result > 0 ? REGEX_MATCH : REGEX_BAD;
+    }
+}
