@@ -191,8 +191,10 @@ size_t enif_binary_to_term(
     if ((opts & ~(unsigned) ERL_NIF_BIN2TERM_SAFE) != 0) {
         return 0;
     }
+    struct heap_mark before = heap_mark(env->heap);
     term t = etf_decode(env->heap, data, sz, opts != 0 ? ETF_SAFE : 0, &used);
     if (term_is_none(t)) {
+        heap_rollback(env->heap, &before);
         return 0;
     }
     *out = t.word;

@@ -94,23 +94,34 @@ int enif_make_map_from_arrays(
  * indexed; a larger one keeps a struct map_iter in the environment's memory. */
 
 struct hash_iter {
-    struct map_iter it; /* it.index pairs lie before it */
-    term key, value;    /* of the current position */
+    struct map_iter it;
+    size_t position; /* of key and value */
+    bool backward;   /* direction of the last step */
+    term key, value;
 };
 
-/* Fetches the pair at `position` (1-based), one step at a time in whichever direction it lies. */
+/* The other direction: a level's number says which child comes next, so above the leaf's own node
+ * it moves by one. The pair just given comes again and is dropped. */
+static void turn(struct hash_iter *h)
+{
+    for (size_t d = 0; d + 1 < h->it.depth; d++) {
+        h->it.path[d].at += h->backward ? 1 : (uint32_t) -1;
+    }
+    h->backward = !h->backward;
+    (void) (h->backward ? map_iter_prev : map_iter_next)(&h->it, &h->key, &h->value);
+}
+
 static void hash_go_to(struct hash_iter *h, size_t position)
 {
-    while (true) {
-        if (h->it.index < position) {
-            if (!map_iter_next(&h->it, &h->key, &h->value) || h->it.index == position) {
-                return;
-            }
-        } else {
-            if (!map_iter_prev(&h->it, &h->key, &h->value) || h->it.index + 1 == position) {
-                return;
-            }
+    while (h->position != position) {
+        bool backward = position < h->position;
+        if (backward != h->backward) {
+            turn(h);
         }
+        if (!(backward ? map_iter_prev : map_iter_next)(&h->it, &h->key, &h->value)) {
+            return;
+        }
+        h->position += backward ? (size_t) -1 : 1;
     }
 }
 
@@ -147,9 +158,12 @@ int enif_map_iterator_create(ErlNifEnv *env, ERL_NIF_TERM map, ErlNifMapIterator
     }
     if (entry == ERL_NIF_MAP_ITERATOR_FIRST) {
         map_iter_init(&h->it, t);
+        h->position = 0;
     } else {
         map_iter_init_last(&h->it, t);
+        h->position = iter->size + 1;
     }
+    h->backward = entry == ERL_NIF_MAP_ITERATOR_LAST;
     hash_go_to(h, iter->idx);
     iter->u.hash.wstack = (struct ErtsDynamicWStack_ *) h;
     iter->u.hash.kv = NULL;

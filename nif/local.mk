@@ -4,3 +4,18 @@ libbulkhead_a_SOURCES += \
 	nif/enif_resource.c nif/enif_select.c nif/enif_thread.c nif/enif_time.c nif/erl_nif.h nif/host.h \
 	nif/nif_api.c nif/nif_api.h nif/nif_deferred.c nif/nif_env.c nif/nif_env.h nif/nif_guard.c \
 	nif/nif_guard.h nif/nif_lib.c nif/nif_lib.h nif/nif_monitor.c nif/nif_owed.c nif/nif_resource.h
+
+check_PROGRAMS += nif/tests/check_nif_lib nif/tests/check_nif_objects nif/tests/check_nif_terms
+nif_tests_check_nif_lib_SOURCES = nif/tests/check_nif_lib.c nif/tests/nif_test.h
+nif_tests_check_nif_lib_LDFLAGS = $(bulkhead_LDFLAGS)
+nif_tests_check_nif_objects_SOURCES = nif/tests/check_nif_objects.c nif/tests/nif_test.h
+nif_tests_check_nif_terms_SOURCES = nif/tests/check_nif_terms.c nif/tests/nif_test.h
+
+nif_test_libraries = nif/tests/libs/entries.so nif/tests/libs/no_init.so
+check_DATA += $(nif_test_libraries)
+CLEANFILES += $(nif_test_libraries)
+EXTRA_DIST += nif/tests/libs/entries.c nif/tests/libs/no_init.c
+nif/tests/libs/entries.so: nif/tests/libs/entries.c
+	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -O1 -g -fPIC -shared -I$(srcdir)/nif -o $@ $(srcdir)/nif/tests/libs/entries.c
+nif/tests/libs/no_init.so: nif/tests/libs/no_init.c
+	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -O1 -g -fPIC -shared -o $@ $(srcdir)/nif/tests/libs/no_init.c
