@@ -17,7 +17,7 @@ static enum nif_func_check check_function(void *arg, term name, unsigned arity)
 static char *library(const char *name)
 {
     static char path[4096];
-    const char *dir = getenv("abs_top_builddir");
+    const char *dir = getenv("builddir");
     snprintf(path, sizeof(path), "%s/nif/tests/libs/%s", dir != NULL ? dir : ".", name);
     return path;
 }
