@@ -626,6 +626,18 @@ static bool emit_message(struct emitter *e, const struct gen_insn *i)
     }
 }
 
+/* With the deallocate and return that follow: a tail call. */
+static void emit_call_fun(struct emitter *e, uint64_t arity, uint64_t fun, size_t *used)
+{
+    const struct gen_insn *dealloc = emit_peek(e, 1, OP_deallocate);
+    if (dealloc != NULL && emit_peek(e, 2, OP_return) != NULL) {
+        emit_op(e, I_call_fun_last, arity, fun, frame_bytes(arg(e, dealloc, 0)));
+        *used = 3;
+    } else {
+        emit_op(e, I_call_fun, arity, fun, 0);
+    }
+}
+
 bool emit_call(struct emitter *e, const struct gen_insn *i, size_t *used)
 {
     switch ((int) i->op) {
@@ -639,14 +651,14 @@ bool emit_call(struct emitter *e, const struct gen_insn *i, size_t *used)
     case OP_call_ext_last:
         emit_call_ext(e, i);
         return true;
-    case OP_call_fun:
-        emit_op(e, I_call_fun, (uint64_t) arg(e, i, 0)->value, 0, 0);
-        return true;
-    case OP_call_fun2: {
-        uint64_t fun = emit_reg(e, arg(e, i, 2));
-        emit_op(e, I_call_fun2, (uint64_t) arg(e, i, 1)->value, fun, 0);
+    case OP_call_fun: {
+        uint64_t arity = (uint64_t) arg(e, i, 0)->value;
+        emit_call_fun(e, arity, arity * sizeof(term), used);
         return true;
     }
+    case OP_call_fun2:
+        emit_call_fun(e, (uint64_t) arg(e, i, 1)->value, emit_reg(e, arg(e, i, 2)), used);
+        return true;
     case OP_apply:
         emit_op(e, I_apply, (uint64_t) arg(e, i, 0)->value, 0, 0);
         return true;

@@ -735,16 +735,17 @@ static enum run_result loop(struct sched *s, struct proc *p)
         resume = op_resolve_export(&m, target, &site);
         goto call_resolved;
     }
-    CASE (call_fun) {
-        stop[0] = (uintptr_t) (pc + 1);
+    CASE (call_fun_last) {
         live = A;
-        a = s->x[live];
+        a = R(B);
+        tail = TAIL_LAST;
         goto do_call_fun;
     }
-    CASE (call_fun2) {
+    CASE (call_fun) {
         live = A;
         a = R(B);
         stop[0] = (uintptr_t) (pc + 1);
+        tail = TAIL_ONLY;
     do_call_fun:
         if (LIKELY(term_has_tag(a, TAG_FUN))) {
             const struct fun_entry *entry = term_fun_entry(a);
@@ -755,6 +756,9 @@ static enum run_result loop(struct sched *s, struct proc *p)
                 for (size_t i = 0; i < n; i++) {
                     s->x[live + i] = free_vars[i];
                 }
+                if (tail == TAIL_LAST) {
+                    stop = (uintptr_t *) ((char *) stop + C);
+                }
                 pc = to_code;
                 live += n;
                 goto call_pc;
@@ -762,12 +766,17 @@ static enum run_result loop(struct sched *s, struct proc *p)
         }
         SAVE();
         resume = op_resolve_fun(&m, a, live, &site);
-        if (resume != NULL && term_has_tag(a, TAG_FUN)) {
-            live += term_fun_n_free(a);
-        } else if (resume == NULL && w != 0) {
-            stop[0] = TERM_IMMED2_NIL; /* the return address just written */
+        if (UNLIKELY(resume == NULL)) {
+            goto call_resolved;
         }
-        goto call_resolved;
+        if (term_has_tag(a, TAG_FUN)) {
+            live += term_fun_n_free(a);
+        }
+        if (tail == TAIL_LAST) {
+            stop = (uintptr_t *) ((char *) stop + C);
+        }
+        pc = resume;
+        goto call_pc;
     }
     CASE (apply) {
         stop[0] = (uintptr_t) (pc + 1);
@@ -1708,6 +1717,9 @@ guard_failed:
         p->control = CONTROL_NONE;
         NEXT(L);
     }
+    if (row->fn == bif_erlang_plus_1) {
+        goto raise; /* as OTP: no frame of its own */
+    }
     site = (struct raise_site) { RAISE_BIF, row->module, row->function, args, row->arity };
     goto raise_at_site;
 
@@ -1728,6 +1740,7 @@ bif_without_value: /* p->control says what to do; x[0..live) are the arguments, 
             goto call_export;
         }
         a = s->x[--live]; /* apply/2: the fun stands behind its arguments */
+        tail = TAIL_ONLY;
         goto do_call_fun;
     case CONTROL_YIELD:
         p->control = CONTROL_NONE;

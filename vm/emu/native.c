@@ -14,7 +14,7 @@
 #include "vm/emu/nif_host.h"
 #include "vm/proc/sched.h"
 
-/* A call that has not been made yet: dirty, or asked for by enif_schedule_nif. p->native owns it; the
+/* A call that enif_schedule_nif asked for. p->native owns it; the
  * arguments travel as a tuple in the X register of the continuation. */
 struct pending_call {
     struct nif_lib *lib; /* one reference: the code stays mapped */
@@ -156,7 +156,8 @@ static term run(struct proc *p, struct nif_lib *nif, nif_fn fn, term module, ter
 term native_call(struct proc *p, struct nif_func *f, term *args)
 {
     if (__builtin_expect(f->flags != 0, 0) && sched_self()->kind == SCHED_NORMAL) {
-        return call_later(p, f->lib, f->fn, f->module, f->name, f->flags, args, f->arity);
+        p->control = f->flags == ERL_NIF_DIRTY_JOB_CPU_BOUND ? CONTROL_DIRTY_CPU : CONTROL_DIRTY_IO;
+        return TERM_NONE;
     }
     return run(p, f->lib, f->fn, f->module, f->name, args, f->arity);
 }

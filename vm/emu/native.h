@@ -1,7 +1,8 @@
 /* native.h - from a call_nif instruction to an executor and back.
  *
  *   call_nif ─► native_call ─► library->ops->call() ─► the library
- *                  │ dirty function, enif_schedule_nif
+ *                  │ dirty function: CONTROL_DIRTY_*, called again on such a scheduler
+ *                  │ enif_schedule_nif
  *                  └─► trap to bulkhead_nif:continue*(ArgsTuple), a BIF on the right scheduler, which finds in
  *                      p->native what to call
  */
