@@ -694,13 +694,50 @@ static void sum_chunks(struct parser *p)
             md5_update(&m, c->start, (size_t) (c->end - c->start));
             continue;
         }
-        md5_update(&m, c->start, 4);
-        for (size_t at = 4; at < 4 + 24 * p->file->n_lambdas; at += 24) {
+        size_t bytes = (size_t) (c->end - c->start);
+        md5_update(&m, c->start, bytes < 4 ? bytes : 4);
+        for (size_t at = 4; at + 24 <= bytes; at += 24) {
             md5_update(&m, c->start + at, 20);
             md5_update(&m, zero, 4);
         }
     }
     md5_final(&m, p->file->md5);
+}
+
+bool beam_file_chunk(const uint8_t *bytes, size_t n, const uint8_t id[4], size_t *at, size_t *size)
+{
+    if (n < FORM_HEADER_BYTES || memcmp(bytes, "FOR1", 4) != 0 || memcmp(bytes + 8, "BEAM", 4) != 0) {
+        return false;
+    }
+    for (size_t i = FORM_HEADER_BYTES; n - i >= CHUNK_HEADER_BYTES;) {
+        *at = i + CHUNK_HEADER_BYTES;
+        *size = load_u32be(bytes + i + 4);
+        if (*size > n - *at) {
+            return false;
+        }
+        if (memcmp(bytes + i, id, 4) == 0) {
+            return true;
+        }
+        size_t padded = (*size + 3) & ~(size_t) 3;
+        if (padded > n - *at) {
+            return false;
+        }
+        i = *at + padded;
+    }
+    return false;
+}
+
+bool beam_file_md5(const uint8_t *bytes, size_t n, uint8_t md5[16])
+{
+    struct beam_file f = { 0 };
+    struct parser p = { .file = &f };
+    bool ok = take_data(&f, bytes, n) && find_chunks(&p) && p.chunks[CHUNK_Code].start != NULL;
+    if (ok) {
+        sum_chunks(&p);
+        memcpy(md5, f.md5, sizeof(f.md5));
+    }
+    beam_file_free(&f);
+    return ok;
 }
 
 bool beam_file_parse(const uint8_t *bytes, size_t n, struct beam_file *out)

@@ -36,4 +36,9 @@ struct beam_file {
 bool beam_file_parse(const uint8_t *bytes, size_t n, struct beam_file *out) MUST_CHECK;
 void beam_file_free(struct beam_file *f);
 
+/* A chunk of a file that is not compressed: where it is. false: no such chunk, or no BEAM file. */
+bool beam_file_chunk(const uint8_t *bytes, size_t n, const uint8_t id[4], size_t *at, size_t *size);
+/* The checksum of the module in it. false: no BEAM file. */
+bool beam_file_md5(const uint8_t *bytes, size_t n, uint8_t md5[16]);
+
 #endif

@@ -22,8 +22,8 @@
 #ifndef OTP_ROOT
 #define OTP_ROOT "/usr/lib/erlang"
 #endif
-#ifndef BULKHEAD_EBIN
-#define BULKHEAD_EBIN "/usr/local/lib/bulkhead/ebin"
+#ifndef ERLMOD_DIR
+#define ERLMOD_DIR "/usr/local/lib/bulkhead/ebin"
 #endif
 
 struct dirs {
@@ -171,7 +171,7 @@ void code_path_init(void)
     }
     lock_init(&lock, RANK_MODULE_TABLE);
     const char *own = getenv("BULKHEAD_LIB");
-    dirs_insert(&first, 0, own != NULL && *own != '\0' ? own : BULKHEAD_EBIN);
+    dirs_insert(&first, 0, own != NULL && *own != '\0' ? own : ERLMOD_DIR);
     dirs_insert(&first, 1, ".");
 }
 

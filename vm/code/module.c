@@ -179,6 +179,32 @@ bool module_delete(term name)
     return ok;
 }
 
+void module_block_old(term name, bool block)
+{
+    lock_loading();
+    struct module *m = module_find(name);
+    struct code_image *image = m == NULL ? NULL : atomic_load_explicit(&m->old, memory_order_relaxed);
+    for (size_t i = 0; image != NULL && i < image->n_funs; i++) {
+        const uint64_t *code = image->words + image->fun_words[i];
+        const uint64_t *expected = block ? code : NULL;
+        atomic_compare_exchange_strong(&image->funs[i]->code, &expected, block ? NULL : code);
+    }
+    lock_drop(&load_lock);
+}
+
+bool module_set_path(term name, const char *path)
+{
+    lock_loading();
+    struct module *m = module_find(name);
+    struct code_image *image = m == NULL ? NULL : atomic_load_explicit(&m->current, memory_order_relaxed);
+    if (image != NULL && image->path == NULL) { /* set once: others may be reading it */
+        size_t n = strlen(path) + 1;
+        image->path = memcpy(vm_alloc(n), path, n);
+    }
+    lock_drop(&load_lock);
+    return image != NULL;
+}
+
 bool module_purge_old(term name)
 {
     lock_loading();

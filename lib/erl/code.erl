@@ -1,0 +1,410 @@
+%% code - the code server's interface without a server: the state is in the VM.
+%%
+%% Stands in for the module of that name of OTP's kernel, which needs the kernel application running.
+%% The natives are in vm/bif/bif_code.c. Modules are found, loaded and published in C; a module with
+%% an -on_load function comes here, because that function needs a process to run in.
+-module(code).
+
+-export([get_path/0, set_path/1, add_path/1, add_pathz/1, add_patha/1, add_paths/1, add_pathsz/1,
+    add_pathsa/1, del_path/1, del_paths/1, replace_path/2]).
+-export([ensure_loaded/1, ensure_modules_loaded/1, atomic_load/1, prepare_loading/1, finish_loading/1,
+    load_file/1, load_abs/1, load_abs/2, load_binary/3, delete/1, purge/1, soft_purge/1]).
+-export([is_loaded/1, all_loaded/0, which/1, where_is_file/1, where_is_file/2, get_object_code/1,
+    root_dir/0, lib_dir/0, lib_dir/1, lib_dir/2, compiler_dir/0, priv_dir/1, module_md5/1, get_chunk/2,
+    module_status/1, get_mode/0, objfile_extension/0, is_module_native/1, rehash/0,
+    stick_dir/1, unstick_dir/1, stick_mod/1, unstick_mod/1, is_sticky/1]).
+%% The native purge_module/1 comes here.
+-export([purge_module/1]).
+
+%% ---- the path ----
+
+get_path() ->
+    lists:reverse(bulkhead_code:path()).
+
+set_path(Dirs) ->
+    case lists:all(fun is_dir_name/1, Dirs) of
+        true ->
+            [bulkhead_code:del_path(native(Dir)) || Dir <- get_path()],
+            add_pathsz(Dirs),
+            true;
+        false ->
+            {error, bad_directory}
+    end.
+
+add_path(Dir) ->
+    add_pathz(Dir).
+
+add_pathz(Dir) ->
+    add_dir(Dir, last).
+
+add_patha(Dir) ->
+    add_dir(Dir, first).
+
+add_paths(Dirs) ->
+    add_pathsz(Dirs).
+
+add_pathsz(Dirs) ->
+    lists:foreach(fun add_pathz/1, Dirs).
+
+add_pathsa(Dirs) ->
+    lists:foreach(fun add_patha/1, Dirs).
+
+add_dir(Dir0, Where) ->
+    Dir = name(Dir0),
+    case is_dir_name(Dir) andalso bulkhead_code:is_there(native(Dir)) of
+        true -> bulkhead_code:add_path(native(Dir), Where);
+        false -> {error, bad_directory}
+    end.
+
+del_path(Name) ->
+    case is_dir_name(name(Name)) of
+        true ->
+            bulkhead_code:del_path(native(name(Name))) orelse
+                case app_ebin(name(Name)) of
+                    {ok, Dir} -> bulkhead_code:del_path(native(Dir));
+                    error -> false
+                end;
+        false ->
+            {error, bad_name}
+    end.
+
+del_paths(Dirs) ->
+    lists:foreach(fun del_path/1, Dirs).
+
+replace_path(Name, Dir) ->
+    _ = del_path(Name),
+    add_pathz(Dir).
+
+name(Name) when is_atom(Name) -> atom_to_list(Name);
+name(Name) -> Name.
+
+is_dir_name(Name) ->
+    is_list(Name) andalso Name =/= [] andalso io_lib:char_list(Name).
+
+native(Name) when is_atom(Name) -> atom_to_binary(Name);
+native(Name) -> unicode:characters_to_binary(Name).
+
+%% ---- loading ----
+
+ensure_loaded(Module) when is_atom(Module) ->
+    case bulkhead_code:load(Module) of
+        loaded -> {module, Module};
+        on_load -> ensure_started(Module);
+        Reason -> {error, Reason}
+    end.
+
+ensure_started(Module) ->
+    case bulkhead_code:is_starting(Module) of
+        false -> load_found(Module);
+        true -> wait_started(Module)
+    end.
+
+%% Somebody else runs the -on_load function. The process that does must not wait for itself.
+wait_started(Module) ->
+    case erlang:get('$on_load') of
+        Module -> {error, on_load};
+        _ ->
+            receive after 1 -> ok end,
+            ensure_loaded(Module)
+    end.
+
+ensure_modules_loaded(Modules) ->
+    case [{M, R} || M <- lists:usort(Modules), {error, R} <- [ensure_loaded(M)]] of
+        [] -> ok;
+        Errors -> {error, Errors}
+    end.
+
+load_file(Module) when is_atom(Module) ->
+    load_found(Module).
+
+load_found(Module) ->
+    case get_object_code(Module) of
+        {Module, Binary, File} -> load_bytes(Module, File, Binary);
+        error -> {error, nofile}
+    end.
+
+load_abs(File) ->
+    load_abs(File, list_to_atom(filename:basename(name(File)))).
+
+load_abs(File0, Module) when is_atom(Module) ->
+    File = filename:absname(name(File0) ++ objfile_extension()),
+    case bulkhead_code:read_file(native(File)) of
+        {ok, Binary} -> load_bytes(Module, File, Binary);
+        error -> {error, nofile}
+    end.
+
+load_binary(Module, File, Binary)
+  when is_atom(Module), (is_list(File) orelse is_atom(File)), is_binary(Binary) ->
+    load_bytes(Module, name(File), Binary).
+
+load_bytes(Module, File, Binary) ->
+    case erlang:check_old_code(Module) of
+        true -> purge(Module);
+        false -> ok
+    end,
+    Result =
+        case erlang:load_module(Module, Binary) of
+            {error, on_load} -> run_on_load(Module);
+            Other -> Other
+        end,
+    case Result of
+        {module, Module} ->
+            _ = bulkhead_code:set_path(Module, native(File)),
+            Result;
+        {error, not_purged} ->
+            %% Another process loads it too.
+            case bulkhead_code:is_starting(Module) of
+                true -> wait_started(Module);
+                false -> Result
+            end;
+        _ ->
+            Result
+    end.
+
+run_on_load(Module) ->
+    {Pid, Ref} = spawn_monitor(fun() ->
+        erlang:put('$on_load', Module),
+        exit({on_load, erlang:call_on_load_function(Module)})
+    end),
+    receive
+        {'DOWN', Ref, process, Pid, {on_load, ok}} ->
+            true = erlang:finish_after_on_load(Module, true),
+            {module, Module};
+        {'DOWN', Ref, process, Pid, Reason} ->
+            _ = erlang:finish_after_on_load(Module, false),
+            report_on_load(Module, Reason),
+            {error, on_load_failure}
+    end.
+
+report_on_load(_Module, {on_load, Value}) when is_atom(Value) ->
+    ok;
+report_on_load(Module, Reason) ->
+    Value = case Reason of
+        {on_load, V} -> V;
+        _ -> Reason
+    end,
+    io:format(standard_error, "=WARNING REPORT====~nThe on_load function for module ~s returned:~n~tP~n",
+        [Module, Value, 20]).
+
+%% [Module | {Module, File, Binary}]
+atomic_load(Modules) ->
+    case prepare_loading(Modules) of
+        {ok, Prepared} -> finish_loading(Prepared);
+        Error -> Error
+    end.
+
+prepare_loading(Modules) ->
+    prepare(Modules, [], []).
+
+prepare([], Prepared, []) ->
+    {ok, {'$prepared$', lists:reverse(Prepared)}};
+prepare([], _, Errors) ->
+    {error, lists:reverse(Errors)};
+prepare([Module | Rest], Prepared, Errors) when is_atom(Module) ->
+    case get_object_code(Module) of
+        {Module, Binary, File} -> prepare([{Module, File, Binary} | Rest], Prepared, Errors);
+        error -> prepare(Rest, Prepared, [{Module, nofile} | Errors])
+    end;
+prepare([{Module, File, Binary} | Rest], Prepared, Errors) ->
+    case erts_internal:prepare_loading(Module, Binary) of
+        {error, Reason} ->
+            prepare(Rest, Prepared, [{Module, Reason} | Errors]);
+        Ref ->
+            case erlang:has_prepared_code_on_load(Ref) of
+                true -> prepare(Rest, Prepared, [{Module, on_load_not_allowed} | Errors]);
+                false -> prepare(Rest, [{Module, File, Ref} | Prepared], Errors)
+            end
+    end.
+
+finish_loading({'$prepared$', Prepared}) ->
+    [purge(Module) || {Module, _, _} <- Prepared, erlang:check_old_code(Module)],
+    case erlang:finish_loading([Ref || {_, _, Ref} <- Prepared]) of
+        ok ->
+            [bulkhead_code:set_path(Module, native(File)) || {Module, File, _} <- Prepared],
+            ok;
+        {Error, Modules} ->
+            {error, [{Module, Error} || Module <- Modules]}
+    end.
+
+%% ---- deleting and purging ----
+
+delete(Module) when is_atom(Module) ->
+    not erlang:check_old_code(Module) andalso erlang:delete_module(Module) =:= true.
+
+%% Ends every process that still runs old code. true if there was one.
+purge(Module) when is_atom(Module) ->
+    case erts_internal:purge_module(Module, prepare) of
+        false ->
+            false;
+        true ->
+            Killed = [kill(Pid) || Pid <- processes(), erlang:check_process_code(Pid, Module)],
+            _ = erts_internal:purge_module(Module, complete),
+            Killed =/= []
+    end.
+
+kill(Pid) ->
+    Ref = erlang:monitor(process, Pid),
+    exit(Pid, kill),
+    receive {'DOWN', Ref, process, Pid, _} -> ok end.
+
+soft_purge(Module) when is_atom(Module) ->
+    case erlang:check_old_code(Module) andalso in_use(Module) of
+        true ->
+            false;
+        false ->
+            %% From here on nobody gets into it; whoever did in the meantime stops us.
+            case erts_internal:purge_module(Module, prepare) andalso in_use(Module) of
+                true ->
+                    _ = erts_internal:purge_module(Module, abort),
+                    false;
+                false ->
+                    _ = erts_internal:purge_module(Module, complete),
+                    true
+            end
+    end.
+
+in_use(Module) ->
+    lists:any(fun(Pid) -> erlang:check_process_code(Pid, Module) end, processes()).
+
+purge_module(Module) ->
+    case erlang:check_old_code(Module) of
+        true ->
+            _ = purge(Module),
+            true;
+        false ->
+            error(badarg)
+    end.
+
+%% ---- asking ----
+
+is_loaded(Module) when is_atom(Module) ->
+    case bulkhead_code:loaded_path(Module) of
+        false -> false;
+        File -> {file, File}
+    end.
+
+all_loaded() ->
+    [{M, bulkhead_code:loaded_path(M)} || M <- erlang:loaded()].
+
+which(Module) when is_atom(Module) ->
+    case bulkhead_code:loaded_path(Module) of
+        false -> bulkhead_code:find(Module);
+        File -> File
+    end.
+
+get_object_code(Module) when is_atom(Module) ->
+    case bulkhead_code:find(Module) of
+        non_existing ->
+            error;
+        File ->
+            case bulkhead_code:read_file(native(File)) of
+                {ok, Binary} -> {Module, Binary, absolute(File)};
+                error -> error
+            end
+    end.
+
+absolute([$/ | _] = File) -> File;
+absolute(File) -> filename:absname(File).
+
+where_is_file(File) ->
+    where_is_file(get_path(), File).
+
+where_is_file([Dir | Dirs], File) ->
+    Path = filename:append(Dir, File),
+    case bulkhead_code:is_there(native(Path)) of
+        true -> Path;
+        false -> where_is_file(Dirs, File)
+    end;
+where_is_file([], _) ->
+    non_existing.
+
+root_dir() ->
+    bulkhead_code:root().
+
+lib_dir() ->
+    root_dir() ++ "/lib".
+
+lib_dir(App) when is_atom(App); is_list(App) ->
+    case app_ebin(name(App)) of
+        {ok, Ebin} -> filename:dirname(Ebin);
+        error -> {error, bad_name}
+    end.
+
+lib_dir(App, SubDir) when is_atom(SubDir) ->
+    case lib_dir(App) of
+        {error, _} = Error -> Error;
+        Dir -> filename:append(Dir, atom_to_list(SubDir))
+    end.
+
+compiler_dir() ->
+    lib_dir(compiler).
+
+priv_dir(App) ->
+    case lib_dir(App) of
+        {error, _} = Error -> Error;
+        Dir -> Dir ++ "/priv"
+    end.
+
+%% The directory of the path that is .../Name/ebin, .../Name-Version/ebin, or, for one without ebin, .../Name.
+app_ebin(Name) ->
+    app_ebin(get_path(), Name, Name ++ "-").
+
+app_ebin([Dir | Dirs], Name, Prefix) ->
+    App = case lists:reverse(filename:split(Dir)) of
+        ["ebin", N | _] -> N;
+        _ -> ""
+    end,
+    case App =:= Name orelse lists:prefix(Prefix, App) of
+        true ->
+            case bulkhead_code:is_there(native(Dir)) of
+                true -> {ok, Dir};
+                false -> app_ebin(Dirs, Name, Prefix)
+            end;
+        false ->
+            app_ebin(Dirs, Name, Prefix)
+    end;
+app_ebin([], _, _) ->
+    error.
+
+module_md5(Binary) when is_binary(Binary) ->
+    erts_internal:beamfile_module_md5(Binary).
+
+get_chunk(Binary, Chunk) when is_binary(Binary), is_list(Chunk), length(Chunk) =:= 4 ->
+    erts_internal:beamfile_chunk(Binary, Chunk).
+
+module_status(Module) when is_atom(Module) ->
+    case is_loaded(Module) of
+        false -> not_loaded;
+        {file, preloaded} -> loaded;
+        {file, _} ->
+            case get_object_code(Module) of
+                error -> removed;
+                {_, Binary, _} ->
+                    case module_md5(Binary) =:= Module:module_info(md5) of
+                        true -> loaded;
+                        false -> modified
+                    end
+            end
+    end.
+
+get_mode() ->
+    interactive.
+
+objfile_extension() ->
+    ".beam".
+
+is_module_native(Module) ->
+    case erlang:module_loaded(Module) of
+        true -> false;
+        false -> undefined
+    end.
+
+rehash() ->
+    ok.
+
+%% Directories cannot be made sticky.
+stick_dir(_) -> ok.
+unstick_dir(_) -> ok.
+stick_mod(_) -> true.
+unstick_mod(_) -> true.
+is_sticky(_) -> false.
