@@ -125,3 +125,9 @@ term bif_bulkhead_io_otp_root_0(struct proc *p, term *args)
     const char *root = code_otp_root();
     return heap_cstring(&p->heap, root != NULL ? root : "");
 }
+
+/* Does the node of this group leader speak Unicode? There is only this node. */
+term bif_net_kernel_dflag_unicode_io_1(struct proc *p, term *args)
+{
+    return term_is_pid(args[0]) ? ATOM(true) : proc_badarg(p);
+}
