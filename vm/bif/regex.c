@@ -14,10 +14,10 @@ enum {
     CACHE_WAYS = 4,
     QUICK_MATCH_LIMIT = 200000,  /* some milliseconds */
     QUICK_RECURSION_LIMIT = 600, /* times about 500 bytes of stack */
-    DEEP_FRAME = 1024,           /* more than one recursion takes */
     DEEP_SLACK = 64 << 10,
+    FRAME_SLACK = 144, /* beyond what PCRE says a recursion takes */
 };
-#define DEEP_STACK ((size_t) 512 << 20)
+#define DEEP_STACK ((size_t) 768 << 20)
 
 static void *allocate(size_t n)
 {
@@ -30,6 +30,14 @@ static void use_vm_memory(void)
     pcre_free = vm_free;
     pcre_stack_malloc = allocate;
     pcre_stack_free = vm_free;
+}
+
+/* Bytes of stack that one recursion of the matcher takes: pcre_exec answers this to a call that
+ * nobody else makes. */
+static uint32_t recursion_bytes(void)
+{
+    int frame = pcre_exec(NULL, NULL, NULL, -999, -999, 0, NULL, 0);
+    return (frame < 0 ? (uint32_t) -frame : 1024) + FRAME_SLACK;
 }
 
 /* ---- compilation ---- */
@@ -169,7 +177,7 @@ enum regex_status regex_exec(const struct regex *re, struct regex_match *m, int 
     }
     struct run r = { .re = re, .m = m };
     uint32_t max_matches = m->deep ? UINT32_MAX : QUICK_MATCH_LIMIT;
-    uint32_t max_depth = m->deep ? (DEEP_STACK - DEEP_SLACK) / DEEP_FRAME : QUICK_RECURSION_LIMIT;
+    uint32_t max_depth = m->deep ? (uint32_t) ((DEEP_STACK - DEEP_SLACK) / recursion_bytes()) : QUICK_RECURSION_LIMIT;
     if (re->study != NULL) {
         r.extra = *(const pcre_extra *) re->study;
     }
