@@ -2,6 +2,9 @@
  * apply; collecting; hibernation. */
 #include "vm/emu/interp.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "lib/base/arena.h"
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
@@ -18,6 +21,20 @@ static bool is_stub(const struct export *e)
     return atomic_load_explicit(&e->code, memory_order_acquire) == e->stub && e->bif == NULL;
 }
 
+/* Loads a module on its first call. A bad file is reported, as nobody else will hear of it. */
+static enum module_load load_module(term name)
+{
+    char error[256];
+    enum module_load result = module_ensure_loaded(name, error);
+    if (result == MODULE_BAD) {
+        char line[600];
+        int n = snprintf(line, sizeof(line), "Loading of module %s failed: %s\n", atom_cstr(name), error);
+        size_t length = n < (int) sizeof(line) ? (size_t) n : sizeof(line) - 1;
+        (void) !write(STDERR_FILENO, line, length);
+    }
+    return result;
+}
+
 /* x0.. = args of a call of handler(F, Args) or handler(M, F, Args); where it begins. */
 static const uint64_t *call_handler(struct emu *m, struct export *handler, const term *args, size_t n)
 {
@@ -28,8 +45,8 @@ static const uint64_t *call_handler(struct emu *m, struct export *handler, const
 const uint64_t *op_resolve_export(struct emu *m, struct export *e, struct raise_site *site)
 {
     struct proc *p = m->p;
-    char error[256];
-    if (is_stub(e) && module_ensure_loaded(e->module, error) == MODULE_NEEDS_ON_LOAD) {
+    enum module_load loaded = is_stub(e) ? load_module(e->module) : MODULE_LOADED;
+    if (loaded == MODULE_NEEDS_ON_LOAD) {
         struct export *loader = export_get(ATOM(error_handler), ATOM(undefined_function), 3);
         term args[3] = { e->module, e->function, list_of_args(p, m->s->x, e->arity) };
         return call_handler(m, loader, args, 3);
@@ -46,7 +63,7 @@ const uint64_t *op_resolve_export(struct emu *m, struct export *e, struct raise_
     if (!term_is_none(handler) && !term_same(handler, ATOM(error_handler))) {
         struct export *own = export_get(handler, ATOM(undefined_function), 3);
         if (is_stub(own)) {
-            (void) module_ensure_loaded(handler, error);
+            (void) load_module(handler);
         }
         if (!is_stub(own)) {
             term args[3] = { e->module, e->function, list_of_args(p, m->s->x, e->arity) };
@@ -82,8 +99,7 @@ const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t arity, struct rai
     struct fun_entry *entry = term_fun_entry(fun);
     const uint64_t *code = atomic_load_explicit(&entry->code, memory_order_acquire);
     if (code == NULL) {
-        char error[256];
-        (void) module_ensure_loaded(entry->module, error);
+        (void) load_module(entry->module);
         code = atomic_load_explicit(&entry->code, memory_order_acquire);
     }
     if (code == NULL) {
