@@ -780,7 +780,7 @@ static term follow(struct proc *p, term *args, bool backwards)
     }
     term key = key_or_end(p, t, ets_following(t, args[1], backwards, &known));
     ets_release(t, NULL);
-    return known ? key : proc_raise_cause(p, ATOM(badarg), ATOM(badkey));
+    return known ? key : proc_badarg(p);
 }
 
 term bif_ets_next_2(struct proc *p, term *args)

@@ -1,6 +1,7 @@
 /* The registry of tables, their owners, and what happens when an owner ends. */
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "vm/core/copy.h"
 #include "vm/core/ref.h"
 #include "vm/ets/ets.h"
 #include "vm/proc/sched.h"
@@ -435,18 +436,18 @@ static void unfix_all(struct proc *p, struct ets_table *t, struct ets_object **g
 static void bequeath(struct proc *p, struct ets_table *t, struct ets_object **gone)
 {
     lock_take(&t->lock);
-    struct ets_object *data = t->heir_data;
     if (term_is_none(t->heir) || term_same(t->heir, p->id) || !proc_alive(t->heir)) {
         take_down(t, gone);
         lock_drop(&t->lock);
         return;
     }
+    /* It stays the heir. The data is copied while the table, and with it the data, is ours. */
     term heir = t->heir;
-    t->heir_data = NULL;
-    t->heir = TERM_NONE;
-    hand_over(p, t, heir, term_tuple_get(ets_tuple(data), 0), gone);
-    data->next = *gone;
-    *gone = data;
+    struct heap h;
+    heap_init_frags(&h);
+    term data = copy_term(term_tuple_get(ets_tuple(t->heir_data), 0), &h);
+    hand_over(p, t, heir, data, gone);
+    heap_destroy(&h);
 }
 
 static void owner_ends(struct proc *p)

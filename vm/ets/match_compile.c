@@ -389,22 +389,17 @@ static void begin_clause(struct compiler *c, size_t i, term pattern)
 static bool compile_clauses(struct compiler *c, term spec)
 {
     intptr_t n = term_list_length(spec);
-    if (n < 1) {
+    if (n < 0) {
         return false;
     }
     c->ms->n_clauses = (size_t) n;
-    c->ms->clauses = vm_zalloc((size_t) n * sizeof(*c->ms->clauses));
+    c->ms->clauses = vm_zalloc(((size_t) n + 1) * sizeof(*c->ms->clauses));
     for (size_t i = 0; term_is_cons(spec); i++, spec = term_tail(spec)) {
         term clause = term_head(spec);
         if (!term_is_tuple_of(clause, 3)) {
             return false;
         }
-        term pattern = term_tuple_get(clause, 0);
-        uint32_t number;
-        if (!term_is_tuple(pattern) && !term_same(pattern, ATOM(underscore)) && !is_variable(pattern, &number)) {
-            return false;
-        }
-        begin_clause(c, i, pattern);
+        begin_clause(c, i, term_tuple_get(clause, 0));
         if (!compile_guards(c, term_tuple_get(clause, 1)) || !compile_body(c, term_tuple_get(clause, 2))) {
             return false;
         }

@@ -221,19 +221,12 @@ term match_run_object(struct match_run *r, term object, const uintptr_t *words, 
             continue;
         }
         /* What failing guards computed is given back: a scan of a large table leaves no litter. */
-        uintptr_t *top = h->top, *offheap = h->offheap;
-        struct heap_frag *frags = h->frags;
-        size_t used = frags != NULL ? frags->used_words : 0;
+        struct heap_mark mark = heap_mark(h);
         term result = run_code(r, op, object);
         if (!term_is_none(result)) {
             return result;
         }
-        if (h->offheap == offheap && h->frags == frags) {
-            h->top = top;
-            if (frags != NULL) {
-                frags->used_words = used;
-            }
-        }
+        heap_rollback(h, &mark);
     }
     return TERM_NONE;
 }
