@@ -1,4 +1,4 @@
-/* bif_erlang_system.c - system_info, system_flag, statistics, memory, halt, nodes.
+/* bif_erlang_system.c - system_info, system_flag, statistics, memory, halt.
  *
  * What programs ask in order to adapt is answered as OTP 25 would (otp_release, version, wordsize,
  * machine, limits); what tells the VM apart is emu_flavor and system_version.
@@ -486,76 +486,4 @@ term bif_erlang_halt_1(struct proc *p, term *args)
 term bif_erlang_halt_2(struct proc *p, term *args)
 {
     return halt(p, args[0], args[1]);
-}
-
-/* ---- nodes: there is only this one ---- */
-
-term bif_erlang_nodes_0(struct proc *p, term *args)
-{
-    (void) p;
-    (void) args;
-    return TERM_NIL;
-}
-
-static bool is_node_kind(term k)
-{
-    return term_same(k, ATOM(visible)) || term_same(k, ATOM(hidden)) || term_same(k, ATOM(connected))
-        || term_same(k, ATOM(this)) || term_same(k, ATOM(known));
-}
-
-static bool includes_this(term k)
-{
-    return term_same(k, ATOM(this)) || term_same(k, ATOM(known));
-}
-
-term bif_erlang_nodes_1(struct proc *p, term *args)
-{
-    bool this = includes_this(args[0]);
-    term list = args[0];
-    if (!is_node_kind(list)) {
-        for (; term_is_cons(list); list = term_tail(list)) {
-            if (!is_node_kind(term_head(list))) {
-                return proc_badarg(p);
-            }
-            this = this || includes_this(term_head(list));
-        }
-        if (!term_is_nil(list)) {
-            return proc_badarg(p);
-        }
-    }
-    return this ? heap_cons(&p->heap, ATOM(nonode), TERM_NIL) : TERM_NIL;
-}
-
-term bif_erlang_is_alive_0(struct proc *p, term *args)
-{
-    (void) p;
-    (void) args;
-    return ATOM(false);
-}
-
-term bif_erlang_monitor_node_2(struct proc *p, term *args)
-{
-    if (!term_is_atom(args[0]) || !term_is_bool(args[1])) {
-        return proc_badarg(p);
-    }
-    return term_same(args[0], ATOM(nonode)) ? ATOM(true) : proc_raise(p, EXC_ERROR, ATOM(notalive));
-}
-
-term bif_erlang_disconnect_node_1(struct proc *p, term *args)
-{
-    return term_is_atom(args[0]) ? ATOM(ignored) : proc_badarg(p);
-}
-
-term bif_erlang_get_cookie_0(struct proc *p, term *args)
-{
-    (void) p;
-    (void) args;
-    return ATOM(nocookie);
-}
-
-term bif_erlang_ports_0(struct proc *p, term *args)
-{
-    (void) p;
-    (void) args;
-    return TERM_NIL;
 }

@@ -4,7 +4,9 @@ libbulkhead_a_SOURCES += \
   vm/bif/bif_file.c vm/bif/bif_file_names.c vm/bif/bif_io.c vm/bif/bif_prim_buffer.c \
   vm/bif/file_handle.c vm/bif/file_handle.h
 libbulkhead_a_SOURCES += \
+  vm/bif/bif_atomics.c \
   vm/bif/bif_erlang_dict.c \
+  vm/bif/bif_erlang_node.c \
   vm/bif/bif_erlang_spawn.c \
   vm/bif/bif_erlang_link.c \
   vm/bif/bif_erlang_timer.c \
