@@ -164,14 +164,32 @@ static void list_libs_locked(void)
     vm_free(apps.names);
 }
 
+/* A program run from its build directory has its modules beside it, in lib/erl. */
+static bool beside_executable(char out[PATH_MAX])
+{
+    static const char tail[] = "/lib/erl";
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - sizeof(tail));
+    if (n <= 0) {
+        return false;
+    }
+    out[n] = '\0';
+    char *slash = strrchr(out, '/');
+    memcpy(slash, tail, sizeof(tail));
+    return is_dir(out);
+}
+
 void code_path_init(void)
 {
     if (first.n > 0) {
         return;
     }
     lock_init(&lock, RANK_MODULE_TABLE);
+    char built[PATH_MAX];
     const char *own = getenv("BULKHEAD_LIB");
-    dirs_insert(&first, 0, own != NULL && *own != '\0' ? own : ERLMOD_DIR);
+    if (own == NULL || *own == '\0') {
+        own = beside_executable(built) ? built : ERLMOD_DIR;
+    }
+    dirs_insert(&first, 0, own);
     dirs_insert(&first, 1, ".");
 }
 
