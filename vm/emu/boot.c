@@ -31,6 +31,9 @@ static bool start_io_server(term name, int fd)
     options.priority = PRIORITY_HIGH; /* output must not starve behind those who make it */
     term pid = proc_spawn(NULL, atom_from_cstr("bulkhead_user"), ATOM(start), args, &options, NULL);
     heap_destroy(&h);
+    if (fd == STDOUT_FILENO) {
+        proc_set_default_leader(pid);
+    }
     return !term_is_none(pid);
 }
 

@@ -18,6 +18,12 @@ const struct spawn_options spawn_defaults = {
 
 static void (*exit_hooks[MAX_HOOKS])(struct proc *p); /* set before schedulers run */
 static size_t n_exit_hooks;
+static _Atomic uintptr_t default_leader; /* word of a pid */
+
+void proc_set_default_leader(term pid)
+{
+    atomic_store_explicit(&default_leader, pid.word, memory_order_relaxed);
+}
 
 void proc_on_exit_hook(void (*fn)(struct proc *p))
 {
@@ -160,7 +166,8 @@ struct proc *proc_new(struct proc *parent, term m, term f, term args, const stru
     apply_options(p, o);
     p->id = table_open(shared, p);
     p->parent = parent != NULL ? parent->id : ATOM(undefined);
-    p->group_leader = parent != NULL ? parent->group_leader : p->id;
+    term leader = { atomic_load_explicit(&default_leader, memory_order_relaxed) };
+    p->group_leader = parent != NULL ? parent->group_leader : term_is_none(leader) ? p->id : leader;
     trace_spawn(p->id.word, p->parent.word);
     return p;
 }

@@ -78,6 +78,8 @@ void proc_exit(struct proc *p);
 void proc_wake(term pid);
 /* A process that left interp_run with RUN_PENDING goes on; any thread, once. p is alive by contract. */
 void proc_complete(struct proc *p);
+/* Group leader of processes without parent from now on (TERM_NONE: each its own). At start. */
+void proc_set_default_leader(term pid);
 /* As proc_spawn; the new process does not run before proc_start. Until then its fields may be set
  * (is_system: not in processes()). */
 struct proc *proc_new(struct proc *parent, term m, term f, term args, const struct spawn_options *o) MUST_CHECK;
