@@ -150,8 +150,8 @@ static term carry_binary(struct walk *w)
 static bool fail(struct walk *w, term element, bool is_tail)
 {
     term rest = rest_from(w, element, is_tail);
-    w->failed = w->n_carry == 0 ? rest : heap_cons(&w->p->heap, carry_binary(w),
-        is_tail ? rest : heap_cons(&w->p->heap, rest, TERM_NIL));
+    w->failed = w->n_carry == 0 ? rest
+                                : heap_cons(&w->p->heap, carry_binary(w), heap_cons(&w->p->heap, rest, TERM_NIL));
     return false;
 }
 

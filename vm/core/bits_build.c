@@ -151,26 +151,24 @@ bool bits_put_integer(uint8_t *bytes, size_t offset, term integer, size_t n_bits
     return true;
 }
 
-/* IEEE half precision, rounded to nearest even; false if it is too large for one. */
-static bool double_to_half(double d, uint16_t *out)
+/* IEEE half precision, rounded to nearest even; too large becomes infinity. */
+static uint16_t double_to_half(double d)
 {
     uint64_t bits;
     memcpy(&bits, &d, sizeof(bits));
     uint16_t sign = (uint16_t) (bits >> 48 & 0x8000);
     double magnitude = __builtin_fabs(d);
     if (magnitude >= 65520.0) {
-        return false;
+        return sign | 0x7C00;
     }
     if (magnitude < 0x1p-14) { /* subnormal: units of 2^-24 */
-        *out = (uint16_t) (sign | (unsigned) __builtin_rint(magnitude * 0x1p24));
-        return true;
+        return (uint16_t) (sign | (unsigned) __builtin_rint(magnitude * 0x1p24));
     }
     int exponent = (int) (bits >> 52 & 0x7FF) - 1023;
     double scaled = magnitude * (exponent < 0 ? (double) (1u << -exponent) : 1.0 / (double) (1u << exponent));
     /* 1 <= scaled < 2. Rounding up to 2 carries into the exponent by itself. */
     unsigned fraction = (unsigned) __builtin_rint((scaled - 1.0) * 1024.0);
-    *out = (uint16_t) (sign | (((unsigned) (exponent + 15) << 10) + fraction));
-    return true;
+    return (uint16_t) (sign | (((unsigned) (exponent + 15) << 10) + fraction));
 }
 
 bool bits_put_float(uint8_t *bytes, size_t offset, term number, size_t n_bits, unsigned flags)
@@ -183,19 +181,12 @@ bool bits_put_float(uint8_t *bytes, size_t offset, term number, size_t n_bits, u
     if (n_bits == 64) {
         memcpy(&value, &d, sizeof(value));
     } else if (n_bits == 32) {
-        float f = (float) d;
+        float f = (float) d; /* too large becomes infinity, as in OTP */
         uint32_t word;
-        if (!__builtin_isfinite(f)) {
-            return false;
-        }
         memcpy(&word, &f, sizeof(word));
         value = word;
     } else if (n_bits == 16) {
-        uint16_t half;
-        if (!double_to_half(d, &half)) {
-            return false;
-        }
-        value = half;
+        value = double_to_half(d);
     } else {
         return n_bits == 0;
     }

@@ -245,8 +245,8 @@ static size_t skip_digits(const char *text, size_t i, size_t n)
 bool float_from_text(const char *text, size_t n, double *out)
 {
     size_t i = n > 0 && (text[0] == '-' || text[0] == '+');
-    size_t end = skip_digits(text, i, n);
-    if (end == i || end == n || text[end] != '.') {
+    size_t end = skip_digits(text, i, n), point = end;
+    if (end == i || end == n || (text[end] != '.' && text[end] != ',')) {
         return false;
     }
     i = end + 1;
@@ -272,6 +272,7 @@ bool float_from_text(const char *text, size_t n, double *out)
     }
     memcpy(copy, text, n);
     copy[n] = '\0';
+    copy[point] = '.';
     *out = strtod(copy, NULL);
     if (copy != local) {
         vm_free(copy);

@@ -10,7 +10,8 @@ size_t float_text_fixed(char out[FLOAT_TEXT_MAX], double d, unsigned decimals, b
 size_t float_text_scientific(char out[FLOAT_TEXT_MAX], double d, unsigned decimals);
 /* As print_float_short() of print.h. */
 size_t float_text_short(char out[32], double d);
-/* [+-]digits.digits[(e|E)[+-]digits]; false if it is not that, or not finite. */
+/* [+-]digits.digits[(e|E)[+-]digits], with a comma for the point too as in OTP; false if it is not
+ * that, or not finite. */
 bool float_from_text(const char *text, size_t n, double *out);
 
 #endif
