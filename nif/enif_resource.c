@@ -259,6 +259,15 @@ static void last_reference_gone(struct resource *base)
     nif_deferred_push(&r->dead, end_object);
 }
 
+struct nif_resource *nif_resource_from_term(term t)
+{
+    if (!term_has_tag(t, TAG_RESOURCE)) {
+        return NULL;
+    }
+    struct resource *base = (struct resource *) term_words(t)[2];
+    return base->destroy == last_reference_gone ? container_of(base, struct nif_resource, base) : NULL;
+}
+
 bool nif_resource_try_ref(struct nif_resource *r)
 {
     uint64_t refs = atomic_load_explicit(&r->base.refs, memory_order_relaxed);
@@ -350,17 +359,13 @@ ERL_NIF_TERM enif_make_resource(ErlNifEnv *env, void *obj)
 
 int enif_get_resource(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifResourceType *type, void **objp)
 {
-    term t = term_of(word);
+    const struct nif_resource *r = nif_resource_from_term(term_of(word));
     (void) env;
-    if (term_has_tag(t, TAG_RESOURCE)) {
-        struct nif_resource *r = nif_resource_from_term(t);
-        if (r->type != type) {
-            return 0;
-        }
-        *objp = r->payload;
-        return 1;
+    if (r == NULL || r->type != type) {
+        return 0;
     }
-    return 0;
+    *objp = r->payload;
+    return 1;
 }
 
 /* ---- binaries whose bytes a resource object keeps ---- */
@@ -401,12 +406,8 @@ ERL_NIF_TERM enif_make_resource_binary(ErlNifEnv *env, void *obj, const void *da
 int enif_dynamic_resource_call(
     ErlNifEnv *env, ERL_NIF_TERM mod, ERL_NIF_TERM name, ERL_NIF_TERM rsrc, void *call_data)
 {
-    term t = term_of(rsrc);
-    if (!term_has_tag(t, TAG_RESOURCE)) {
-        return 1;
-    }
-    struct nif_resource *r = nif_resource_from_term(t);
-    if (!term_same(r->type->module, term_of(mod)) || !term_same(r->type->name, term_of(name))) {
+    const struct nif_resource *r = nif_resource_from_term(term_of(rsrc));
+    if (r == NULL || !term_same(r->type->module, term_of(mod)) || !term_same(r->type->name, term_of(name))) {
         return 1;
     }
     struct nif_lib *lib;

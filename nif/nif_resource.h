@@ -53,10 +53,8 @@ struct nif_resource {
 
 /* Object of a payload pointer that a NIF handed us; leaves the NIF if it is none. */
 struct nif_resource *nif_resource_from_payload(void *payload, const char *api);
-static inline struct nif_resource *nif_resource_from_term(term t)
-{
-    return (struct nif_resource *) term_words(t)[2];
-}
+/* NULL if t is no resource of the NIF API: the VM has objects of its own behind such terms. */
+struct nif_resource *nif_resource_from_term(term t);
 term nif_resource_make_term(struct heap *h, struct nif_resource *r);
 
 /* Drops the reference an abandoned call had from enif_alloc_resource(): no destructor runs if the
