@@ -230,6 +230,12 @@ static void begin_function(struct emitter *e, const struct gen_insn *i)
     emit_word(e, f->arity);
     emit_word(e, 0);
     f->entry_word = (uint32_t) e->n_words;
+    /* A function that is native here: calls from inside its module must find it as well. */
+    const struct export *x = export_lookup(e->gen->module, f->name, f->arity);
+    if (x != NULL && x->bif != NULL) {
+        emit_op(e, I_call_bif_only, f->arity, 0, 0);
+        emit_word(e, (uintptr_t) x->bif);
+    }
 }
 
 /* Is insn the first of the labels and lines in front of a func_info? */
@@ -252,7 +258,9 @@ static bool starts_function(const struct emitter *e)
 static bool emit_one(struct emitter *e, const struct gen_insn *i, size_t *used)
 {
     if (i->op == OP_label) {
-        e->label_word[gen_arg(e->gen, i, 0)->value] = (uint32_t) e->n_words;
+        bool is_entry = e->at > 0 && i[-1].op == OP_func_info;
+        e->label_word[gen_arg(e->gen, i, 0)->value]
+            = is_entry ? e->image->functions[e->image->n_functions - 1].entry_word : (uint32_t) e->n_words;
     } else if (i->op == OP_line) {
         emit_line(e, i);
     } else if (i->op == OP_func_info) {
