@@ -281,3 +281,11 @@ term bif_prim_file_is_translatable_1(struct proc *p, term *args)
     term name = bif_prim_file_internal_native2name_1(p, args);
     return term_from_bool(term_is_list(name));
 }
+
+/* How names are encoded: always UTF-8 here. */
+term bif_file_native_name_encoding_0(struct proc *p, term *args)
+{
+    (void) p;
+    (void) args;
+    return ATOM(utf8);
+}
