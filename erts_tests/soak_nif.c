@@ -25,7 +25,7 @@ static ERL_NIF_TERM crash(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
         *beyond_end = 1;
         break;
     case SIGFPE:
-        zero = 1 / zero;
+        zero = 42 / zero;
         break;
     case SIGILL:
         __asm__ volatile("ud2");

@@ -28,7 +28,7 @@ static ERL_NIF_TERM divide_by_zero(ErlNifEnv *env, int argc, const ERL_NIF_TERM 
 {
     UNUSED_ARGS;
     volatile int zero = 0;
-    return enif_make_int(env, 1 / zero);
+    return enif_make_int(env, 42 / zero);
 }
 
 static int dig(volatile int *depth)
@@ -36,7 +36,7 @@ static int dig(volatile int *depth)
     volatile char frame[4096];
     frame[0] = (char) *depth;
     *depth += 1;
-    return dig(depth) + frame[0];
+    return *depth < 0 ? 0 : dig(depth) + frame[0]; /* it will never be */
 }
 
 static ERL_NIF_TERM overflow_stack(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])

@@ -12,7 +12,7 @@ TESTS += examples/run-examples.sh
 
 # A NIF library as its author would build it: any compiler, our headers, nothing linked.
 .c.so:
-	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -g -O1 -Wall -Wextra -shared -fPIC -I$(top_srcdir)/nif -o $@ $<
+	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -g -O1 -Wall -Wextra -shared -fPIC -fmacro-prefix-map=$(<D)/= -I$(top_srcdir)/nif -o $@ $<
 SUFFIXES += .c .so
 
 .PHONY: demo

@@ -1,10 +1,9 @@
-%% A registered gen_server that is started by its first message: programs that never use the file
+%% A gen_server, registered by the VM, that is started by its first message: programs that never use the file
 %% server do not pay for it.
 -module(bulkhead_lazy).
 -export([start/3]).
 
 start(Name, Module, Args) ->
-    register(Name, self()),
     process_flag(trap_exit, true),
     receive First -> serve(First, Name, Module, Args) end.
 

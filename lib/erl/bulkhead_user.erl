@@ -3,7 +3,7 @@
 %%
 %% Source: "The Erlang I/O Protocol", STDLIB user's guide.
 -module(bulkhead_user).
--export([start/2]).
+-export([start/1]).
 
 -record(state, {
     fd,                  % where characters go
@@ -15,9 +15,8 @@
     waiting = queue:new()  % requests for input, oldest first
 }).
 
-%% Registers the calling process and serves. Name: user | standard_error.
-start(Name, Fd) ->
-    register(Name, self()),
+%% Serves; the VM has registered the process as `user` or `standard_error`.
+start(Fd) ->
     process_flag(trap_exit, true),
     loop(#state{fd = Fd}).
 

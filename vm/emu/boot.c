@@ -21,32 +21,35 @@ void boot_tables(void)
     code_path_init();
 }
 
-/* user and standard_error: Erlang's I/O protocol over file descriptors 1 and 2. */
-static bool start_io_server(term name, int fd)
+/* Spawns module:start(args...) and gives it its name at once: whoever comes next finds it. */
+static term start_server(term name, const char *module, const term *args, size_t n, const struct spawn_options *o)
 {
     struct heap h;
     heap_init_frags(&h);
-    term args = heap_list(&h, (term[]) { name, term_from_small(fd) }, 2, TERM_NIL);
-    struct spawn_options options = spawn_defaults;
-    options.priority = PRIORITY_HIGH; /* output must not starve behind those who make it */
-    term pid = proc_spawn(NULL, atom_from_cstr("bulkhead_user"), ATOM(start), args, &options, NULL);
+    term list = heap_list(&h, args, n, TERM_NIL);
+    term pid = proc_spawn(NULL, atom_from_cstr(module), ATOM(start), list, o, NULL);
     heap_destroy(&h);
-    if (fd == STDOUT_FILENO) {
-        proc_set_default_leader(pid);
-    }
-    return !term_is_none(pid);
+    return !term_is_none(pid) && registry_register(name, pid) ? pid : TERM_NONE;
 }
 
-/* OTP's own file server, started by its first customer. */
-static bool start_file_server(void)
+/* user and standard_error: Erlang's I/O protocol over file descriptors 1 and 2. And OTP's own file
+ * server, started by its first customer. */
+static bool start_servers(void)
 {
-    struct heap h;
-    heap_init_frags(&h);
-    term args = heap_list(&h,
-        (term[]) { atom_from_cstr("file_server_2"), atom_from_cstr("file_server"), TERM_NIL }, 3, TERM_NIL);
-    term pid = proc_spawn(NULL, atom_from_cstr("bulkhead_lazy"), ATOM(start), args, &spawn_defaults, NULL);
-    heap_destroy(&h);
-    return !term_is_none(pid);
+    struct spawn_options io = spawn_defaults;
+    io.priority = PRIORITY_HIGH; /* output must not starve behind those who make it */
+    term user = start_server(
+        atom_from_cstr("user"), "bulkhead_user", (term[]) { term_from_small(STDOUT_FILENO) }, 1, &io);
+    if (term_is_none(user)) {
+        return false;
+    }
+    proc_set_default_leader(user);
+    term standard_error = start_server(
+        atom_from_cstr("standard_error"), "bulkhead_user", (term[]) { term_from_small(STDERR_FILENO) }, 1, &io);
+    term name = atom_from_cstr("file_server_2");
+    term files = start_server(name, "bulkhead_lazy",
+        (term[]) { name, atom_from_cstr("file_server"), TERM_NIL }, 3, &spawn_defaults);
+    return !term_is_none(standard_error) && !term_is_none(files);
 }
 
 bool boot_vm(const struct boot_options *o, char error[256])
@@ -73,9 +76,7 @@ bool boot_vm(const struct boot_options *o, char error[256])
         snprintf(error, 256, "cannot start %u scheduler threads", n);
         return false;
     }
-    if (!start_io_server(atom_from_cstr("user"), STDOUT_FILENO)
-        || !start_io_server(atom_from_cstr("standard_error"), STDERR_FILENO)
-        || !start_file_server()) {
+    if (!start_servers()) {
         snprintf(error, 256, "cannot start the I/O servers");
         return false;
     }
