@@ -145,7 +145,7 @@ _Unwind_Reason_Code native_personality(int version, _Unwind_Action actions, _Unw
     (void) version, (void) context;
     if ((actions & _UA_FORCE_UNWIND) != 0) {
         if (t->library_thread) {
-            nif_guard.depth = 0; /* its frame goes with it */
+            native_set_depth(0); /* its frame goes with it */
             return _URC_CONTINUE_UNWIND; /* its own thread may end as it likes */
         }
         t->left = (struct native_outcome) { .status = NATIVE_PANICKED };

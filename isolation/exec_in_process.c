@@ -64,7 +64,7 @@ void native_describe_abandoned(
     /* A trace costs microseconds: only if somebody will see it. */
     bool reported = out->status != NATIVE_PANICKED && crash_report_allowed(call->library);
     if (t->info.si_signo != 0) {
-        describe_signal(c, t, call, reported);
+        describe_signal(c, t, call, reported || out->status == NATIVE_PANICKED);
     }
     if (t->has_trace) {
         c->trace = t->trace;
@@ -75,6 +75,7 @@ void native_describe_abandoned(
     t->has_trace = false;
     t->info.si_signo = 0;
     atomic_store_explicit(&t->overdue_seq, 0, memory_order_relaxed);
+    stack_forget_frames(frame->stack);
     if (frame->stack->bytes > STACK_DEFAULT_BYTES) {
         stack_trim(frame->stack);
     }
@@ -109,12 +110,12 @@ static void call_in_process(struct native_call *call, struct native_outcome *out
     library_count_call(lib, t->index);
     nif_guard.in_vm = 0;
     __asm__ volatile("" ::: "memory");
-    nif_guard.depth = depth + 1;
+    native_set_depth(depth + 1);
     if (__builtin_expect(timeout_ms != 0, 0) && atomic_load_explicit(&watchdog_asleep, memory_order_relaxed) != 0) {
         watchdog_wake();
     }
     int abandoned = native_enter(f, call->code, call->arg, stack->high);
-    nif_guard.depth = depth;
+    native_set_depth(depth);
     nif_guard.in_vm = f->in_vm_outside;
     if (__builtin_expect(abandoned == 0, 1)) {
         stack_give(&t->stacks, stack);
@@ -159,9 +160,9 @@ bool native_try(void (*fn)(void *arg), void *arg)
     atomic_store_explicit(&f->timeout_ms, 0, memory_order_relaxed);
     atomic_store_explicit(&f->seq, ++t->seq, memory_order_relaxed);
     nif_guard.in_vm = 0;
-    nif_guard.depth = depth + 1;
+    native_set_depth(depth + 1);
     int abandoned = native_enter(f, code, args, stack->high);
-    nif_guard.depth = depth;
+    native_set_depth(depth);
     nif_guard.in_vm = f->in_vm_outside;
     stack_give(&t->stacks, stack);
     f->call = saved.call;

@@ -30,8 +30,11 @@ void __assert_fail(const char *expression, const char *file, unsigned line, cons
 void __assert_perror_fail(int error, const char *file, unsigned line, const char *function);
 __sighandler_t __sysv_signal(int number, __sighandler_t handler);
 
+/* A sanitizer's runtime calls these before it is ready to watch them. */
+#define UNWATCHED __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
+
 /* libc's own, looked up on first use: threads that race find the same. */
-static void *libc_function(const char *name)
+UNWATCHED static void *libc_function(const char *name)
 {
     void *f = dlsym(RTLD_NEXT, name);
     if (f == NULL) {
@@ -49,7 +52,7 @@ static void *libc_function(const char *name)
     })
 
 /* The thread's record if it runs a protected call that may be left; not in a forked child. */
-static struct native_thread *in_call(void)
+UNWATCHED static struct native_thread *in_call(void)
 {
     struct native_thread *t = native_self;
     bool in = t != NULL && nif_guard.depth > 0 && nif_guard.in_vm == 0 && (t->dirt & DIRT_FORKED) == 0;
@@ -58,7 +61,7 @@ static struct native_thread *in_call(void)
 
 /* ---- ends ---- */
 
-static void leave_exited(int status)
+UNWATCHED static void leave_exited(int status)
 {
     struct native_thread *t = in_call();
     if (t != NULL) {
@@ -69,31 +72,31 @@ static void leave_exited(int status)
     }
 }
 
-void exit(int status)
+UNWATCHED void exit(int status)
 {
     leave_exited(status);
     LIBC(exit)(status);
     __builtin_unreachable();
 }
-void quick_exit(int status)
+UNWATCHED void quick_exit(int status)
 {
     leave_exited(status);
     LIBC(quick_exit)(status);
     __builtin_unreachable();
 }
-void _exit(int status)
+UNWATCHED void _exit(int status)
 {
     leave_exited(status);
     for (;;) {
         syscall(SYS_exit_group, status);
     }
 }
-void _Exit(int status)
+UNWATCHED void _Exit(int status)
 {
     _exit(status);
 }
 
-void abort(void)
+UNWATCHED void abort(void)
 {
     struct native_thread *t = in_call();
     if (t != NULL) {
@@ -138,7 +141,7 @@ void __assert_perror_fail(int error, const char *file, unsigned line, const char
 /* What libraries believe to have installed. */
 static struct sigaction believed[_NSIG];
 
-int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict old)
+UNWATCHED int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict old)
 {
     if (in_call() == NULL) {
         return LIBC(sigaction)(number, action, old);
@@ -157,14 +160,14 @@ int sigaction(int number, const struct sigaction *restrict action, struct sigact
     return 0;
 }
 
-__sighandler_t signal(int number, __sighandler_t handler)
+UNWATCHED __sighandler_t signal(int number, __sighandler_t handler)
 {
     struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART }, old;
     sigemptyset(&action.sa_mask);
     return sigaction(number, &action, &old) == 0 ? old.sa_handler : SIG_ERR;
 }
 
-__sighandler_t __sysv_signal(int number, __sighandler_t handler)
+UNWATCHED __sighandler_t __sysv_signal(int number, __sighandler_t handler)
 {
     struct sigaction action = { .sa_handler = handler, .sa_flags = (int) (SA_RESETHAND | SA_NODEFER) }, old;
     sigemptyset(&action.sa_mask);
@@ -188,13 +191,13 @@ static int set_mask(struct native_thread *t, int how, const sigset_t *set, sigse
     return syscall(SYS_rt_sigprocmask, how, set != NULL ? &bits : NULL, old, sizeof(bits)) == 0 ? 0 : errno;
 }
 
-int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
+UNWATCHED int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
 {
     struct native_thread *t = in_call();
     return t != NULL ? set_mask(t, how, set, old) : LIBC(pthread_sigmask)(how, set, old);
 }
 
-int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
+UNWATCHED int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
 {
     int error = pthread_sigmask(how, set, old);
     if (error != 0) {
@@ -203,7 +206,7 @@ int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
     return error == 0 ? 0 : -1;
 }
 
-int sigaltstack(const stack_t *restrict stack, stack_t *restrict old)
+UNWATCHED int sigaltstack(const stack_t *restrict stack, stack_t *restrict old)
 {
     if (in_call() == NULL) {
         return LIBC(sigaltstack)(stack, old);
@@ -253,19 +256,19 @@ static int send_to_self(struct native_thread *t, int number)
     return 0;
 }
 
-int raise(int number)
+UNWATCHED int raise(int number)
 {
     struct native_thread *t = in_call();
     return t != NULL ? send_to_self(t, number) : LIBC(raise)(number);
 }
 
-int kill(pid_t pid, int number)
+UNWATCHED int kill(pid_t pid, int number)
 {
     struct native_thread *t = in_call();
     return t != NULL && pid == getpid() ? send_to_self(t, number) : LIBC(kill)(pid, number);
 }
 
-int pthread_kill(pthread_t thread, int number)
+UNWATCHED int pthread_kill(pthread_t thread, int number)
 {
     struct native_thread *t = in_call();
     if (t != NULL && pthread_equal(thread, pthread_self())) {
@@ -285,7 +288,7 @@ static pthread_key_t end_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Last of all destructors of thread-local data, or nearly: it asks to be called again. */
-static void at_thread_end(void *round)
+UNWATCHED static void at_thread_end(void *round)
 {
     uintptr_t n = (uintptr_t) round;
     if (n < PTHREAD_DESTRUCTOR_ITERATIONS) {
@@ -347,9 +350,9 @@ static void *run_thread(void *start)
     atomic_store_explicit(&f->library, s.library, memory_order_relaxed);
     atomic_store_explicit(&f->seq, ++t->seq, memory_order_relaxed);
     nif_guard.in_vm = 0;
-    nif_guard.depth = 1;
+    native_set_depth(1);
     int abandoned = native_enter(f, call.code, call.arg, (char *) __builtin_frame_address(0) - ROOM_FOR_US);
-    nif_guard.depth = 0;
+    native_set_depth(0);
     if (!abandoned) {
         return (void *) f->value;
     }
@@ -363,7 +366,7 @@ static void *run_thread(void *start)
     return PTHREAD_CANCELED;
 }
 
-int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*fn)(void *), void *restrict arg)
+UNWATCHED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*fn)(void *), void *restrict arg)
 {
     struct native_thread *t = in_call();
     struct native_library *lib = t != NULL ? atomic_load_explicit(&native_top(t)->library, memory_order_relaxed) : direct_library;
@@ -412,7 +415,7 @@ void pthread_exit(void *value)
         t->info.si_signo = 0;
         native_leave(t);
     }
-    nif_guard.depth = 0; /* the frames of the call are about to be unwound */
+    native_set_depth(0); /* the frames of the call are about to be unwound */
     LIBC(pthread_exit)(value);
     __builtin_unreachable();
 }

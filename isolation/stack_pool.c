@@ -62,6 +62,19 @@ void stack_retire(struct native_stack *s)
     lock_drop(&retired_lock);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+void __asan_unpoison_memory_region(void const volatile *start, size_t bytes);
+void stack_forget_frames(struct native_stack *s)
+{
+    __asan_unpoison_memory_region(s->low, s->bytes);
+}
+#else
+void stack_forget_frames(struct native_stack *s)
+{
+    (void) s;
+}
+#endif
+
 void stack_trim(struct native_stack *s)
 {
     size_t keep = 64 << 10;

@@ -89,6 +89,13 @@ static inline struct native_thread *native_thread_get(void)
     return __builtin_expect(native_self != NULL, 1) ? native_self : native_thread_attach();
 }
 void native_thread_detach(void);
+
+/* The watchdog reads it from its own thread. */
+static inline void native_set_depth(uint32_t depth)
+{
+    __atomic_store_n(&nif_guard.depth, depth, __ATOMIC_RELAXED);
+    __asm__ volatile("" ::: "memory"); /* the signal handler of this thread reads it */
+}
 /* Calls fn for each live record, with the table locked. */
 void native_thread_each(void (*fn)(struct native_thread *t, void *arg), void *arg);
 

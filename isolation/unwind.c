@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "isolation/fault.h"
 #include "isolation/symbols.h"
 #include "isolation/thread.h"
 #include "vm/core/atom.h"
@@ -23,6 +24,14 @@ static bool in_trampoline(uintptr_t pc)
     return pc >= (uintptr_t) native_enter && pc < (uintptr_t) native_enter_end;
 }
 
+/* A call that gave up by itself went through functions of ours: the trace starts below them. */
+static void add(struct walk *w, uintptr_t pc)
+{
+    if (w->is_fault || w->out->n > 0 || !fault_is_vm_code(pc)) {
+        w->out->pc[w->out->n++] = pc;
+    }
+}
+
 static void walk(void *arg)
 {
     struct walk *w = arg;
@@ -31,8 +40,8 @@ static void walk(void *arg)
     uintptr_t sp = (uintptr_t) regs[REG_RSP];
     unw_cursor_t cursor;
     unw_word_t word;
-    out->pc[out->n++] = (uintptr_t) regs[REG_RIP];
     out->exact0 = w->is_fault;
+    add(w, (uintptr_t) regs[REG_RIP]);
     if (sp < w->low || sp >= w->high - sizeof(uintptr_t) || sp % sizeof(uintptr_t) != 0) {
         /* After an overflow the stack pointer is just below the stack: what lies above is readable. */
         if (sp >= w->low || sp + STACK_GUARD_BYTES < w->low) {
@@ -51,7 +60,7 @@ static void walk(void *arg)
         regs[REG_RIP] = (greg_t) caller;
         regs[REG_RSP] += (greg_t) sizeof(uintptr_t);
         w->is_fault = false;
-        out->pc[out->n++] = caller;
+        add(w, caller);
     }
     if (unw_init_local2(&cursor, w->registers, w->is_fault ? UNW_INIT_SIGNAL_FRAME : 0) != 0) {
         return;
@@ -65,7 +74,7 @@ static void walk(void *arg)
             out->cut = true;
             return;
         }
-        out->pc[out->n++] = word;
+        add(w, word);
         unw_get_reg(&cursor, UNW_REG_SP, &word);
         if (word <= sp || word > w->high) {
             return; /* a stack that does not go up is wrecked */
@@ -127,9 +136,8 @@ size_t unwind_text(const struct unwind_trace *trace, char *out, size_t room)
     for (unsigned i = 0; i < trace->n && used + 300 < room; i++) {
         struct unwind_name name;
         int n;
-        if (i == 14 && trace->n > 18) {
-            n = snprintf(out + used, room - used, "  ...     %u more\n", trace->n - i);
-            return used + (size_t) n;
+        if (i > 1 && i + 1 < trace->n && trace->pc[i] == trace->pc[i - 1] && trace->pc[i] == trace->pc[i + 1]) {
+            continue; /* recursion: its first and last lines are enough */
         }
         if (!unwind_name(trace->pc[i], is_return_address(trace, i), &name)) {
             n = snprintf(out + used, room - used, "  #%-2u     %#lx (no code there)\n", i, (unsigned long) trace->pc[i]);

@@ -10,7 +10,7 @@
 
 #include "vm/core/heap.h"
 
-enum { UNWIND_MAX_FRAMES = 48 };
+enum { UNWIND_MAX_FRAMES = 32 };
 
 struct unwind_trace {
     unsigned n;
