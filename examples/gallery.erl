@@ -48,7 +48,7 @@ describe(Reason) -> io_lib:format("~p", [Reason]).
 text(Why) when is_binary(Why) -> unicode:characters_to_list(Why);
 text(Why) when is_list(Why) -> Why.
 
-shorten(Text) when length(Text) > 26 -> lists:sublist(Text, 23) ++ "...";
+shorten(Text) when length(Text) > 27 -> lists:sublist(Text, 24) ++ "...";
 shorten(Text) -> Text.
 
 count(N) ->
