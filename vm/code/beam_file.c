@@ -526,8 +526,9 @@ static bool parse_literals(struct parser *p)
     struct chunk table = { "LitT", c->at, c->at, c->end, false }; /* stored since OTP 28: size 0 */
     if (size != 0) {
         if (size > inflate_limit(left(c))) {
+            size_t packed = left(c);
             c->at = c->start;
-            return fail(f, c, "%u bytes packed into %zu", size, left(c));
+            return fail(f, c, "%u bytes packed into %zu", size, packed);
         }
         size_t n;
         unpacked = inflate_bytes(c->at, left(c), 15, size, size, &n);

@@ -4,3 +4,8 @@ libbulkhead_a_SOURCES += \
   vm/code/gen_validate.c vm/code/gen_validate.h vm/code/gen_validate_bits.c \
   vm/code/gen_validate_insn.c vm/code/module.c vm/code/module.h vm/code/opcode.c vm/code/opcode.h \
   vm/code/opcodes.def
+check_PROGRAMS += vm/code/tests/check_beam_file vm/code/tests/check_gen vm/code/tests/check_module
+vm_code_tests_check_gen_SOURCES = vm/code/tests/check_gen.c vm/code/tests/code_test.h
+vm_code_tests_check_beam_file_SOURCES = vm/code/tests/check_beam_file.c vm/code/tests/code_test.h
+vm_code_tests_check_module_SOURCES = vm/code/tests/check_module.c vm/code/tests/code_test.h
+EXTRA_DIST += vm/code/fuzz/fuzz_beam.c
