@@ -14,11 +14,13 @@ _Noreturn void nif_bad_term(const char *api);
 /* Leaves the native call: a pointer that is no resource, environment, ... was given to `api`. */
 _Noreturn void nif_bad_handle(const char *api);
 
-/* Every word that becomes part of a term passes here. */
-static inline term nif_term_in(ERL_NIF_TERM word, const char *api)
+/* Every word that becomes part of a term passes here. What a function returned that has raised an
+ * exception may be built into a term: the term is dropped with the call's result. */
+term nif_term_refused(const ErlNifEnv *env, ERL_NIF_TERM word, const char *api);
+static inline term nif_term_in(const ErlNifEnv *env, ERL_NIF_TERM word, const char *api)
 {
     if (__builtin_expect(!nif_term_plausible(term_of(word)), 0)) {
-        nif_bad_term(api);
+        return nif_term_refused(env, word, api);
     }
     return term_of(word);
 }

@@ -128,7 +128,7 @@ unsigned char *enif_make_new_binary(ErlNifEnv *env, size_t size, ERL_NIF_TERM *t
 
 ERL_NIF_TERM enif_make_sub_binary(ErlNifEnv *env, ERL_NIF_TERM bin_term, size_t pos, size_t size)
 {
-    term t = nif_term_in(bin_term, "enif_make_sub_binary");
+    term t = nif_term_in(env, bin_term, "enif_make_sub_binary");
     if (!term_is_binary(t) || pos > bits_size(t) / 8 || size > bits_size(t) / 8 - pos) {
         return enif_make_badarg(env);
     }
@@ -174,7 +174,7 @@ int enif_inspect_iolist_as_binary(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifBinar
 
 int enif_term_to_binary(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifBinary *bin)
 {
-    term t = nif_term_in(word, "enif_term_to_binary");
+    term t = nif_term_in(env, word, "enif_term_to_binary");
     (void) env;
     if (!nif_binary_alloc(etf_encoded_size(t, 0), bin)) {
         return 0;

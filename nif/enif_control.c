@@ -6,7 +6,7 @@
 
 ERL_NIF_TERM enif_raise_exception(ErlNifEnv *env, ERL_NIF_TERM reason)
 {
-    env->reason = nif_term_in(reason, "enif_raise_exception");
+    env->reason = nif_term_in(env, reason, "enif_raise_exception");
     env->raised = true;
     return TERM_NONE.word;
 }
@@ -55,7 +55,7 @@ ERL_NIF_TERM enif_schedule_nif(ErlNifEnv *env, const char *name, int flags,
     r->name = atom;
     r->argc = (unsigned) argc;
     for (int i = 0; i < argc; i++) {
-        r->args[i] = nif_term_in(argv[i], "enif_schedule_nif");
+        r->args[i] = nif_term_in(env, argv[i], "enif_schedule_nif");
     }
     return TERM_NONE.word;
 }

@@ -65,7 +65,7 @@ void enif_clear_env(ErlNifEnv *env)
 
 ERL_NIF_TERM enif_make_copy(ErlNifEnv *dst_env, ERL_NIF_TERM src_term)
 {
-    term t = nif_term_in(src_term, "enif_make_copy");
+    term t = nif_term_in(dst_env, src_term, "enif_make_copy");
     if (!nif_room_for(dst_env, copy_size(t))) {
         return nif_system_limit(dst_env);
     }
@@ -75,7 +75,7 @@ ERL_NIF_TERM enif_make_copy(ErlNifEnv *dst_env, ERL_NIF_TERM src_term)
 int enif_send(ErlNifEnv *env, const ErlNifPid *to_pid, ErlNifEnv *msg_env, ERL_NIF_TERM msg)
 {
     term to = term_of(to_pid->pid);
-    term message = nif_term_in(msg, "enif_send");
+    term message = nif_term_in(env, msg, "enif_send");
     if (env == NULL) {
         env = nif_env_current; /* the sender, for the order of signals; NULL on other threads */
     }

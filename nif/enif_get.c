@@ -9,7 +9,7 @@
 
 ErlNifTermType enif_term_type(ErlNifEnv *env, ERL_NIF_TERM word)
 {
-    term t = nif_term_in(word, "enif_term_type");
+    term t = nif_term_in(env, word, "enif_term_type");
     (void) env;
     if (term_is_atom(t)) {
         return ERL_NIF_TERM_TYPE_ATOM;
@@ -113,7 +113,7 @@ int enif_compare(ERL_NIF_TERM lhs, ERL_NIF_TERM rhs)
 ErlNifUInt64 enif_hash(ErlNifHash type, ERL_NIF_TERM t, ErlNifUInt64 salt)
 {
     enum { PHASH2_BITS = 27 };
-    term value = nif_term_in(t, "enif_hash");
+    term value = nif_term_in(NULL, t, "enif_hash");
     switch (type) {
     case ERL_NIF_INTERNAL_HASH:
         return term_hash(value, salt);

@@ -109,7 +109,7 @@ ERL_NIF_TERM enif_make_tuple_from_array(ErlNifEnv *env, const ERL_NIF_TERM arr[]
     uintptr_t *p = heap_alloc(env->heap, HEAP_TUPLE_WORDS(cnt));
     p[0] = TERM_HEADER(TAG_TUPLE, cnt);
     for (unsigned i = 0; i < cnt; i++) {
-        p[1 + i] = nif_term_in(arr[i], "enif_make_tuple_from_array").word;
+        p[1 + i] = nif_term_in(env, arr[i], "enif_make_tuple_from_array").word;
     }
     return term_from_boxed_ptr(p).word;
 }
@@ -124,7 +124,7 @@ ERL_NIF_TERM enif_make_tuple(ErlNifEnv *env, unsigned cnt, ...)
     p[0] = TERM_HEADER(TAG_TUPLE, cnt);
     va_start(ap, cnt);
     for (unsigned i = 0; i < cnt; i++) {
-        p[1 + i] = nif_term_in(va_arg(ap, ERL_NIF_TERM), "enif_make_tuple").word;
+        p[1 + i] = nif_term_in(env, va_arg(ap, ERL_NIF_TERM), "enif_make_tuple").word;
     }
     va_end(ap);
     return term_from_boxed_ptr(p).word;
@@ -134,8 +134,8 @@ ERL_NIF_TERM enif_make_tuple(ErlNifEnv *env, unsigned cnt, ...)
 
 ERL_NIF_TERM enif_make_list_cell(ErlNifEnv *env, ERL_NIF_TERM car, ERL_NIF_TERM cdr)
 {
-    term head = nif_term_in(car, "enif_make_list_cell");
-    term tail = nif_term_in(cdr, "enif_make_list_cell");
+    term head = nif_term_in(env, car, "enif_make_list_cell");
+    term tail = nif_term_in(env, cdr, "enif_make_list_cell");
     return heap_cons(env->heap, head, tail).word;
 }
 
@@ -160,7 +160,7 @@ ERL_NIF_TERM enif_make_list_from_array(ErlNifEnv *env, const ERL_NIF_TERM arr[],
     }
     uintptr_t *p = new_cells(env, cnt);
     for (size_t i = 0; i < cnt; i++) {
-        p[2 * i] = nif_term_in(arr[i], "enif_make_list_from_array").word;
+        p[2 * i] = nif_term_in(env, arr[i], "enif_make_list_from_array").word;
     }
     return term_from_list_ptr(p).word;
 }
@@ -177,7 +177,7 @@ ERL_NIF_TERM enif_make_list(ErlNifEnv *env, unsigned cnt, ...)
     uintptr_t *p = new_cells(env, cnt);
     va_start(ap, cnt);
     for (size_t i = 0; i < cnt; i++) {
-        p[2 * i] = nif_term_in(va_arg(ap, ERL_NIF_TERM), "enif_make_list").word;
+        p[2 * i] = nif_term_in(env, va_arg(ap, ERL_NIF_TERM), "enif_make_list").word;
     }
     va_end(ap);
     return term_from_list_ptr(p).word;

@@ -23,7 +23,7 @@ int enif_get_map_value(ErlNifEnv *env, ERL_NIF_TERM map, ERL_NIF_TERM key, ERL_N
     if (!term_is_map(term_of(map))) {
         return 0;
     }
-    term found = map_get(term_of(map), nif_term_in(key, "enif_get_map_value"));
+    term found = map_get(term_of(map), nif_term_in(env, key, "enif_get_map_value"));
     if (term_is_none(found)) {
         return 0;
     }
@@ -37,8 +37,8 @@ int enif_make_map_put(
     if (!term_is_map(term_of(map_in))) {
         return 0;
     }
-    term k = nif_term_in(key, "enif_make_map_put");
-    term v = nif_term_in(value, "enif_make_map_put");
+    term k = nif_term_in(env, key, "enif_make_map_put");
+    term v = nif_term_in(env, value, "enif_make_map_put");
     *map_out = map_put(env->heap, term_of(map_in), k, v).word;
     return 1;
 }
@@ -55,7 +55,7 @@ int enif_make_map_remove(ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, 
     if (!term_is_map(term_of(map_in))) {
         return 0;
     }
-    *map_out = map_remove(env->heap, term_of(map_in), nif_term_in(key, "enif_make_map_remove"), NULL).word;
+    *map_out = map_remove(env->heap, term_of(map_in), nif_term_in(env, key, "enif_make_map_remove"), NULL).word;
     return 1;
 }
 
@@ -74,8 +74,8 @@ int enif_make_map_from_arrays(
         }
     }
     for (size_t i = 0; i < cnt; i++) {
-        kv[2 * i] = nif_term_in(keys[i], "enif_make_map_from_arrays");
-        kv[2 * i + 1] = nif_term_in(values[i], "enif_make_map_from_arrays");
+        kv[2 * i] = nif_term_in(env, keys[i], "enif_make_map_from_arrays");
+        kv[2 * i + 1] = nif_term_in(env, values[i], "enif_make_map_from_arrays");
     }
     term map = map_from_pairs(env->heap, kv, cnt);
     if (kv != local) {

@@ -224,7 +224,7 @@ static void put_term(struct sink *s, ERL_NIF_TERM word)
         put(s, "THE_NON_VALUE", 13);
         return;
     }
-    print_term(&t, nif_term_in(word, "enif_snprintf"), PRINT_DISPLAY);
+    print_term(&t, nif_term_in(NULL, word, "enif_snprintf"), PRINT_DISPLAY);
     put(s, t.data, t.len);
     text_free(&t);
 }

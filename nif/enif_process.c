@@ -45,7 +45,7 @@ int enif_whereis_port(ErlNifEnv *env, ERL_NIF_TERM name, ErlNifPort *port)
 int enif_port_command(ErlNifEnv *env, const ErlNifPort *to_port, ErlNifEnv *msg_env, ERL_NIF_TERM msg)
 {
     term port = term_of(to_port->port_id);
-    term data = nif_term_in(msg, "enif_port_command");
+    term data = nif_term_in(env, msg, "enif_port_command");
     if (!term_is_local_port(port) || !nif_host->port_alive(port)) {
         return 0;
     }

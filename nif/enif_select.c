@@ -287,7 +287,7 @@ int enif_select_x(ErlNifEnv *env, ErlNifEvent e, enum ErlNifSelectFlags flags, v
         return cancel(e, wanted, r);
     }
     term to = pid != NULL ? term_of(pid->pid) : env != NULL ? env->pid : TERM_NONE;
-    term message = nif_term_in(msg, "enif_select");
+    term message = nif_term_in(env, msg, "enif_select");
     if (!term_is_local_pid(to) || r->type->init.stop == NULL) {
         return INT_MIN | ERL_NIF_SELECT_FAILED;
     }

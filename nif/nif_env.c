@@ -152,6 +152,14 @@ _Noreturn void nif_bad_term(const char *api)
     abort();
 }
 
+term nif_term_refused(const ErlNifEnv *env, ERL_NIF_TERM word, const char *api)
+{
+    if (word != TERM_NONE.word || env == NULL || !env->raised) {
+        nif_bad_term(api);
+    }
+    return TERM_NIL;
+}
+
 _Noreturn void nif_bad_handle(const char *api)
 {
     nif_leave(NIF_LEAVE_BAD_HANDLE, api);
