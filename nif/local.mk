@@ -15,7 +15,3 @@ nif_test_libraries = nif/tests/libs/entries.so nif/tests/libs/no_init.so
 check_DATA += $(nif_test_libraries)
 CLEANFILES += $(nif_test_libraries)
 EXTRA_DIST += nif/tests/libs/entries.c nif/tests/libs/no_init.c
-nif/tests/libs/entries.so: nif/tests/libs/entries.c
-	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -O1 -g -fPIC -shared -I$(srcdir)/nif -o $@ $(srcdir)/nif/tests/libs/entries.c
-nif/tests/libs/no_init.so: nif/tests/libs/no_init.c
-	$(AM_V_CC)$(MKDIR_P) $(@D) && $(CC) -O1 -g -fPIC -shared -o $@ $(srcdir)/nif/tests/libs/no_init.c
