@@ -1,6 +1,6 @@
 /* The directories where modules are looked for.
  *
- *   -pa dirs . [own modules] ROOT/lib/kernel, stdlib ROOT/lib/<the rest> ROOT/lib/erts  -pz dirs
+ *   own modules, -pa dirs, "." | ROOT/lib: stdlib, kernel, <the rest>, erts | -pz dirs
  *
  * Nothing is looked at before the first search: ROOT/lib is listed once, when a module is neither in
  * the -pa directories nor among our own. Directories are not listed; a search tries to open the file.
