@@ -31,12 +31,12 @@ void emit_word(struct emitter *e, uint64_t w)
 
 void emit_op(struct emitter *e, enum op op, uint64_t a, uint64_t b, uint64_t c)
 {
-    if (a >> INSN_A_BITS != 0 || b >> INSN_B_BITS != 0 || c >> INSN_C_BITS != 0) {
+    if (a > UINT16_MAX || b > UINT16_MAX || c > UINT16_MAX) {
         emit_fail(e, "operand too large");
         a = b = c = 0;
     }
     e->insn = (uint32_t) e->n_words;
-    emit_word(e, interp_handler(op) | a << INSN_A_SHIFT | b << INSN_B_SHIFT | c << INSN_C_SHIFT);
+    emit_word(e, (uint64_t) op | a << INSN_A_SHIFT | b << INSN_B_SHIFT | c << INSN_C_SHIFT);
 }
 
 static void add_fixup(struct emitter *e, uint32_t word, uint32_t label, enum fixup_kind kind)
@@ -320,7 +320,7 @@ static void resolve_labels(struct emitter *e)
             return;
         }
         int64_t distance = (int64_t) target - (int64_t) f->insn;
-        if (distance >= 1 << 29 || distance < -(1 << 29)) {
+        if (distance > INT32_MAX || distance < INT32_MIN) {
             emit_fail(e, "module too large");
             return;
         }
@@ -447,7 +447,7 @@ void interp_patch_native(struct code_image *image, size_t index, void *nif_func)
 {
     struct code_function *f = &image->functions[index];
     image->words[f->header_word + CODE_WORD_NATIVE] = (uintptr_t) nif_func;
-    __atomic_store_n(&image->words[f->entry_word], interp_handler(I_call_nif), __ATOMIC_RELEASE);
+    __atomic_store_n(&image->words[f->entry_word], (uint64_t) I_call_nif, __ATOMIC_RELEASE);
 }
 
 void interp_unpatch_native(struct code_image *image, size_t index)

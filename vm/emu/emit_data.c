@@ -75,8 +75,8 @@ static bool fuse_get_elements(struct emitter *e, const struct gen_insn *i, size_
         return false;
     }
     emit_op(e, I_get_element2_x, 0, 0, 0);
-    e->words[e->insn] |= (uint64_t) s->value << 24 | (uint64_t) (n1 + 1) << 32 | (uint64_t) d1->value << 40
-        | (uint64_t) (n2 + 1) << 48 | (uint64_t) d2->value << 56;
+    e->words[e->insn] |= (uint64_t) s->value << 16 | (uint64_t) (n1 + 1) << 24 | (uint64_t) d1->value << 32
+        | (uint64_t) (n2 + 1) << 40 | (uint64_t) d2->value << 48;
     *used = 2;
     return true;
 }
@@ -93,7 +93,7 @@ static void emit_get_element(struct emitter *e, const struct gen_insn *i, size_t
     if (fuse_get_elements(e, i, used)) {
         return;
     }
-    if (offset >> INSN_C_BITS != 0) {
+    if (offset > UINT16_MAX) {
         emit_op(e, I_get_element_big, emit_reg(e, s), emit_reg(e, d), 0);
         emit_word(e, offset);
     } else if (s->kind == GEN_X) {
@@ -128,7 +128,7 @@ static void emit_put_tuple(struct emitter *e, const struct gen_insn *i)
         all_registers = all_registers && !operand_is_const(arg(e, i, 2 + k));
     }
     uint64_t reg = emit_reg(e, d);
-    if (all_registers && d->kind == GEN_X && n < 1 << INSN_B_BITS) {
+    if (all_registers && d->kind == GEN_X && n <= UINT16_MAX) {
         emit_op(e, I_put_tuple2_x, reg, n, 0);
         for (size_t k = 0; k < n; k += 4) {
             uint64_t w = 0;
@@ -278,7 +278,7 @@ static const struct unary_row unary_rows[] = {
 static bool fits_c(term t, uint64_t *out)
 {
     intptr_t n = term_to_small(t);
-    if (n < 0 || n >= 1 << (INSN_C_BITS - TERM_SMALL_SHIFT)) {
+    if (n < 0 || n >= 1 << (INSN_FIELD_BITS - TERM_SMALL_SHIFT)) {
         return false;
     }
     *out = (uint64_t) n << TERM_SMALL_SHIFT;
@@ -298,6 +298,8 @@ static bool emit_short_arith(struct emitter *e, enum op op, uint32_t fail, const
     if (operand_is_small(b) && (op == I_add || op == I_sub) && !operand_is_const(a)) {
         if (fail == 0 && a->kind == GEN_X && d->kind == GEN_X && fits_c(b->constant, &c)) {
             emit_op(e, op == I_add ? I_add_xi : I_sub_xi, emit_x(a), emit_x(d), c);
+        } else if (fail == 0 && a->kind == GEN_Y && d->kind == GEN_X && fits_c(b->constant, &c)) {
+            emit_op(e, op == I_add ? I_add_yi : I_sub_yi, emit_y(a), emit_x(d), c);
         } else {
             uint64_t to = emit_reg(e, d);
             emit_op_label(e, op == I_add ? I_add_si : I_sub_si, to, fail);
@@ -306,7 +308,18 @@ static bool emit_short_arith(struct emitter *e, enum op op, uint32_t fail, const
         }
         return true;
     }
-    if (fail != 0 || a->kind != GEN_X || d->kind != GEN_X) {
+    if (fail != 0 || d->kind != GEN_X) {
+        return false;
+    }
+    if ((op == I_add || op == I_sub) && a->kind == GEN_Y && b->kind == GEN_X) {
+        emit_op(e, op == I_add ? I_add_yx : I_sub_yx, emit_y(a), emit_x(b), emit_x(d));
+        return true;
+    }
+    if ((op == I_add || op == I_sub) && a->kind == GEN_X && b->kind == GEN_Y) {
+        emit_op(e, op == I_add ? I_add_xy : I_sub_xy, emit_x(a), emit_y(b), emit_x(d));
+        return true;
+    }
+    if (a->kind != GEN_X) {
         return false;
     }
     if (op == I_band && operand_is_small(b) && fits_c(b->constant, &c)) {

@@ -27,15 +27,14 @@ static uint64_t pack_index(const struct gen_operand *o)
 {
     return (uint64_t) o->value + (o->kind == GEN_Y);
 }
-static uint64_t pack8(const struct gen_operand *a, const struct gen_operand *b, const struct gen_operand *c,
-    const struct gen_operand *d)
+static uint64_t pack8(const struct gen_operand *from, const struct gen_operand *to, unsigned i)
 {
-    return pack_index(a) << 24 | pack_index(b) << 32 | pack_index(c) << 40 | pack_index(d) << 48;
+    return (pack_index(from) | pack_index(to) << 8) << (INSN_A_SHIFT + 16 * i);
 }
 /* Does the constant fit operand L as it is? */
 static bool fits_l(term t)
 {
-    return term_is_immed(t) && (intptr_t) t.word < 1 << 29 && (intptr_t) t.word >= -(1 << 29);
+    return term_is_immed(t) && (intptr_t) t.word <= INT32_MAX && (intptr_t) t.word >= INT32_MIN;
 }
 static void set_l(struct emitter *e, term t)
 {
@@ -53,27 +52,36 @@ static size_t skip_lines(const struct emitter *e, size_t n)
 
 /* ---- moves ---- */
 
-static bool fuse_two_moves(struct emitter *e, const struct gen_operand *s, const struct gen_operand *d, size_t *used)
+/* The nth instruction from here, if it is a move between registers of those kinds below 256. */
+static const struct gen_insn *similar_move(const struct emitter *e, size_t n, enum gen_kind from, enum gen_kind to)
 {
-    const struct gen_insn *next = emit_peek(e, 1, OP_move);
-    if (next == NULL) {
+    const struct gen_insn *i = emit_peek(e, n, OP_move);
+    if (i == NULL || (i->flags & GEN_PIN) || arg(e, i, 0)->kind != from || arg(e, i, 1)->kind != to
+        || !packs8(arg(e, i, 0)) || !packs8(arg(e, i, 1))) {
+        return NULL;
+    }
+    return i;
+}
+
+static bool fuse_moves(struct emitter *e, const struct gen_operand *s, const struct gen_operand *d, size_t *used)
+{
+    static const enum op ops[2][3] = { { I_move2_xx, I_move2_xy, I_move2_yx }, { I_move3_xx, I_move3_xy, I_move3_yx } };
+    if (s->kind == GEN_CONST || (s->kind == GEN_Y && d->kind == GEN_Y)) {
         return false;
     }
-    const struct gen_operand *s2 = arg(e, next, 0), *d2 = arg(e, next, 1);
-    if (s2->kind != s->kind || d2->kind != d->kind || !packs8(s) || !packs8(d) || !packs8(s2) || !packs8(d2)) {
+    const struct gen_insn *i[3];
+    size_t n = 0;
+    while (n < 3 && (i[n] = similar_move(e, n, s->kind, d->kind)) != NULL) {
+        n++;
+    }
+    if (n < 2) {
         return false;
     }
-    enum op op;
-    if (s->kind == GEN_X) {
-        op = d->kind == GEN_X ? I_move2_xx : I_move2_xy;
-    } else if (d->kind == GEN_X) {
-        op = I_move2_yx;
-    } else {
-        return false;
+    emit_op(e, ops[n - 2][s->kind == GEN_Y ? 2 : d->kind == GEN_Y], 0, 0, 0);
+    for (unsigned k = 0; k < n; k++) {
+        e->words[e->insn] |= pack8(arg(e, i[k], 0), arg(e, i[k], 1), k);
     }
-    emit_op(e, op, 0, 0, 0);
-    e->words[e->insn] |= pack8(s, d, s2, d2);
-    *used = 2;
+    *used = n;
     return true;
 }
 
@@ -149,7 +157,7 @@ bool emit_move(struct emitter *e, const struct gen_insn *i, size_t *used)
     switch ((int) i->op) {
     case OP_move: {
         const struct gen_operand *s = arg(e, i, 0), *d = arg(e, i, 1);
-        if ((!is_x0(d) || !fuse_last_move(e, s, used)) && !fuse_two_moves(e, s, d, used)) {
+        if ((!is_x0(d) || !fuse_last_move(e, s, used)) && !fuse_moves(e, s, d, used)) {
             move_one(e, s, d);
         }
         return true;
@@ -459,7 +467,7 @@ static uint64_t frame_bytes(const struct gen_operand *n)
 static void emit_allocate(struct emitter *e, const struct gen_insn *i, uint64_t need, const struct gen_operand *live)
 {
     uint64_t frame = frame_bytes(arg(e, i, 0));
-    if (need < 1 << (INSN_C_BITS - 3)) {
+    if (need <= UINT16_MAX / sizeof(term)) {
         emit_op(e, I_allocate, (uint64_t) live->value, frame, need * sizeof(term));
     } else {
         emit_op(e, I_allocate_big, (uint64_t) live->value, frame, 0);
@@ -550,7 +558,7 @@ static bool emit_frame(struct emitter *e, const struct gen_insn *i, size_t *used
         return true;
     case OP_test_heap: {
         uint64_t need = (uint64_t) arg(e, i, 0)->value, live = (uint64_t) arg(e, i, 1)->value;
-        if (need < 1 << (INSN_B_BITS - 3)) {
+        if (need <= UINT16_MAX / sizeof(term)) {
             emit_op(e, I_test_heap, live, need * sizeof(term), 0);
         } else {
             emit_op(e, I_test_heap_big, live, 0, 0);

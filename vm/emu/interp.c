@@ -28,8 +28,6 @@ enum { GC_STRESS = 0 };
 /* Jumps backwards in one slice before code that never calls anything is taken for a loop. */
 enum { JUMPS_BACK_MAX = 1000000 };
 
-static uint64_t handlers[OP_COUNT];
-
 #define X(offset) (*(term *) ((char *) s + (offset)))
 #define Y(offset) (*(term *) ((char *) stop + (offset)))
 #define F(offset) (*(double *) ((char *) s->f + (offset)))
@@ -41,13 +39,31 @@ static uint64_t handlers[OP_COUNT];
 #define L         (insn_l(w))
 
 #define CASE(name) name##_:
-#define NEXT_AT(address)                                                                 \
-    do {                                                                                 \
-        pc = (address);                                                                  \
-        w = *pc;                                                                         \
-        goto *(void *) (base + (w & ((1u << INSN_HANDLER_BITS) - 1)));                   \
+#define NEXT_AT(address)                       \
+    do {                                       \
+        pc = (address);                        \
+        w = *pc;                               \
+        goto *labels[(uint16_t) w];            \
     } while (0)
 #define NEXT(n) NEXT_AT(pc + (n))
+#define NEXT_CALL(entry)                       \
+    do {                                       \
+        pc = (entry);                          \
+        if (UNLIKELY(--reds <= 0)) {           \
+            goto out_of_reductions_at_entry;   \
+        }                                      \
+        NEXT_AT(pc);                           \
+    } while (0)
+#define NEXT_RETURN()                          \
+    do {                                       \
+        pc = (const uint64_t *) stop[0];       \
+        stop[0] = TERM_IMMED2_NIL;             \
+        if (UNLIKELY(--reds <= 0)) {           \
+            live = 1;                          \
+            goto out_of_reductions;            \
+        }                                      \
+        NEXT_AT(pc);                           \
+    } while (0)
 #define SAVE()  (p->heap.top = top, p->heap.stop = stop)
 #define LOAD()  (top = p->heap.top, stop = p->heap.stop)
 
@@ -99,26 +115,16 @@ static enum run_result dirty_result(unsigned flags)
     return (flags & BIF_DIRTY_CPU) ? RUN_TO_DIRTY_CPU : RUN_TO_DIRTY_IO;
 }
 
-/* Runs p until it has to leave the processor. s NULL: fills in `handlers`. */
+/* Runs p until it has to leave the processor. */
 static enum run_result loop(struct sched *s, struct proc *p)
 {
-    const char *const base = (const char *) loop;
-    if (s == NULL) {
-        const void *const labels[OP_COUNT] = {
+    static const void *const labels[OP_COUNT] = {
 #define I(name)               [I_##name] = &&name##_,
 #define TEST(name, predicate) [I_##name##_x] = &&name##_x_, [I_##name##_y] = &&name##_y_,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
-        };
-        for (size_t i = 0; i < OP_COUNT; i++) {
-            size_t offset = (size_t) ((const char *) labels[i] - base);
-            VM_REQUIRE(offset < 1u << INSN_HANDLER_BITS);
-            handlers[i] = offset;
-        }
-        return RUN_EXITED;
-    }
-
+    };
     struct emu m = { .s = s, .p = p };
     const uint64_t *pc = p->pc;
     uintptr_t *top = p->heap.top, *stop = p->heap.stop;
@@ -161,23 +167,41 @@ static enum run_result loop(struct sched *s, struct proc *p)
         stop[insn_byte(w, 3)] = s->x[insn_byte(w, 2)].word;
         NEXT(1);
     }
-    CASE (move_x_x0_ret) { X(0) = X(A); goto do_return; }
-    CASE (move_c_ret) { X(0) = (term) { pc[1] }; goto do_return; }
-    CASE (move_i_ret) { X(0) = (term) { (uint64_t) L }; goto do_return; }
+    CASE (move3_xx) {
+        s->x[insn_byte(w, 1)] = s->x[insn_byte(w, 0)];
+        s->x[insn_byte(w, 3)] = s->x[insn_byte(w, 2)];
+        s->x[insn_byte(w, 5)] = s->x[insn_byte(w, 4)];
+        NEXT(1);
+    }
+    CASE (move3_yx) {
+        s->x[insn_byte(w, 1)].word = stop[insn_byte(w, 0)];
+        s->x[insn_byte(w, 3)].word = stop[insn_byte(w, 2)];
+        s->x[insn_byte(w, 5)].word = stop[insn_byte(w, 4)];
+        NEXT(1);
+    }
+    CASE (move3_xy) {
+        stop[insn_byte(w, 1)] = s->x[insn_byte(w, 0)].word;
+        stop[insn_byte(w, 3)] = s->x[insn_byte(w, 2)].word;
+        stop[insn_byte(w, 5)] = s->x[insn_byte(w, 4)].word;
+        NEXT(1);
+    }
+    CASE (move_x_x0_ret) { X(0) = X(A); NEXT_RETURN(); }
+    CASE (move_c_ret) { X(0) = (term) { pc[1] }; NEXT_RETURN(); }
+    CASE (move_i_ret) { X(0) = (term) { (uint64_t) L }; NEXT_RETURN(); }
     CASE (move_y_x0_dealloc_ret) {
         X(0) = Y(B);
         stop = (uintptr_t *) ((char *) stop + A);
-        goto do_return;
+        NEXT_RETURN();
     }
     CASE (move_x_x0_dealloc_ret) {
         X(0) = X(B);
         stop = (uintptr_t *) ((char *) stop + A);
-        goto do_return;
+        NEXT_RETURN();
     }
     CASE (move_c_dealloc_ret) {
         X(0) = (term) { pc[1] };
         stop = (uintptr_t *) ((char *) stop + A);
-        goto do_return;
+        NEXT_RETURN();
     }
     CASE (swap) {
         term t = R(A);
@@ -297,7 +321,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (get_element2_x) {
         const term *t = (const term *) term_words(s->x[insn_byte(w, 0)]);
         s->x[insn_byte(w, 2)] = t[insn_byte(w, 1)];
-        s->x[w >> 56] = t[insn_byte(w, 3)];
+        s->x[insn_byte(w, 4)] = t[insn_byte(w, 3)];
         NEXT(1);
     }
     CASE (set_element) {
@@ -380,11 +404,6 @@ static enum run_result loop(struct sched *s, struct proc *p)
         top += n + 1;
         NEXT(1 + (n + 3) / 4);
     }
-    CASE (update_record) {
-        SAVE();
-        resume = op_update_record(&m, pc);
-        goto body_done;
-    }
 
     /* ---- comparisons ---- */
     CASE (eq_exact_xi) {
@@ -454,7 +473,13 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (lt_ss) {
         a = SRC(pc[1]);
         b = SRC(pc[2]);
-        if (LIKELY(both_small(a, b)) ? (intptr_t) a.word < (intptr_t) b.word : term_compare(a, b) < 0) {
+        if (LIKELY(both_small(a, b))) {
+            if ((intptr_t) a.word < (intptr_t) b.word) {
+                NEXT(3);
+            }
+            NEXT(L);
+        }
+        if (term_compare(a, b) < 0) {
             NEXT(3);
         }
         NEXT(L);
@@ -462,7 +487,13 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (ge_ss) {
         a = SRC(pc[1]);
         b = SRC(pc[2]);
-        if (LIKELY(both_small(a, b)) ? (intptr_t) a.word >= (intptr_t) b.word : term_compare(a, b) >= 0) {
+        if (LIKELY(both_small(a, b))) {
+            if ((intptr_t) a.word >= (intptr_t) b.word) {
+                NEXT(3);
+            }
+            NEXT(L);
+        }
+        if (term_compare(a, b) >= 0) {
             NEXT(3);
         }
         NEXT(L);
@@ -470,7 +501,13 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (lt_xx) {
         a = X(A);
         b = X(B);
-        if (LIKELY(both_small(a, b)) ? (intptr_t) a.word < (intptr_t) b.word : term_compare(a, b) < 0) {
+        if (LIKELY(both_small(a, b))) {
+            if ((intptr_t) a.word < (intptr_t) b.word) {
+                NEXT(2);
+            }
+            NEXT_AT(label_in(pc, pc[1]));
+        }
+        if (term_compare(a, b) < 0) {
             NEXT(2);
         }
         NEXT_AT(label_in(pc, pc[1]));
@@ -478,7 +515,13 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (ge_xx) {
         a = X(A);
         b = X(B);
-        if (LIKELY(both_small(a, b)) ? (intptr_t) a.word >= (intptr_t) b.word : term_compare(a, b) >= 0) {
+        if (LIKELY(both_small(a, b))) {
+            if ((intptr_t) a.word >= (intptr_t) b.word) {
+                NEXT(2);
+            }
+            NEXT_AT(label_in(pc, pc[1]));
+        }
+        if (term_compare(a, b) >= 0) {
             NEXT(2);
         }
         NEXT_AT(label_in(pc, pc[1]));
@@ -486,7 +529,13 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (lt_xi) {
         a = X(A);
         b = (term) { pc[1] };
-        if (LIKELY(term_is_small(a)) ? (intptr_t) a.word < (intptr_t) b.word : term_compare(a, b) < 0) {
+        if (LIKELY(term_is_small(a))) {
+            if ((intptr_t) a.word < (intptr_t) b.word) {
+                NEXT(2);
+            }
+            NEXT(L);
+        }
+        if (term_compare(a, b) < 0) {
             NEXT(2);
         }
         NEXT(L);
@@ -494,7 +543,13 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (ge_xi) {
         a = X(A);
         b = (term) { pc[1] };
-        if (LIKELY(term_is_small(a)) ? (intptr_t) a.word >= (intptr_t) b.word : term_compare(a, b) >= 0) {
+        if (LIKELY(term_is_small(a))) {
+            if ((intptr_t) a.word >= (intptr_t) b.word) {
+                NEXT(2);
+            }
+            NEXT(L);
+        }
+        if (term_compare(a, b) >= 0) {
             NEXT(2);
         }
         NEXT(L);
@@ -502,7 +557,13 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (lt_ix) {
         b = X(A);
         a = (term) { pc[1] };
-        if (LIKELY(term_is_small(b)) ? (intptr_t) a.word < (intptr_t) b.word : term_compare(a, b) < 0) {
+        if (LIKELY(term_is_small(b))) {
+            if ((intptr_t) a.word < (intptr_t) b.word) {
+                NEXT(2);
+            }
+            NEXT(L);
+        }
+        if (term_compare(a, b) < 0) {
             NEXT(2);
         }
         NEXT(L);
@@ -510,7 +571,13 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (ge_ix) {
         b = X(A);
         a = (term) { pc[1] };
-        if (LIKELY(term_is_small(b)) ? (intptr_t) a.word >= (intptr_t) b.word : term_compare(a, b) >= 0) {
+        if (LIKELY(term_is_small(b))) {
+            if ((intptr_t) a.word >= (intptr_t) b.word) {
+                NEXT(2);
+            }
+            NEXT(L);
+        }
+        if (term_compare(a, b) >= 0) {
             NEXT(2);
         }
         NEXT(L);
@@ -663,45 +730,31 @@ static enum run_result loop(struct sched *s, struct proc *p)
     }
     CASE (dealloc_return) {
         stop = (uintptr_t *) ((char *) stop + A);
-        goto do_return;
+        NEXT_RETURN();
     }
     CASE (return) {
-    do_return:
-        pc = (const uint64_t *) stop[0];
-        stop[0] = TERM_IMMED2_NIL;
-        if (UNLIKELY(--reds <= 0)) {
-            live = 1;
-            goto out_of_reductions;
-        }
-        NEXT_AT(pc);
+        NEXT_RETURN();
     }
 
     /* ---- calls ---- */
     CASE (move_call_xx) {
         X(0) = X(A);
         stop[0] = (uintptr_t) (pc + 1);
-        goto do_call;
+        NEXT_CALL(pc + L);
     }
     CASE (move_call_yx) {
         X(0) = Y(A);
         stop[0] = (uintptr_t) (pc + 1);
-        goto do_call;
+        NEXT_CALL(pc + L);
     }
     CASE (call) {
         stop[0] = (uintptr_t) (pc + 1);
+        NEXT_CALL(pc + L);
     }
-    CASE (call_only) {
-    do_call:
-        pc += L;
-        if (UNLIKELY(--reds <= 0)) {
-            live = pc[CODE_WORD_ARITY - CODE_HEADER_WORDS];
-            goto out_of_reductions;
-        }
-        NEXT_AT(pc);
-    }
+    CASE (call_only) { NEXT_CALL(pc + L); }
     CASE (call_last) {
         stop = (uintptr_t *) ((char *) stop + A);
-        goto do_call;
+        NEXT_CALL(pc + L);
     }
     CASE (call_ext) {
         stop[0] = (uintptr_t) (pc + 2);
@@ -921,32 +974,25 @@ static enum run_result loop(struct sched *s, struct proc *p)
     }
 
     /* ---- arithmetic ---- */
-    CASE (add_xi) {
-        uint64_t sum;
-        a = X(A);
-        if (LIKELY(term_is_small(a) && !__builtin_add_overflow((int64_t) a.word, (int64_t) C, (int64_t *) &sum))) {
-            X(B) = (term) { sum };
-            NEXT(1);
-        }
-        b = small_bits(C);
-        code = ARITH_ADD;
-        to = &X(B);
-        length = 1;
-        goto arith_short;
+#define SHORT_CONSTANT(name, source, overflow, number)                                                \
+    CASE (name) {                                                                                     \
+        int64_t result;                                                                               \
+        a = source;                                                                                   \
+        if (LIKELY(term_is_small(a) && !overflow((int64_t) a.word, (int64_t) C, &result))) {          \
+            X(B) = (term) { (uint64_t) result };                                                      \
+            NEXT(1);                                                                                  \
+        }                                                                                             \
+        b = small_bits(C);                                                                            \
+        code = number;                                                                                \
+        to = &X(B);                                                                                   \
+        length = 1;                                                                                   \
+        goto arith_short;                                                                             \
     }
-    CASE (sub_xi) {
-        uint64_t difference;
-        a = X(A);
-        if (LIKELY(term_is_small(a) && !__builtin_sub_overflow((int64_t) a.word, (int64_t) C, (int64_t *) &difference))) {
-            X(B) = (term) { difference };
-            NEXT(1);
-        }
-        b = small_bits(C);
-        code = ARITH_SUB;
-        to = &X(B);
-        length = 1;
-        goto arith_short;
-    }
+    SHORT_CONSTANT(add_xi, X(A), __builtin_add_overflow, ARITH_ADD)
+    SHORT_CONSTANT(add_yi, Y(A), __builtin_add_overflow, ARITH_ADD)
+    SHORT_CONSTANT(sub_xi, X(A), __builtin_sub_overflow, ARITH_SUB)
+    SHORT_CONSTANT(sub_yi, Y(A), __builtin_sub_overflow, ARITH_SUB)
+#undef SHORT_CONSTANT
     CASE (band_xi) {
         a = X(A);
         if (LIKELY(term_is_small(a))) {
@@ -987,48 +1033,28 @@ static enum run_result loop(struct sched *s, struct proc *p)
         length = 3;
         goto arith_short_fail;
     }
-    CASE (add_xx) {
-        uint64_t sum;
-        a = X(A);
-        b = X(B);
-        if (LIKELY(both_small(a, b)
-                && !__builtin_add_overflow((int64_t) a.word, (int64_t) bits_of_small(b), (int64_t *) &sum))) {
-            X(C) = (term) { sum };
-            NEXT(1);
-        }
-        code = ARITH_ADD;
-        to = &X(C);
-        length = 1;
-        goto arith_named;
+#define SHORT_BINARY(name, source_a, source_b, fast, number)                                          \
+    CASE (name) {                                                                                     \
+        term result;                                                                                  \
+        a = source_a;                                                                                 \
+        b = source_b;                                                                                 \
+        if (LIKELY(both_small(a, b) && fast(a, b, &result))) {                                        \
+            X(C) = result;                                                                            \
+            NEXT(1);                                                                                  \
+        }                                                                                             \
+        code = number;                                                                                \
+        to = &X(C);                                                                                   \
+        length = 1;                                                                                   \
+        goto arith_named;                                                                             \
     }
-    CASE (sub_xx) {
-        uint64_t difference;
-        a = X(A);
-        b = X(B);
-        if (LIKELY(both_small(a, b)
-                && !__builtin_sub_overflow((int64_t) a.word, (int64_t) bits_of_small(b), (int64_t *) &difference))) {
-            X(C) = (term) { difference };
-            NEXT(1);
-        }
-        code = ARITH_SUB;
-        to = &X(C);
-        length = 1;
-        goto arith_named;
-    }
-    CASE (mul_xx) {
-        int64_t product;
-        a = X(A);
-        b = X(B);
-        if (LIKELY(both_small(a, b)
-                && !__builtin_mul_overflow((int64_t) bits_of_small(a), (int64_t) b.word >> TERM_SMALL_SHIFT, &product))) {
-            X(C) = small_bits((uint64_t) product);
-            NEXT(1);
-        }
-        code = ARITH_MUL;
-        to = &X(C);
-        length = 1;
-        goto arith_named;
-    }
+    SHORT_BINARY(add_xx, X(A), X(B), fast_add, ARITH_ADD)
+    SHORT_BINARY(add_xy, X(A), Y(B), fast_add, ARITH_ADD)
+    SHORT_BINARY(add_yx, Y(A), X(B), fast_add, ARITH_ADD)
+    SHORT_BINARY(sub_xx, X(A), X(B), fast_sub, ARITH_SUB)
+    SHORT_BINARY(sub_xy, X(A), Y(B), fast_sub, ARITH_SUB)
+    SHORT_BINARY(sub_yx, Y(A), X(B), fast_sub, ARITH_SUB)
+    SHORT_BINARY(mul_xx, X(A), X(B), fast_mul, ARITH_MUL)
+#undef SHORT_BINARY
 #define ARITH(name, fast, number)                                                                       \
     CASE (name) {                                                                                 \
         term r;                                                                                   \
@@ -1259,11 +1285,6 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (has_map_fields) {
         SAVE();
         NEXT_AT(op_has_map_fields(&m, pc));
-    }
-    CASE (put_map) {
-        SAVE();
-        resume = op_put_map(&m, pc);
-        goto body_done;
     }
     CASE (make_fun) {
         size_t n = B;
@@ -1544,13 +1565,19 @@ static enum run_result loop(struct sched *s, struct proc *p)
         }
         NEXT(L);
     }
-#define BODY(name)                          \
-    CASE (name) {                           \
-        SAVE();                             \
-        resume = op_##name(&m, pc);         \
-        goto body_done;                     \
+#define BODY(name)                                              \
+    CASE (name) {                                               \
+        SAVE();                                                 \
+        resume = op_##name(&m, pc);                             \
+        if (LIKELY(resume != NULL && !p->heap.force_gc)) {      \
+            LOAD();                                             \
+            NEXT_AT(resume);                                    \
+        }                                                       \
+        goto body_done;                                         \
     }
     BODY(bs_start_match)
+    BODY(update_record)
+    BODY(put_map)
     BODY(bs_get_integer)
     BODY(bs_get_float)
     BODY(bs_get_binary)
@@ -1631,6 +1658,10 @@ collect_soon: /* fragments have outgrown the block: end the slice early, at the 
         reds = 0;
     }
     NEXT(length);
+
+out_of_reductions_at_entry:
+    live = pc[CODE_WORD_ARITY - CODE_HEADER_WORDS];
+    goto out_of_reductions;
 
 out_of_reductions: /* at a safe point: pc to go on at, x[0..live) */
     SAVE();
@@ -1811,18 +1842,13 @@ exited:
     return RUN_EXITED;
 }
 
-uint64_t interp_handler(enum op op)
-{
-    return handlers[op];
-}
-
 static void init_stub(struct export *e)
 {
-    e->stub[0] = handlers[I_export_stub];
+    e->stub[0] = I_export_stub;
     atomic_store_explicit(&e->code, e->stub, memory_order_release);
 }
 
-static uint64_t start_code[2], hibernated_code[1];
+static const uint64_t start_code[2] = { I_apply_start, I_end_of_process }, hibernated_code[1] = { I_hibernated };
 
 const uint64_t *interp_start_code(void)
 {
@@ -1835,13 +1861,6 @@ const uint64_t *interp_hibernated_code(void)
 
 void interp_init(void)
 {
-    if (handlers[I_return] != 0) {
-        return;
-    }
-    (void) loop(NULL, NULL);
-    start_code[0] = handlers[I_apply_start];
-    start_code[1] = handlers[I_end_of_process];
-    hibernated_code[0] = handlers[I_hibernated];
     export_init_stub = init_stub;
 }
 

@@ -28,19 +28,14 @@ enum op {
 };
 
 enum {
-    INSN_HANDLER_BITS = 20,
-    INSN_A_SHIFT = 20,
-    INSN_A_BITS = 14,
-    INSN_B_SHIFT = 34,
-    INSN_B_BITS = 15,
-    INSN_C_SHIFT = 49,
-    INSN_C_BITS = 15,
+    INSN_A_SHIFT = 16,
+    INSN_B_SHIFT = 32,
+    INSN_C_SHIFT = 48,
+    INSN_FIELD_BITS = 16,
     REG_IS_Y = 4,
 };
 
-/* The handler bits of an instruction. */
-uint64_t interp_handler(enum op op);
-/* Makes the handlers known and gives exports their stubs. Once, before the first export_get(). */
+/* Gives exports their stubs. Once, before the first export_get(). */
 void interp_init(void);
 
 /* Turns a function into a native one and back: image->functions[index]. Any thread. */
@@ -98,11 +93,11 @@ typedef const uint64_t *(*op_body)(struct emu *m, const uint64_t *pc);
 
 static inline uint64_t insn_a(uint64_t w)
 {
-    return (w >> INSN_A_SHIFT) & ((1u << INSN_A_BITS) - 1);
+    return (w >> INSN_A_SHIFT) & UINT16_MAX;
 }
 static inline uint64_t insn_b(uint64_t w)
 {
-    return (w >> INSN_B_SHIFT) & ((1u << INSN_B_BITS) - 1);
+    return (w >> INSN_B_SHIFT) & UINT16_MAX;
 }
 static inline uint64_t insn_c(uint64_t w)
 {
@@ -112,10 +107,10 @@ static inline int64_t insn_l(uint64_t w)
 {
     return (int64_t) w >> INSN_B_SHIFT;
 }
-/* Eight-bit fields above the handler, five of them. */
+/* Eight-bit fields behind the number, six of them: where registers below 256 will do. */
 static inline uint64_t insn_byte(uint64_t w, unsigned i)
 {
-    return (w >> (INSN_HANDLER_BITS + 4 + 8 * i)) & 0xFF;
+    return (w >> (INSN_A_SHIFT + 8 * i)) & 0xFF;
 }
 static inline const uint64_t *insn_fail(const uint64_t *pc)
 {
