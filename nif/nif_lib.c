@@ -82,18 +82,6 @@ static void close_lib(struct nif_lib *lib)
     vm_free(lib);
 }
 
-static void close_deferred(struct nif_deferred *d)
-{
-    close_lib(container_of(d, struct nif_lib, closing));
-}
-
-void nif_lib_unref(struct nif_lib *lib)
-{
-    if (atomic_fetch_sub_explicit(&lib->refs, 1, memory_order_acq_rel) == 1) {
-        nif_deferred_push(&lib->closing, close_deferred);
-    }
-}
-
 struct unload_call {
     struct nif_callback_env env;
     struct nif_lib *lib;
@@ -105,25 +93,31 @@ static void call_unload(void *arg)
     c->lib->entry->unload(&c->env.env, c->lib->priv_data);
 }
 
-static void unload(struct nif_deferred *d)
+/* As late as can be: objects and calls that outlived the module may still need what unload frees. */
+static void end_lib(struct nif_deferred *d)
 {
-    struct nif_lib *lib = container_of(d, struct nif_lib, unloading);
+    struct nif_lib *lib = container_of(d, struct nif_lib, ending);
     if (lib->loaded && lib->entry->unload != NULL) {
         struct unload_call c = { .lib = lib };
         nif_callback_env_begin(&c.env, lib);
         bool returned = nif_run_callback(lib, NIF_CB_UNLOAD, &c.env.env, call_unload, &c);
         nif_callback_env_end(&c.env, !returned);
-        if (!returned) {
-            lib->tainted = true;
-        }
+        lib->tainted |= !returned;
     }
-    nif_types_release(lib);
-    nif_lib_unref(lib);
+    close_lib(lib);
+}
+
+void nif_lib_unref(struct nif_lib *lib)
+{
+    if (atomic_fetch_sub_explicit(&lib->refs, 1, memory_order_acq_rel) == 1) {
+        nif_deferred_push(&lib->ending, end_lib);
+    }
 }
 
 void nif_lib_release(struct nif_lib *lib)
 {
-    nif_deferred_push(&lib->unloading, unload);
+    nif_types_release(lib);
+    nif_lib_unref(lib);
 }
 
 /* ---- opening ---- */

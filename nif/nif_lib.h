@@ -2,8 +2,8 @@
  *
  * One struct nif_lib per (module instance, load_nif). References: the module instance (code
  * image), every call that may outlive it (dirty, rescheduled, in a worker), every live resource
- * object whose type has callbacks here. `unload` runs when the module instance goes; the file is closed
- * when the last reference goes, and never after a crash or when it started threads.
+ * object of a type it owns. When the last goes, `unload` runs and the file is closed; it is never
+ * closed after a crash or when it started threads.
  */
 #ifndef NIF_LIB_H
 #define NIF_LIB_H
@@ -35,7 +35,7 @@ struct nif_lib {
     _Atomic bool tainted;      /* a call was abandoned in it, or it has threads: never closed */
     bool loaded;          /* load or upgrade succeeded */
     ErlNifOnHaltCallback *on_halt;
-    struct nif_deferred unloading, closing;
+    struct nif_deferred ending;
     void *isolation;      /* isolation's record: policy, counters, executor */
 };
 
@@ -57,7 +57,7 @@ struct nif_lib *nif_lib_open(term module, const char *path, nif_func_checker che
  * *error is set, resource types are as before, and the caller drops its reference. */
 bool nif_lib_start(struct nif_lib *lib, struct nif_lib *previous, struct heap *heap, void *caller, term pid,
     term load_info, struct nif_error *error) MUST_CHECK;
-/* The module instance is gone: unload callback (deferred to a scheduler thread), then its reference. */
+/* The module instance is gone: its resource types lose their names, and its reference goes. */
 void nif_lib_release(struct nif_lib *lib);
 
 static inline void nif_lib_ref(struct nif_lib *lib)
