@@ -147,7 +147,7 @@ void crash_report(const struct native_call *call, const struct native_outcome *o
     r.n = 0;
     native_outcome_text(o, text, sizeof(text));
     const char *end = call->entry == NATIVE_FUNCTION ? "its caller ends with" : "ended by";
-    add(&r, "bulkhead: %s%s%s", call->module != NULL ? call->module : "", call->module != NULL ? ":" : "", call->name);
+    add(&r, "bulkhead: %s:%s", lib->module, native_call_name(call));
     if (call->entry == NATIVE_FUNCTION) {
         add(&r, "/%u", call->arity);
     }
@@ -193,7 +193,7 @@ void crash_report_fatal(const char *what, const siginfo_t *si, const ucontext_t 
         if (t != NULL && nif_guard.depth > 0) {
             const struct native_call *call = t->frame[nif_guard.depth - 1].call;
             add(&r, "  This is a fault in Bulkhead's own code, called by %s of %s: please report it.\n",
-                call != NULL && call->name != NULL ? call->name : "?", call != NULL ? call->library->name : "?");
+                call != NULL ? native_call_name(call) : "?", call != NULL ? call->library->name : "?");
         } else if (direct != NULL) {
             add(&r, "  The library %s (module %s) ran in direct mode, which does not contain crashes.\n"
                     "  With --isolation %s=in_process only its caller would have ended.\n",

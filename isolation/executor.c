@@ -13,6 +13,11 @@ const struct executor_ops *executor_default(void)
     return executor_table[0];
 }
 
+const char *native_call_name(const struct native_call *call)
+{
+    return call->name != NULL ? call->name : term_is_atom(call->function) ? atom_cstr(call->function) : "?";
+}
+
 const struct executor_ops *executor_find(const char *name, size_t bytes)
 {
     for (size_t i = 0; i < executor_count; i++) {

@@ -31,11 +31,11 @@ struct native_call {
     enum native_entry entry;
     const void *code;       /* what runs: a C function of up to three word arguments */
     uintptr_t arg[3];       /* as it takes them */
-    const char *name;       /* of the function or callback; lives as long as the call */
+    const char *name;       /* of a callback or thread; NULL: function */
     unsigned arity;
+    term module, function;  /* NATIVE_FUNCTION: atoms */
     struct enif_environment_t *env; /* may be NULL */
     term *args;             /* NATIVE_FUNCTION: arg[2] as terms, `arity` of them */
-    const char *module;     /* of the function; NULL: none */
     term caller;            /* pid, or TERM_NONE */
     const uint64_t *caller_pc; /* where the caller's Erlang code stands; NULL: unknown */
 };
@@ -119,6 +119,8 @@ extern const struct executor_ops exec_direct, exec_in_process;
 extern const struct executor_ops *const executor_table[]; /* the first is the default */
 extern const size_t executor_count;
 const struct executor_ops *executor_default(void);
+/* Name of what is called, for reports. */
+const char *native_call_name(const struct native_call *call);
 const struct executor_ops *executor_find(const char *name, size_t bytes);
 
 /* After call() or finish(): counts, reports and traces what happened. Cheap for NATIVE_RETURNED. */

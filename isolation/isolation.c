@@ -58,7 +58,6 @@ static bool run_callback(struct nif_lib *lib, enum nif_callback what, struct eni
         .arg = { (uintptr_t) arg },
         .name = names[what],
         .env = env,
-        .module = library->module,
     };
     memcpy(&call.code, &fn, sizeof(call.code));
     library->ops->call(&call, &out);

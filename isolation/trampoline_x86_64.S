@@ -3,7 +3,7 @@
  *   VM's stack                          call's stack
  *   | return address |                  | frame pointer | <- found again whatever the callee did
  *   | rbp | rbx | r12 .. r15 |          | 0             |
- *   | fpucw : mxcsr  | <- host_sp       | return address into native_enter
+ *   | 0              | <- host_sp       | return address into native_enter
  *
  * The unwinder crosses by rbp; the personality routine (exception.c) takes every exception that gets
  * as far as this frame.
@@ -38,9 +38,7 @@ native_enter:
         .cfi_offset %r14, -48
         pushq   %r15
         .cfi_offset %r15, -56
-        subq    $8, %rsp
-        stmxcsr (%rsp)
-        fnstcw  4(%rsp)
+        pushq   $0
         movq    %rsp, HOST_SP(%rdi)
         movq    %rcx, %rsp
         pushq   %rdi
@@ -59,15 +57,15 @@ native_enter:
         fnstcw  -4(%rsp)
         movl    -8(%rsp), %ecx
         movzwl  -4(%rsp), %edx
-        xorl    (%rsp), %ecx
-        xorw    4(%rsp), %dx
+        xorl    native_mxcsr(%rip), %ecx
+        xorw    native_fpucw(%rip), %dx
         andl    $MXCSR_CONTROL, %ecx
         orl     %edx, %ecx
         jne     2f
 1:      xorl    %eax, %eax
         jmp     3f
-2:      ldmxcsr (%rsp)
-        fldcw   4(%rsp)
+2:      ldmxcsr native_mxcsr(%rip)
+        fldcw   native_fpucw(%rip)
         jmp     1b
 3:      leaq    48(%rsp), %rbp
         movq    8(%rsp), %r15
@@ -102,8 +100,8 @@ native_abandon:
         .cfi_offset %r15, -56
         cld
         fninit
-        ldmxcsr (%rsp)
-        fldcw   4(%rsp)
+        ldmxcsr native_mxcsr(%rip)
+        fldcw   native_fpucw(%rip)
         movl    $1, %eax
         leaq    48(%rsp), %rbp
         .cfi_def_cfa %rbp, 16
@@ -143,7 +141,14 @@ native_leave_saving:
         .cfi_endproc
         .size   native_leave_saving, .-native_leave_saving
 
+/* What the ABI prescribes at program start, and the VM never changes: no need to save it. */
         .section .rodata
+        .align  8
+native_mxcsr:
+        .long   0x1f80
+native_fpucw:
+        .short  0x37f
+        .align  4
 no_lsda:
         .long   0
 

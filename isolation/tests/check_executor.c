@@ -44,7 +44,7 @@ static enum native_status call_in(struct native_library *lib, void *h, const cha
     void *code = dlsym(h, name);
     ck_assert_msg(code != NULL, "no function %s", name);
     struct native_call call = { .library = lib, .entry = NATIVE_FUNCTION, .code = code, .arg = { a, b, 0 }, .name = name,
-        .arity = 2, .module = lib->module };
+        .arity = 2 };
     native_outcome_clear(&out);
     lib->ops->call(&call, &out);
     native_outcome_account(&call, &out);
@@ -152,7 +152,7 @@ START_TEST(a_failed_assertion_is_a_panic_with_its_text)
     ck_assert_int_eq(out.status, NATIVE_PANICKED);
     ck_assert_ptr_nonnull(strstr(out.crash->text, "crash.c:"));
     ck_assert_ptr_nonnull(strstr(out.crash->text, "a == 12345"));
-    ck_assert_uint_ge(out.crash->trace.n, 2);
+    ck_assert_uint_ge(out.crash->trace.n, 1);
     char text[4000];
     text[unwind_text(&out.crash->trace, text, sizeof(text))] = '\0';
     ck_assert_msg(strstr(text, "do_assert+") != NULL, "%s", text);

@@ -93,7 +93,7 @@ static term returned_nonsense(struct proc *p, struct enif_environment_t *env, st
 static void trace_native(const struct native_call *call, const struct native_outcome *o, enum trace_phase phase)
 {
     char text[300];
-    int n = snprintf(text, sizeof(text), "%s:%s/%u (%s)", call->module, call->name, call->arity, call->library->ops->name);
+    int n = snprintf(text, sizeof(text), "%s:%s/%u (%s)", call->library->module, native_call_name(call), call->arity, call->library->ops->name);
     if (o != NULL && n > 0 && (size_t) n < sizeof(text) - 40) {
         text[n++] = ' ';
         native_outcome_text(o, text + n, sizeof(text) - (size_t) n);
@@ -113,8 +113,9 @@ static term run(struct proc *p, struct nif_lib *nif, nif_fn fn, term module, ter
     call.arg[0] = (uintptr_t) &env;
     call.arg[1] = arity;
     call.arg[2] = (uintptr_t) args;
-    call.name = atom_cstr(name);
-    call.module = atom_cstr(module);
+    call.name = NULL;
+    call.module = module;
+    call.function = name;
     call.arity = arity;
     call.env = &env;
     call.args = args;
