@@ -156,13 +156,15 @@ static size_t pairs_at_once(term map, size_t *at, size_t max, bool *out_more)
     map_iter_init_at(&it, map, *at);
     *out_more = false;
     for (; map_iter_next(&it, &key, &value); n++) {
-        size_t position = map_iter_position(&it);
-        if (n >= max && position != last) {
-            *at = position;
-            *out_more = true;
-            break;
+        if (n + 1 >= max) { /* may end here: positions matter */
+            size_t position = map_iter_position(&it);
+            if (n >= max && position != last) {
+                *at = position;
+                *out_more = true;
+                break;
+            }
+            last = position;
         }
-        last = position;
     }
     return n;
 }
