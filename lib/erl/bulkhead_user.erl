@@ -18,6 +18,8 @@
 %% Serves; the VM has registered the process as `user` or `standard_error`.
 start(Fd) ->
     process_flag(trap_exit, true),
+    %% application:get_env/2,3 looks here; with OTP the kernel application makes it.
+    Fd =:= 1 andalso ets:new(ac_tab, [set, public, named_table, {read_concurrency, true}]),
     loop(#state{fd = Fd}).
 
 loop(State) ->

@@ -1,6 +1,6 @@
 # Erlang modules shipped with the VM.
 erl_sources = \
-  lib/erl/bulkhead.erl lib/erl/bulkhead_lazy.erl lib/erl/bulkhead_user.erl lib/erl/init.erl lib/erl/isolation.erl \
+  lib/erl/bulkhead.erl lib/erl/bulkhead_lazy.erl lib/erl/bulkhead_user.erl lib/erl/init.erl lib/erl/logger.erl lib/erl/isolation.erl \
   lib/erl/code.erl lib/erl/error_handler.erl
 erl_beams = $(erl_sources:.erl=.beam)
 erlmod_DATA += $(erl_beams)

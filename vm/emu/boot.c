@@ -32,8 +32,13 @@ static term start_server(term name, const char *module, const term *args, size_t
     return !term_is_none(pid) && registry_register(name, pid) ? pid : TERM_NONE;
 }
 
-/* user and standard_error: Erlang's I/O protocol over file descriptors 1 and 2. And OTP's own file
- * server, started by its first customer. */
+/* OTP's own servers, started by their first customer: registered name and module. */
+static const struct { const char *name, *module; } lazy_servers[] = {
+    { "file_server_2", "file_server" },
+    { "timer_server", "timer" },
+};
+
+/* user and standard_error speak Erlang's I/O protocol over file descriptors 1 and 2. */
 static bool start_servers(void)
 {
     struct spawn_options io = spawn_defaults;
@@ -46,10 +51,13 @@ static bool start_servers(void)
     proc_set_default_leader(user);
     term standard_error = start_server(
         atom_from_cstr("standard_error"), "bulkhead_user", (term[]) { term_from_small(STDERR_FILENO) }, 1, &io);
-    term name = atom_from_cstr("file_server_2");
-    term files = start_server(name, "bulkhead_lazy",
-        (term[]) { name, atom_from_cstr("file_server"), TERM_NIL }, 3, &spawn_defaults);
-    return !term_is_none(standard_error) && !term_is_none(files);
+    bool ok = !term_is_none(standard_error);
+    for (size_t i = 0; i < ARRAY_LEN(lazy_servers); i++) {
+        term name = atom_from_cstr(lazy_servers[i].name);
+        term args[] = { name, atom_from_cstr(lazy_servers[i].module), TERM_NIL };
+        ok = ok && !term_is_none(start_server(name, "bulkhead_lazy", args, ARRAY_LEN(args), &spawn_defaults));
+    }
+    return ok;
 }
 
 bool boot_vm(const struct boot_options *o, char error[256])
