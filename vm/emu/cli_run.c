@@ -287,7 +287,7 @@ int cli_run(int argc, char **argv)
         enum module_load loaded = module_ensure_loaded(module, error);
         if (loaded == MODULE_NOT_FOUND || loaded == MODULE_BAD) {
             module = TERM_NONE;
-            cli_error("cannot load %s: %s", o.module, error);
+            cli_error("cannot load %s: %s", o.module, loaded == MODULE_BAD ? error : "no such module in the code path");
         }
     }
     if (term_is_none(module)) {
