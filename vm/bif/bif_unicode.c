@@ -169,20 +169,22 @@ static bool add_integer(struct walk *w, term i)
 static enum sequence finish_carry(struct walk *w, const uint8_t *bytes, size_t n, size_t *used)
 {
     uint8_t joined[4];
-    uint32_t c;
+    uint32_t c = 0;
     unsigned length, need = sequence_length(w->carry[0]);
     size_t take = need - w->n_carry < n ? need - w->n_carry : n;
     memcpy(joined, w->carry, w->n_carry);
     memcpy(joined + w->n_carry, bytes, take);
-    enum sequence s = decode_utf8(joined, w->n_carry + take, &c, &length);
+    *used = take;
+    if (w->n_carry + take < need) { /* looked at when it is complete */
+        memcpy(w->carry + w->n_carry, bytes, take);
+        w->n_carry += (unsigned) take;
+        return SEQUENCE_SHORT;
+    }
+    enum sequence s = decode_utf8(joined, need, &c, &length);
     if (s == SEQUENCE_OK) {
         put_char(&w->out, c);
         w->n_carry = 0;
-    } else if (s == SEQUENCE_SHORT) {
-        memcpy(w->carry, joined, sizeof(joined));
-        w->n_carry += (unsigned) take;
     }
-    *used = take;
     return s;
 }
 
@@ -303,7 +305,13 @@ static term finish(struct proc *p, struct walk *w, bool ok)
     if (!ok) {
         return heap_tuple3(&p->heap, ATOM(error), done, w->failed);
     }
-    return w->n_carry > 0 ? heap_tuple3(&p->heap, ATOM(incomplete), done, carry_binary(w)) : done;
+    if (w->n_carry == 0) {
+        return done;
+    }
+    uint32_t c;
+    unsigned length;
+    bool bad = decode_utf8(w->carry, w->n_carry, &c, &length) == SEQUENCE_BAD;
+    return heap_tuple3(&p->heap, bad ? ATOM(error) : ATOM(incomplete), done, carry_binary(w));
 }
 
 static term convert(struct proc *p, term *args, bool as_list)
@@ -335,15 +343,19 @@ static term convert(struct proc *p, term *args, bool as_list)
 
 term bif_unicode_characters_to_binary_2(struct proc *p, term *args)
 {
-    if (term_is_binary(args[0]) && !term_same(args[1], ATOM(latin1))
-        && (term_same(args[1], ATOM(unicode)) || term_same(args[1], ATOM(utf8)))) {
-        struct bits_view v = bits_view(args[0]);
+    term only = args[0];
+    if (term_is_cons(only) && term_is_nil(term_tail(only)) && term_is_binary(term_head(only))) {
+        only = term_head(only); /* as OTP: what is wrong with it is not told as a list */
+    }
+    if (term_is_binary(only) && (term_same(args[1], ATOM(unicode)) || term_same(args[1], ATOM(utf8)))) {
+        struct bits_view v = bits_view(only);
         if (v.offset % 8 == 0 && is_utf8(v.bytes + v.offset / 8, v.size / 8)) {
             proc_bump(p, v.size / 8 / CHARS_PER_REDUCTION);
-            return args[0];
+            return only;
         }
     }
-    return convert(p, args, false);
+    term data[2] = { only, args[1] };
+    return convert(p, data, false);
 }
 
 term bif_unicode_characters_to_list_2(struct proc *p, term *args)
