@@ -151,7 +151,9 @@ static term read_at(struct proc *p, int fd, term size, off_t offset)
         /* No more than the file has: a read of "everything" asks for huge sizes. */
         off_t at = offset >= 0 ? offset : lseek(fd, 0, SEEK_CUR);
         off_t left = at >= 0 && st.st_size > at ? st.st_size - at : 0;
-        room = (off_t) room > left ? (size_t) left + 1 : room;
+        /* Files in /proc say they are empty and are not. */
+        size_t hint = left > 0 ? (size_t) left + 1 : 65536;
+        room = room > hint ? hint : room;
     }
     uint8_t *buffer = vm_try_alloc(room + 1);
     if (buffer == NULL) {
