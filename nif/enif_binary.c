@@ -176,12 +176,14 @@ int enif_term_to_binary(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifBinary *bin)
 {
     term t = nif_term_in(env, word, "enif_term_to_binary");
     (void) env;
-    if (!nif_binary_alloc(etf_encoded_size(t, 0), bin)) {
-        return 0;
+    size_t n = 0;
+    uint8_t *bytes = etf_encode_alloc(t, 0, &n);
+    bool good = bytes != NULL && nif_binary_alloc(n, bin);
+    if (good) {
+        memcpy(bin->data, bytes, n);
     }
-    uint8_t *end = etf_encode_to(bin->data, t, 0);
-    size_t used = (size_t) (end - bin->data);
-    return used == bin->size ? 1 : enif_realloc_binary(bin, used);
+    vm_free(bytes);
+    return good;
 }
 
 size_t enif_binary_to_term(

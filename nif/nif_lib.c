@@ -199,6 +199,8 @@ static bool take_function(struct opening *o, size_t i, const ErlNifFunc *given)
     f->lib = lib;
     f->module = lib->module;
     f->name = atom_lookup_latin1((const uint8_t *) given->name, strlen(given->name));
+    f->module_text = module;
+    f->name_text = term_is_none(f->name) ? "" : atom_cstr(f->name);
     f->arity = given->arity;
     f->fn = given->fptr;
     f->flags = lib->entry->minor >= SINCE_FUNC_FLAGS ? given->flags : 0;

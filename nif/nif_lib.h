@@ -20,6 +20,7 @@ struct nif_func {
     term module, name;
     uint32_t arity;
     uint32_t flags; /* 0, ERL_NIF_DIRTY_JOB_CPU_BOUND, ERL_NIF_DIRTY_JOB_IO_BOUND */
+    const char *module_text, *name_text; /* of the atoms, which live for ever */
 };
 
 struct nif_lib {
