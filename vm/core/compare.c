@@ -133,6 +133,27 @@ static bool eq_children(struct worklist *w, term a, term b, unsigned mode)
     return true;
 }
 
+/* What a glance tells: tuples whose elements are the same words are equal, and different where
+ * immediates stand that differ. Anything else is for the engine. */
+enum glance { GLANCE_EQUAL, GLANCE_DIFFERENT, GLANCE_UNSURE };
+static enum glance eq_glance(term a, term b, unsigned mode)
+{
+    if (!term_is_boxed(a) || !term_is_boxed(b)) {
+        return GLANCE_UNSURE;
+    }
+    const uintptr_t *pa = term_words(a), *pb = term_words(b);
+    if (pa[0] != pb[0] || header_tag(pa[0]) != TAG_TUPLE) {
+        return GLANCE_UNSURE;
+    }
+    for (size_t i = 1; i <= header_arity(pa[0]); i++) {
+        if (pa[i] != pb[i]) {
+            bool sure = mode == EQ_EXACT && term_is_immed((term) { pa[i] });
+            return sure ? GLANCE_DIFFERENT : GLANCE_UNSURE;
+        }
+    }
+    return GLANCE_EQUAL;
+}
+
 /* Pushes what is left to compare; false: they differ. pre: not the same word */
 static bool eq_pair(struct worklist *w, term a, term b, unsigned mode)
 {
@@ -147,11 +168,19 @@ static bool eq_pair(struct worklist *w, term a, term b, unsigned mode)
             if (term_is_immed(ha) && (mode == EQ_EXACT || term_is_immed(hb))) {
                 return false;
             }
-            if (!term_same(a, b)) {
-                eq_push_terms(w, a, b, mode);
+            enum glance heads = eq_glance(ha, hb, mode);
+            if (heads == GLANCE_DIFFERENT) {
+                return false;
             }
-            a = ha;
-            b = hb;
+            if (heads == GLANCE_UNSURE) {
+                if (!term_same(a, b)) {
+                    eq_push_terms(w, a, b, mode);
+                }
+                a = ha;
+                b = hb;
+            } else if (term_same(a, b)) {
+                return true;
+            }
         } else if (term_same(a, b)) {
             return true;
         }

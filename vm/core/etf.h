@@ -30,7 +30,7 @@ enum etf_encode_flags {
 term etf_encode(struct heap *h, term t, unsigned flags);
 /* Without compression. 0: larger than the format allows. */
 size_t etf_encoded_size(term t, unsigned flags);
-/* To a buffer of at least etf_encoded_size bytes; returns the end. */
-uint8_t *etf_encode_to(uint8_t *to, term t, unsigned flags);
+/* In a buffer of its own, without compression; vm_free it. NULL: as etf_encode's TERM_NONE. */
+uint8_t *etf_encode_alloc(term t, unsigned flags, size_t *out_n) MUST_CHECK;
 
 #endif

@@ -478,24 +478,51 @@ static bool finish_map(struct decoder *d, uintptr_t *place, term *pairs, size_t 
     return map_size(map) == n; /* no key twice */
 }
 
+/* Terms to places in a row, up to one that waits for others first. */
+static bool fill(struct decoder *d, uintptr_t *f)
+{
+    uintptr_t *place = (uintptr_t *) f[0];
+    size_t n = f[1], stride = f[2], depth = d->w.n;
+    while (n-- > 0) {
+        uintptr_t *here = place;
+        place += stride;
+        d->owed--;
+        /* Small integers and [] make up most of what there is. */
+        if (bytes_left(&d->in) >= 2 && *d->in.at == ETF_SMALL_INTEGER) {
+            *here = term_from_small(d->in.at[1]).word;
+            d->in.at += 2;
+            continue;
+        }
+        f = d->w.words + depth - FRAME_WORDS;
+        f[0] = (uintptr_t) place;
+        f[1] = n;
+        if (n == 0) { /* so that long lists of lists by their tails take no stack */
+            d->w.n -= FRAME_WORDS;
+        }
+        size_t before = d->w.n;
+        term t = read_term(d, here);
+        *here = t.word;
+        if (term_is_none(t) || d->in.bad) {
+            return false;
+        }
+        if (n == 0 || d->w.n != before) {
+            return true;
+        }
+    }
+    d->w.n -= FRAME_WORDS;
+    return true;
+}
+
 static bool step(struct decoder *d)
 {
     uintptr_t *f = d->w.words + d->w.n - FRAME_WORDS;
-    uintptr_t *place = (uintptr_t *) f[0];
-    if (f[3] == FRAME_MAP) {
-        term *pairs = (term *) f[1];
-        size_t n = f[2];
-        d->w.n -= FRAME_WORDS;
-        return finish_map(d, place, pairs, n);
+    if (f[3] == FRAME_FILL) {
+        return fill(d, f);
     }
-    f[0] = (uintptr_t) (place + f[2]);
-    if (--f[1] == 0) {
-        d->w.n -= FRAME_WORDS;
-    }
-    d->owed--;
-    term t = read_term(d, place);
-    *place = t.word;
-    return !term_is_none(t) && !d->in.bad;
+    term *pairs = (term *) f[1];
+    size_t n = f[2];
+    d->w.n -= FRAME_WORDS;
+    return finish_map(d, (uintptr_t *) f[0], pairs, n);
 }
 
 static term decode(struct decoder *d)

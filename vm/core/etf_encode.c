@@ -1,4 +1,6 @@
-/* The same walk twice: first with `to` NULL, which only counts, then into a buffer of that size. */
+/* One walk into a buffer that grows. When only the size is wanted the buffer is a small one that is
+ * emptied whenever it is full.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <zlib.h>
@@ -14,41 +16,87 @@
 #include "vm/core/worklist.h"
 
 struct encoder {
-    uint8_t *to; /* NULL: count only */
-    size_t n;    /* bytes so far */
+    uint8_t *at, *end; /* where the next byte goes; end of the buffer */
+    uint8_t *start;
+    size_t counted;    /* bytes before start: already dropped */
+    enum { ENCODE_GROW, ENCODE_COUNT } mode;
     unsigned flags;
-    bool too_big; /* something has a size that the format cannot hold */
+    bool failed; /* no memory, or something has a size that the format cannot hold */
     struct worklist w;
 };
 
-/* On the worklist: terms, and these with one word of data below them. */
+/* On the worklist: terms, and these with data below them. */
 enum {
     MARK_TAIL = TERM_IMMED2_CATCH,                            /* what is left of a list */
-    MARK_FUN_END = TERM_IMMED2_CATCH | 1 << TERM_ATOM_SHIFT,  /* where a fun's size goes */
+    MARK_FUN_END = TERM_IMMED2_CATCH | 1 << TERM_ATOM_SHIFT,  /* where a fun starts */
+    MARK_ARRAY = TERM_IMMED2_CATCH | 2 << TERM_ATOM_SHIFT,    /* n, place: terms in a row */
 };
 
-enum { MAX_STRING = UINT16_MAX };
+enum { MAX_STRING = UINT16_MAX, MAX_FIXED = 2048 /* bytes any one put_ takes at most, bulk apart */,
+    FIRST_BUFFER = 4096 };
 
-static void put_bytes(struct encoder *e, const void *bytes, size_t n)
+static size_t bytes_so_far(const struct encoder *e)
 {
-    if (e->to != NULL) {
-        memcpy(e->to + e->n, bytes, n);
-    }
-    e->n += n;
+    return e->counted + (size_t) (e->at - e->start);
 }
 
-static void put_u8(struct encoder *e, unsigned v)
+static __attribute__((noinline)) void grow(struct encoder *e, size_t n)
 {
-    if (e->to != NULL) {
-        e->to[e->n] = (uint8_t) v;
+    if (e->mode == ENCODE_COUNT) {
+        e->counted += (size_t) (e->at - e->start);
+        e->at = e->start;
+        return;
     }
-    e->n++;
+    size_t used = (size_t) (e->at - e->start), capacity = 2 * (size_t) (e->end - e->start);
+    capacity = capacity < used + n ? 2 * (used + n) : capacity;
+    uint8_t *grown = vm_try_alloc(capacity);
+    if (grown == NULL) { /* go on, into the same place, to no effect */
+        e->failed = true;
+        e->mode = ENCODE_COUNT;
+        e->at = e->start;
+        return;
+    }
+    memcpy(grown, e->start, used);
+    vm_free(e->start);
+    e->start = grown;
+    e->at = grown + used;
+    e->end = grown + capacity;
 }
 
-static void put_u16(struct encoder *e, unsigned v)
+/* Makes room for n bytes, n <= MAX_FIXED, at e->at. */
+static inline void room(struct encoder *e, size_t n)
 {
-    put_u8(e, v >> 8);
-    put_u8(e, v);
+    if (__builtin_expect((size_t) (e->end - e->at) < n, 0)) {
+        grow(e, n);
+    }
+}
+
+/* Room for any number of bytes, to be written at the returned place; NULL: only counted. */
+static uint8_t *bulk(struct encoder *e, size_t n)
+{
+    if ((size_t) (e->end - e->at) < n) {
+        grow(e, n);
+    }
+    if (e->mode == ENCODE_COUNT) {
+        e->counted += n;
+        return NULL;
+    }
+    uint8_t *to = e->at;
+    e->at += n;
+    return to;
+}
+
+static inline void put_u8(struct encoder *e, unsigned v)
+{
+    room(e, 1);
+    *e->at++ = (uint8_t) v;
+}
+
+static inline void put_u16(struct encoder *e, unsigned v)
+{
+    room(e, 2);
+    *e->at++ = (uint8_t) (v >> 8);
+    *e->at++ = (uint8_t) v;
 }
 
 static void store_u32(uint8_t *to, uint32_t v)
@@ -59,19 +107,26 @@ static void store_u32(uint8_t *to, uint32_t v)
     to[3] = (uint8_t) v;
 }
 
-static void put_u32(struct encoder *e, size_t v)
+static inline void put_u32(struct encoder *e, size_t v)
 {
-    e->too_big |= v > UINT32_MAX;
-    if (e->to != NULL) {
-        store_u32(e->to + e->n, (uint32_t) v);
-    }
-    e->n += 4;
+    e->failed |= v > UINT32_MAX;
+    room(e, 4);
+    store_u32(e->at, (uint32_t) v);
+    e->at += 4;
 }
 
 static void put_u64(struct encoder *e, uint64_t v)
 {
     put_u32(e, (uint32_t) (v >> 32));
     put_u32(e, (uint32_t) v);
+}
+
+/* n <= MAX_FIXED */
+static void put_bytes(struct encoder *e, const void *bytes, size_t n)
+{
+    room(e, n);
+    memcpy(e->at, bytes, n);
+    e->at += n;
 }
 
 /* Latin-1 where that can be, else UTF-8; minor version 2: always UTF-8. */
@@ -115,10 +170,10 @@ static void put_big(struct encoder *e, term t)
         put_u32(e, n);
     }
     put_u8(e, integer_is_negative(t));
-    if (e->to != NULL) {
-        integer_to_bytes_le(t, e->to + e->n, n);
+    uint8_t *to = bulk(e, n);
+    if (to != NULL) {
+        integer_to_bytes_le(t, to, n);
     }
-    e->n += n;
 }
 
 static void put_small(struct encoder *e, term t)
@@ -160,13 +215,13 @@ static void put_bits(struct encoder *e, term t)
     if (v.size % 8 != 0) {
         put_u8(e, v.size % 8);
     }
-    if (e->to != NULL && n > 0) {
+    uint8_t *to = bulk(e, n);
+    if (to != NULL && n > 0) {
         if (v.size % 8 != 0) {
-            e->to[e->n + n - 1] = 0;
+            to[n - 1] = 0;
         }
-        bits_copy(e->to + e->n, 0, v.bytes, v.offset, v.size);
+        bits_copy(to, 0, v.bytes, v.offset, v.size);
     }
-    e->n += n;
 }
 
 static void put_pid(struct encoder *e, term t)
@@ -208,14 +263,6 @@ static void put_ref(struct encoder *e, term t)
     }
 }
 
-static void push_terms(struct encoder *e, const term *terms, size_t n)
-{
-    uintptr_t *f = worklist_push_n(&e->w, n);
-    for (size_t i = 0; i < n; i++) {
-        f[i] = terms[n - 1 - i].word;
-    }
-}
-
 static void push_marked(struct encoder *e, uintptr_t data, uintptr_t mark)
 {
     uintptr_t *f = worklist_push_n(&e->w, 2);
@@ -223,11 +270,21 @@ static void push_marked(struct encoder *e, uintptr_t data, uintptr_t mark)
     f[1] = mark;
 }
 
+static void push_array(struct encoder *e, const term *terms, size_t n)
+{
+    if (n != 0) {
+        uintptr_t *f = worklist_push_n(&e->w, 3);
+        f[0] = (uintptr_t) terms;
+        f[1] = n;
+        f[2] = MARK_ARRAY;
+    }
+}
+
 static void put_fun(struct encoder *e, term t)
 {
     const struct fun_entry *f = term_fun_entry(t);
     put_u8(e, ETF_NEW_FUN);
-    push_marked(e, e->n, MARK_FUN_END);
+    push_marked(e, bytes_so_far(e), MARK_FUN_END);
     put_u32(e, 0);
     put_u8(e, f->arity);
     put_bytes(e, f->uniq, sizeof(f->uniq));
@@ -237,7 +294,7 @@ static void put_fun(struct encoder *e, term t)
     put_small(e, term_from_small(f->index));
     put_small(e, term_from_small(f->old_uniq));
     put_pid(e, (term) { term_words(t)[2] });
-    push_terms(e, term_fun_free_vars(t), term_fun_n_free(t));
+    push_array(e, term_fun_free_vars(t), term_fun_n_free(t));
 }
 
 static void put_export(struct encoder *e, term t)
@@ -259,7 +316,7 @@ static void put_tuple(struct encoder *e, term t)
         put_u8(e, ETF_LARGE_TUPLE);
         put_u32(e, n);
     }
-    push_terms(e, (const term *) &term_words(t)[1], n);
+    push_array(e, (const term *) &term_words(t)[1], n);
 }
 
 static void put_map(struct encoder *e, term t)
@@ -274,7 +331,7 @@ static void put_map(struct encoder *e, term t)
     for (size_t i = 0; i < n; i++) {
         VM_REQUIRE(map_iter_prev(&it, &f[2 * i + 1], &f[2 * i]));
     }
-    if (n > MAP_FLAT_MAX && (e->flags & ETF_DETERMINISTIC) != 0 && e->to != NULL) {
+    if (n > MAP_FLAT_MAX && (e->flags & ETF_DETERMINISTIC) != 0 && e->mode == ENCODE_GROW) {
         term *kv = vm_alloc(2 * n * sizeof(*kv));
         for (size_t i = 0; i < 2 * n; i++) {
             kv[i] = f[2 * n - 1 - i];
@@ -287,53 +344,117 @@ static void put_map(struct encoder *e, term t)
     }
 }
 
+static void put_boxed(struct encoder *e, term t)
+{
+    switch (term_tag(t)) {
+    case TAG_TUPLE:
+        put_tuple(e, t);
+        break;
+    case TAG_BIG_POS:
+    case TAG_BIG_NEG:
+        put_big(e, t);
+        break;
+    case TAG_FLOAT:
+        put_float(e, t);
+        break;
+    case TAG_HEAP_BITS:
+    case TAG_REFC_BITS:
+    case TAG_SUB_BITS:
+        put_bits(e, t);
+        break;
+    case TAG_FLATMAP:
+    case TAG_HASHMAP:
+        put_map(e, t);
+        break;
+    case TAG_FUN:
+        put_fun(e, t);
+        break;
+    case TAG_EXPORT:
+        put_export(e, t);
+        break;
+    case TAG_REF:
+    case TAG_RESOURCE:
+    case TAG_EXT_REF:
+        put_ref(e, t);
+        break;
+    case TAG_EXT_PID:
+        put_pid(e, t);
+        break;
+    case TAG_EXT_PORT:
+        put_port(e, t);
+        break;
+    case TAG_MATCH_CTX:
+    case TAG_HAMT_NODE:
+    case TAG_COUNT:
+        VM_REQUIRE(!"no value");
+    }
+}
+
 /* A leaf, or the head of a container whose inner terms are pushed. Lists: see put_list. */
-static void put_term(struct encoder *e, term t)
+static inline void put_term(struct encoder *e, term t)
 {
     if (term_is_small(t)) {
         put_small(e, t);
     } else if (term_is_atom(t)) {
         put_atom(e, t);
+    } else if (term_is_boxed(t)) {
+        put_boxed(e, t);
     } else if (term_is_nil(t)) {
         put_u8(e, ETF_NIL);
-    } else if (term_is_pid(t)) {
+    } else if (term_is_local_pid(t)) {
         put_pid(e, t);
-    } else if (term_is_port(t)) {
-        put_port(e, t);
-    } else if (term_is_ref(t)) {
-        put_ref(e, t);
-    } else if (term_is_big(t)) {
-        put_big(e, t);
-    } else if (term_is_float(t)) {
-        put_float(e, t);
-    } else if (term_is_bits(t)) {
-        put_bits(e, t);
-    } else if (term_is_tuple(t)) {
-        put_tuple(e, t);
-    } else if (term_is_map(t)) {
-        put_map(e, t);
-    } else if (term_has_tag(t, TAG_FUN)) {
-        put_fun(e, t);
     } else {
-        VM_REQUIRE(term_has_tag(t, TAG_EXPORT));
-        put_export(e, t);
+        put_port(e, t);
     }
 }
 
-/* Elements up to one that is a container: that one and the rest go to the worklist. */
+/* Terms in a row up to one with something inside: the rest waits until that is done. */
+static void put_array(struct encoder *e, const term *terms, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t before = e->w.n;
+        if (term_is_cons(terms[i])) {
+            push_array(e, terms + i + 1, n - i - 1);
+            worklist_push(&e->w, terms[i].word);
+            return;
+        }
+        if (term_is_boxed(terms[i])) {
+            /* The rest goes below what the term may push; taken back if it pushed nothing. */
+            push_array(e, terms + i + 1, n - i - 1);
+            size_t mine = e->w.n;
+            put_boxed(e, terms[i]);
+            if (e->w.n != mine) {
+                return;
+            }
+            e->w.n = before;
+            continue;
+        }
+        put_term(e, terms[i]);
+    }
+}
+
+/* The same for the elements of a list. */
 static void put_elements(struct encoder *e, term t)
 {
     while (term_is_cons(t)) {
         term head = term_head(t);
         t = term_tail(t);
-        size_t before = e->w.n;
-        if (term_is_cons(head) || term_is_boxed(head)) {
+        if (term_is_cons(head)) {
             push_marked(e, t.word, MARK_TAIL);
             worklist_push(&e->w, head.word);
             return;
         }
+        if (term_is_boxed(head)) {
+            size_t before = e->w.n;
+            push_marked(e, t.word, MARK_TAIL);
+            put_boxed(e, head);
+            if (e->w.n != before + 2) {
+                return;
+            }
+            e->w.n = before;
+            continue;
+        }
         put_term(e, head);
-        VM_ASSERT(e->w.n == before);
     }
     worklist_push(&e->w, t.word);
 }
@@ -369,11 +490,14 @@ static void encode(struct encoder *e, term t)
         uintptr_t word = worklist_pop(&e->w);
         if (word == MARK_TAIL) {
             put_elements(e, (term) { worklist_pop(&e->w) });
+        } else if (word == MARK_ARRAY) {
+            size_t n = worklist_pop(&e->w);
+            put_array(e, (const term *) worklist_pop(&e->w), n);
         } else if (word == MARK_FUN_END) {
-            size_t start = worklist_pop(&e->w);
-            e->too_big |= e->n - start > UINT32_MAX;
-            if (e->to != NULL) {
-                store_u32(e->to + start, (uint32_t) (e->n - start));
+            size_t start = worklist_pop(&e->w), n = bytes_so_far(e) - start;
+            e->failed |= n > UINT32_MAX;
+            if (e->mode == ENCODE_GROW) {
+                store_u32(e->start + start, (uint32_t) n);
             }
         } else if (term_is_cons((term) { word })) {
             put_list(e, (term) { word });
@@ -386,16 +510,26 @@ static void encode(struct encoder *e, term t)
 
 size_t etf_encoded_size(term t, unsigned flags)
 {
-    struct encoder e = { .flags = flags };
+    uint8_t buffer[MAX_FIXED];
+    struct encoder e = { .start = buffer, .at = buffer, .end = buffer + sizeof(buffer), .mode = ENCODE_COUNT, .flags = flags };
     encode(&e, t);
-    return e.too_big ? 0 : e.n;
+    return e.failed ? 0 : bytes_so_far(&e);
 }
 
-uint8_t *etf_encode_to(uint8_t *to, term t, unsigned flags)
+uint8_t *etf_encode_alloc(term t, unsigned flags, size_t *out_n)
 {
-    struct encoder e = { .to = to, .flags = flags };
+    uint8_t *buffer = vm_try_alloc(FIRST_BUFFER);
+    struct encoder e = { .start = buffer, .at = buffer, .end = buffer + FIRST_BUFFER, .flags = flags };
+    if (buffer == NULL) {
+        return NULL;
+    }
     encode(&e, t);
-    return to + e.n;
+    if (e.failed) {
+        vm_free(e.start);
+        return NULL;
+    }
+    *out_n = bytes_so_far(&e);
+    return e.start;
 }
 
 static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
@@ -449,26 +583,13 @@ static term compress_encoded(struct heap *h, const uint8_t *plain, size_t size, 
 
 term etf_encode(struct heap *h, term t, unsigned flags)
 {
-    size_t size = etf_encoded_size(t, flags);
+    size_t n;
     int level = (int) (flags & ETF_COMPRESSED_LEVEL_MASK);
-    if (size == 0) {
+    uint8_t *plain = etf_encode_alloc(t, flags, &n);
+    if (plain == NULL) {
         return TERM_NONE;
     }
-    if (level != 0) {
-        uint8_t *plain = vm_try_alloc(size);
-        if (plain == NULL) {
-            return TERM_NONE;
-        }
-        etf_encode_to(plain, t, flags);
-        term packed = compress_encoded(h, plain, size, level);
-        vm_free(plain);
-        return packed;
-    }
-    uint8_t *to;
-    term bin = bits_new_binary(h, size, &to);
-    if (!term_is_none(bin)) {
-        uint8_t *end = etf_encode_to(to, t, flags);
-        VM_REQUIRE(end == to + size);
-    }
+    term bin = level != 0 ? compress_encoded(h, plain, n, level) : bits_from_bytes(h, plain, n);
+    vm_free(plain);
     return bin;
 }
