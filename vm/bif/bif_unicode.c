@@ -26,12 +26,7 @@ static enum sequence decode_utf8(const uint8_t *bytes, size_t n, uint32_t *out, 
         return SEQUENCE_BAD;
     }
     if (*length > n) {
-        for (size_t i = 1; i < n; i++) {
-            if ((bytes[i] & 0xC0) != 0x80) {
-                return SEQUENCE_BAD;
-            }
-        }
-        return SEQUENCE_SHORT;
+        return SEQUENCE_SHORT; /* what is there is looked at when the rest is, as in OTP */
     }
     struct match_ctx m = { .bytes = bytes, .end = *length * 8u };
     return bits_get_utf8(&m, out) ? SEQUENCE_OK : SEQUENCE_BAD;
@@ -175,7 +170,7 @@ static enum sequence finish_carry(struct walk *w, const uint8_t *bytes, size_t n
     memcpy(joined, w->carry, w->n_carry);
     memcpy(joined + w->n_carry, bytes, take);
     *used = take;
-    if (w->n_carry + take < need) { /* looked at when it is complete */
+    if (w->n_carry + take < need) {
         memcpy(w->carry + w->n_carry, bytes, take);
         w->n_carry += (unsigned) take;
         return SEQUENCE_SHORT;
@@ -308,9 +303,10 @@ static term finish(struct proc *p, struct walk *w, bool ok)
     if (w->n_carry == 0) {
         return done;
     }
-    uint32_t c;
-    unsigned length;
-    bool bad = decode_utf8(w->carry, w->n_carry, &c, &length) == SEQUENCE_BAD;
+    bool bad = false;
+    for (unsigned i = 1; i < w->n_carry; i++) {
+        bad = bad || (w->carry[i] & 0xC0) != 0x80;
+    }
     return heap_tuple3(&p->heap, bad ? ATOM(error) : ATOM(incomplete), done, carry_binary(w));
 }
 
