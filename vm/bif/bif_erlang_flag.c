@@ -121,7 +121,7 @@ term bif_erlang_process_flag_2(struct proc *p, term *args)
         return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
     }
     if (!ok) {
-        return proc_badarg(p);
+        return term_same(flag, ATOM(save_calls)) ? proc_raise_cause(p, ATOM(badarg), ATOM(none)) : proc_badarg(p);
     }
     return term_same(flag, ATOM(priority)) ? proc_yield(p, old) : old;
 }
@@ -171,7 +171,19 @@ term bif_erlang_process_flag_3(struct proc *p, term *args)
 struct gc_ask {
     struct ask ask;
     bool full;
+    struct message *async_id; /* owned; NULL: the asker waits */
 };
+
+/* {garbage_collect, Id, Result} */
+static void send_async_result(const struct gc_ask *a, bool result)
+{
+    struct heap h;
+    heap_init_frags(&h);
+    term m = heap_tuple3(&h, ATOM(garbage_collect), a->async_id->value, term_from_bool(result));
+    (void) signal_send(NULL, a->ask.from, m);
+    heap_destroy(&h);
+    message_free(a->async_id);
+}
 
 static void gc_request(struct proc *target, void *arg)
 {
@@ -179,38 +191,47 @@ static void gc_request(struct proc *target, void *arg)
     if (target != NULL) {
         proc_request_gc(target, a->full);
     }
-    if (a->ask.id != 0) {
+    if (a->async_id != NULL) {
+        send_async_result(a, target != NULL);
+    } else {
         signal_reply(&a->ask, term_from_bool(target != NULL));
     }
     vm_free(a);
 }
 
+static term collect_async(struct proc *p, term pid, bool full, term async_id)
+{
+    struct message *id = message_copy(async_id);
+    if (id == NULL) {
+        return proc_system_limit(p);
+    }
+    struct gc_ask *a = vm_zalloc(sizeof(*a));
+    a->full = full;
+    a->async_id = id;
+    a->ask.from = p->id;
+    signal_request(p, pid, gc_request, a);
+    return ATOM(async);
+}
+
 static term collect(struct proc *p, term pid, bool full, term async_id)
 {
-    term answer = ATOM(true);
+    term answer;
     if (!term_is_local_pid(pid)) {
         return proc_badarg(p);
     }
+    if (!term_is_none(async_id)) {
+        return collect_async(p, pid, full, async_id);
+    }
     if (term_same(pid, p->id)) {
         proc_request_gc(p, full);
-        if (term_is_none(async_id)) {
-            return proc_yield(p, ATOM(true));
-        }
-    } else if (!term_is_none(async_id)) {
+        return proc_yield(p, ATOM(true));
+    }
+    if (!proc_ask_pending(p)) {
         struct gc_ask *a = vm_zalloc(sizeof(*a));
         a->full = full;
-        signal_request(p, pid, gc_request, a);
-        answer = term_from_bool(proc_alive(pid));
-    } else {
-        if (!proc_ask_pending(p)) {
-            struct gc_ask *a = vm_zalloc(sizeof(*a));
-            a->full = full;
-            proc_ask(p, pid, gc_request, &a->ask);
-        }
-        return proc_ask_done(p, &answer) ? answer : proc_wait(p);
+        proc_ask(p, pid, gc_request, &a->ask);
     }
-    (void) signal_send(p, p->id, heap_tuple3(&p->heap, ATOM(garbage_collect), async_id, answer));
-    return ATOM(async);
+    return proc_ask_done(p, &answer) ? answer : proc_wait(p);
 }
 
 term bif_erlang_garbage_collect_0(struct proc *p, term *args)
@@ -231,7 +252,7 @@ term bif_erlang_garbage_collect_2(struct proc *p, term *args)
     for (; term_is_cons(list); list = term_tail(list)) {
         term o = term_head(list);
         if (!term_is_tuple_of(o, 2)) {
-            return proc_badarg(p);
+            return proc_raise_cause(p, ATOM(badarg), ATOM(bad_option));
         }
         term key = term_tuple_get(o, 0), value = term_tuple_get(o, 1);
         if (term_same(key, ATOM(async))) {
@@ -239,10 +260,10 @@ term bif_erlang_garbage_collect_2(struct proc *p, term *args)
         } else if (term_same(key, ATOM(type)) && term_same(value, ATOM(minor))) {
             full = false;
         } else if (!term_same(key, ATOM(type)) || !term_same(value, ATOM(major))) {
-            return proc_badarg(p);
+            return proc_raise_cause(p, ATOM(badarg), ATOM(bad_option));
         }
     }
-    return term_is_nil(list) ? collect(p, args[0], full, async_id) : proc_badarg(p);
+    return term_is_nil(list) ? collect(p, args[0], full, async_id) : proc_raise_cause(p, ATOM(badarg), ATOM(bad_option));
 }
 
 term bif_erts_internal_garbage_collect_1(struct proc *p, term *args)
@@ -278,7 +299,7 @@ term bif_erlang_yield_0(struct proc *p, term *args)
 
 term bif_erlang_bump_reductions_1(struct proc *p, term *args)
 {
-    if (!term_is_small(args[0]) || term_to_small(args[0]) < 1) {
+    if (!term_is_small(args[0]) || term_to_small(args[0]) < 0) {
         return proc_badarg(p);
     }
     proc_bump(p, (size_t) term_to_small(args[0]));

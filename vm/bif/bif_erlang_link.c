@@ -10,8 +10,7 @@
 term bif_erlang_link_1(struct proc *p, term *args)
 {
     if (term_is_local_pid(args[0])) {
-        signal_link(p, args[0]);
-        return ATOM(true);
+        return signal_link(p, args[0]) ? ATOM(true) : proc_raise(p, EXC_ERROR, ATOM(noproc));
     }
     if (term_has_tag(args[0], TAG_EXT_PID)) {
         return proc_raise(p, EXC_ERROR, ATOM(noconnection));
@@ -194,7 +193,10 @@ term bif_erlang_send_3(struct proc *p, term *args)
             return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
         }
     }
-    if (!term_is_nil(list) || !is_destination(args[0]) || !signal_send(p, args[0], args[1])) {
+    if (!term_is_nil(list)) {
+        return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
+    }
+    if (!is_destination(args[0]) || !signal_send(p, args[0], args[1])) {
         return proc_badarg(p);
     }
     return ATOM(ok);

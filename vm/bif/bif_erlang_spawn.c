@@ -155,6 +155,9 @@ term bif_erlang_spawn_monitor_1(struct proc *p, term *args)
 {
     struct spawn_options o = spawn_defaults;
     o.monitor = true;
+    if (term_has_tag(args[0], TAG_FUN) && term_fun_entry(args[0])->arity != 0) {
+        return proc_badarg(p);
+    }
     return spawn_fun(p, args[0], &o);
 }
 

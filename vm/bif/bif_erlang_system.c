@@ -133,7 +133,7 @@ static term info_fullsweep(struct proc *p) { return pair(p, ATOM(fullsweep_after
 static term info_max_heap(struct proc *p)
 {
     struct max_heap_option o = { 0, true, true };
-    return pair(p, ATOM(max_heap_size), option_max_heap_term(&p->heap, &o));
+    return option_max_heap_term(&p->heap, &o);
 }
 
 static term info_garbage_collection(struct proc *p)
@@ -187,7 +187,7 @@ static const struct {
     { ATOM_INDEX_ets_limit, info_ets_limit },
     { ATOM_INDEX_fullsweep_after, info_fullsweep },
     { ATOM_INDEX_garbage_collection, info_garbage_collection },
-    { ATOM_INDEX_kernel_poll, info_false },
+    { ATOM_INDEX_kernel_poll, info_threads },
     { ATOM_INDEX_logical_processors, info_processors },
     { ATOM_INDEX_logical_processors_available, info_processors_online },
     { ATOM_INDEX_logical_processors_online, info_processors_online },

@@ -111,7 +111,7 @@ static term cancel(struct proc *p, term ref, term options)
 {
     struct cancel_options c = take_cancel_options(options, true);
     if (!c.ok) {
-        return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
+        return proc_badarg(p);
     }
     if (!term_is_ref(ref)) {
         return proc_badarg(p);
@@ -143,7 +143,7 @@ term bif_erlang_read_timer_2(struct proc *p, term *args)
 {
     struct cancel_options c = take_cancel_options(args[1], false);
     if (!c.ok) {
-        return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
+        return proc_badarg(p);
     }
     if (!term_is_ref(args[0])) {
         return proc_badarg(p);

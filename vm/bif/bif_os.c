@@ -92,7 +92,7 @@ static char *list_to_text(term list)
 static char *take_name(term list)
 {
     char *name = list_to_text(list);
-    if (name != NULL && (name[0] == '\0' || strchr(name, '=') != NULL)) {
+    if (name != NULL && strchr(name, '=') != NULL) {
         vm_free(name);
         name = NULL;
     }
@@ -119,7 +119,7 @@ term bif_os_putenv_2(struct proc *p, term *args)
     bool ok = name != NULL && value != NULL;
     if (ok) {
         pthread_mutex_lock(&env_mutex);
-        ok = setenv(name, value, 1) == 0;
+        ok = name[0] == '\0' || setenv(name, value, 1) == 0; /* OTP takes a variable without name */
         pthread_mutex_unlock(&env_mutex);
     }
     vm_free(name);

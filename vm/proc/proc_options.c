@@ -50,6 +50,7 @@ static bool take_bool(term map, term key, bool *io)
 
 bool option_max_heap(term value, struct max_heap_option *io)
 {
+    io->kill = io->log = true;
     if (term_is_map(value)) {
         term size = map_get(value, ATOM(size));
         return !term_is_none(size) && option_heap_size(size, &io->words) && take_bool(value, ATOM(kill), &io->kill)

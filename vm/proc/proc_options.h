@@ -7,7 +7,7 @@
 bool option_priority(term value, enum proc_priority *out);
 bool option_heap_size(term value, size_t *out_words); /* small, >= 0 */
 struct max_heap_option { size_t words; bool kill, log; };
-bool option_max_heap(term value, struct max_heap_option *io); /* integer or map; keeps what is absent */
+bool option_max_heap(term value, struct max_heap_option *io); /* integer or map */
 term option_max_heap_term(struct heap *h, const struct max_heap_option *o); /* #{size, kill, error_logger} */
 term priority_atom(enum proc_priority priority);
 

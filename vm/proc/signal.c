@@ -6,6 +6,8 @@
 #include "vm/proc/sched.h"
 #include "vm/proc/timer.h"
 
+enum { FLAT_MAX = 8 };
+
 /* ---- messages ---- */
 
 static bool give_words(struct message *m, size_t n_words)
@@ -35,8 +37,33 @@ struct message *message_new(size_t words)
     return m;
 }
 
+/* Most messages: a tuple of immediates. Its words, or 0 if it is not one. */
+static size_t flat_tuple_words(term value)
+{
+    if (!term_is_tuple(value) || arena_is_literal(term_words(value))) {
+        return 0;
+    }
+    const uintptr_t *w = term_words(value);
+    size_t arity = header_arity(w[0]);
+    for (size_t i = 1; i <= arity; i++) {
+        if (arity > FLAT_MAX || !term_is_immed((term) { w[i] })) {
+            return 0;
+        }
+    }
+    return arity + 1;
+}
+
 struct message *message_copy(term value)
 {
+    size_t flat = term_is_immed(value) ? 0 : flat_tuple_words(value);
+    if (flat > 1) {
+        struct message *m = message_new(flat);
+        if (m != NULL) {
+            memcpy(m->frag.words, term_words(value), flat * sizeof(uintptr_t));
+            m->value = term_from_boxed_ptr(m->frag.words);
+        }
+        return m;
+    }
     size_t words = term_is_immed(value) ? 0 : copy_size(value);
     struct message *m = message_new(words);
     if (m == NULL) {

@@ -93,7 +93,8 @@ void msgq_mark_clear(struct proc *p, term marker_or_ref);
 void msgq_mark_use(struct proc *p, term ref);
 
 /* Links and monitors of p; signal_link.c. */
-void signal_link(struct proc *p, term pid);
+/* false: pid is dead and p does not trap exits (raise noproc). */
+bool signal_link(struct proc *p, term pid) MUST_CHECK;
 void signal_unlink(struct proc *p, term pid);
 /* A monitor reference on p's heap. target: pid, name, {Name,Node}. flags as monitor/3. */
 enum monitor_alias { MONITOR_NO_ALIAS, MONITOR_ALIAS_EXPLICIT, MONITOR_ALIAS_DEMONITOR, MONITOR_ALIAS_REPLY };

@@ -95,15 +95,15 @@ bool signal_handle_exit(struct proc *p, struct signal *s)
 
 /* ---- links ---- */
 
-void signal_link(struct proc *p, term pid)
+bool signal_link(struct proc *p, term pid)
 {
     if (term_same(pid, p->id)) {
-        return;
+        return true;
     }
     struct link_set *set = &proc_links(p)->links;
     struct link_node *n = link_find(set, pid.word);
     if (n != NULL && n->unlinking == 0) {
-        return;
+        return true;
     }
     if (n == NULL) {
         n = link_add(set, pid.word);
@@ -112,8 +112,13 @@ void signal_link(struct proc *p, term pid)
     struct signal *s = signal_new(SIGNAL_LINK, p->id, 0, TERM_NONE, 0);
     if (!inbox_push(pid, &s->base)) {
         message_free(&s->base);
+        if (!p->trap_exit) {
+            link_free_node(link_remove(set, pid.word));
+            return false;
+        }
         tell_self(p, SIGNAL_LINK_EXIT, pid, 0, ATOM(noproc), EXIT_SPARE_WORDS);
     }
+    return true;
 }
 
 void signal_unlink(struct proc *p, term pid)

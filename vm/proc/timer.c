@@ -432,7 +432,7 @@ static struct timer *find_locked(struct wheel *w, uint64_t id)
 
 static int64_t left_ms(const struct timer *t)
 {
-    int64_t left = t->due_ms - now_ms();
+    int64_t left = t->due_ms - (clock_monotonic_ns() + NS_PER_MS - 1) / NS_PER_MS;
     return left < 0 ? 0 : left;
 }
 

@@ -148,8 +148,8 @@ END_TEST
 START_TEST(a_link_breaks_both_ways)
 {
     struct proc *a = make(), *b = make(), *c = make();
-    signal_link(a, b->id);
-    signal_link(c, b->id);
+    ck_assert(signal_link(a, b->id));
+    ck_assert(signal_link(c, b->id));
     fetch(b);
     c->trap_exit = true;
     term b_id = b->id;
@@ -164,8 +164,8 @@ END_TEST
 START_TEST(a_normal_exit_does_not_kill_but_is_told_to_who_traps)
 {
     struct proc *a = make(), *b = make(), *c = make();
-    signal_link(a, b->id);
-    signal_link(c, b->id);
+    ck_assert(signal_link(a, b->id));
+    ck_assert(signal_link(c, b->id));
     fetch(b);
     c->trap_exit = true;
     term b_id = b->id;
@@ -185,12 +185,13 @@ START_TEST(a_link_to_the_dead_is_answered_with_noproc)
     term b_id = b->id;
     end(b, ATOM(normal));
     a->trap_exit = true;
-    signal_link(a, b_id);
+    ck_assert(signal_link(a, b_id));
     fetch(a);
     is_exit_message(take(a), b_id, ATOM(noproc));
     a->trap_exit = false;
-    signal_link(a, b_id);
-    fetch_dies(a, ATOM(noproc));
+    ck_assert(!signal_link(a, b_id));
+    ck_assert_uint_eq(a->links->links.n, 0);
+    end(a, ATOM(normal));
 }
 END_TEST
 
@@ -198,7 +199,7 @@ START_TEST(no_exit_comes_after_unlink)
 {
     struct proc *a = make(), *b = make();
     a->trap_exit = true;
-    signal_link(a, b->id);
+    ck_assert(signal_link(a, b->id));
     fetch(b);
     signal_unlink(a, b->id); /* b has not seen it when it ends */
     end(b, ATOM(badarg));
@@ -213,9 +214,9 @@ START_TEST(linking_again_before_the_answer_makes_a_new_link)
 {
     struct proc *a = make(), *b = make();
     a->trap_exit = true;
-    signal_link(a, b->id);
+    ck_assert(signal_link(a, b->id));
     signal_unlink(a, b->id);
-    signal_link(a, b->id);
+    ck_assert(signal_link(a, b->id));
     fetch(b); /* LINK, UNLINK, LINK */
     fetch(a); /* the answer is stale */
     ck_assert_uint_eq(b->links->links.n, 1);
@@ -231,8 +232,8 @@ END_TEST
 START_TEST(links_made_from_both_sides_are_one)
 {
     struct proc *a = make(), *b = make();
-    signal_link(a, b->id);
-    signal_link(b, a->id);
+    ck_assert(signal_link(a, b->id));
+    ck_assert(signal_link(b, a->id));
     signal_unlink(a, b->id);
     fetch(b);
     fetch(a);
@@ -284,7 +285,7 @@ END_TEST
 START_TEST(reason_kill_from_a_link_is_no_kill)
 {
     struct proc *a = make(), *b = make();
-    signal_link(a, b->id);
+    ck_assert(signal_link(a, b->id));
     fetch(b);
     a->trap_exit = true;
     term b_id = b->id;
@@ -505,7 +506,7 @@ START_TEST(signals_behind_a_deadly_one_are_answered_too)
     struct proc *a = make(), *b = make();
     a->trap_exit = true;
     signal_exit(a, b->id, ATOM(kill));
-    signal_link(a, b->id);
+    ck_assert(signal_link(a, b->id));
     term ref = signal_monitor(a, b->id, MONITOR_NO_ALIAS, TERM_NONE);
     term b_id = b->id;
     fetch_dies(b, ATOM(killed));
@@ -522,7 +523,7 @@ START_TEST(many_links_and_monitors_all_hear_of_the_end)
     for (int i = 0; i < N; i++) {
         others[i] = make();
         others[i]->trap_exit = true;
-        signal_link(others[i], a->id);
+        ck_assert(signal_link(others[i], a->id));
         (void) signal_monitor(others[i], a->id, MONITOR_NO_ALIAS, TERM_NONE);
     }
     fetch(a);
@@ -542,7 +543,7 @@ START_TEST(nothing_is_left_of_processes_that_ended)
     for (int i = 0; i < 2; i++) {
         for (int j = 0; j < 100; j++) {
             struct proc *a = make(), *b = make();
-            signal_link(a, b->id);
+            ck_assert(signal_link(a, b->id));
             (void) signal_monitor(a, b->id, MONITOR_ALIAS_EXPLICIT, heap_tuple2(&a->heap, ATOM(ok), ATOM(ok)));
             (void) signal_monitor(b, a->id, MONITOR_NO_ALIAS, TERM_NONE);
             signal_send(a, b->id, heap_tuple2(&a->heap, ATOM(ok), a->id));
