@@ -9,10 +9,11 @@
 #include "isolation/interpose.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
+#include "nif/nif_lib.h"
 
 enum { REPORTS_PER_SECOND = 8, REPORT_BYTES = 6000 };
 
-size_t (*crash_report_caller)(term pid, const uint64_t *pc, char *out, size_t room);
+size_t (*crash_report_caller)(const void *caller, char *out, size_t room);
 bool crash_report_enabled = true;
 
 struct report {
@@ -148,8 +149,8 @@ void crash_report(const struct native_call *call, const struct native_outcome *o
     native_outcome_text(o, text, sizeof(text));
     const char *end = call->entry == NATIVE_FUNCTION ? "its caller ends with" : "ended by";
     add(&r, "bulkhead: %s:%s", lib->module, native_call_name(call));
-    if (call->entry == NATIVE_FUNCTION) {
-        add(&r, "/%u", call->arity);
+    if (call->func != NULL) {
+        add(&r, "/%u", call->func->arity);
     }
     add(&r, " in %s did not return; %s %s\n", lib->name, end, text);
     if (c != NULL && c->signal != 0) {
@@ -163,8 +164,8 @@ void crash_report(const struct native_call *call, const struct native_outcome *o
     if (c != NULL && c->trace.n > 0) {
         r.n += unwind_text(&c->trace, r.text + r.n, sizeof(r.text) - r.n - 600);
     }
-    if (!term_is_none(call->caller) && crash_report_caller != NULL) {
-        size_t n = crash_report_caller(call->caller, call->caller_pc, text, sizeof(text) - 1);
+    if (call->env != NULL && call->env->caller != NULL && crash_report_caller != NULL) {
+        size_t n = crash_report_caller(call->env->caller, text, sizeof(text) - 1);
         text[n] = '\0';
         add(&r, "  caller  %s\n", text);
     }

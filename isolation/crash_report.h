@@ -20,8 +20,8 @@ void crash_report_line(const char *text);
 void crash_report_fatal(const char *what, const siginfo_t *si, const ucontext_t *uc);
 /* What lies at an address. */
 enum crash_place crash_place_of(uintptr_t address, const struct native_call *call);
-/* How the caller's Erlang code is written: set by the VM. */
-extern size_t (*crash_report_caller)(term pid, const uint64_t *pc, char *out, size_t room);
+/* How a calling process is written: set by the VM. caller: as in the environment. */
+extern size_t (*crash_report_caller)(const void *caller, char *out, size_t room);
 /* false silences reports of crashes, not of the VM's own faults. */
 extern bool crash_report_enabled;
 

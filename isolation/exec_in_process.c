@@ -101,12 +101,16 @@ static void call_in_process(struct native_call *call, struct native_outcome *out
     }
     struct native_frame *f = &t->frame[depth];
     uint32_t timeout_ms = atomic_load_explicit(&lib->timeout_ms, memory_order_relaxed);
+    uint32_t in_vm_outside = nif_guard.in_vm;
     f->call = call;
     f->stack = stack;
-    f->in_vm_outside = nif_guard.in_vm;
-    atomic_store_explicit(&f->timeout_ms, timeout_ms, memory_order_relaxed);
-    atomic_store_explicit(&f->library, lib, memory_order_relaxed);
-    atomic_store_explicit(&f->seq, ++t->seq, memory_order_relaxed);
+    if (__builtin_expect(timeout_ms != 0, 0)) {
+        atomic_store_explicit(&f->timeout_ms, timeout_ms, memory_order_relaxed);
+        atomic_store_explicit(&f->library, lib, memory_order_relaxed);
+        atomic_store_explicit(&f->seq, ++t->seq, memory_order_relaxed);
+    } else {
+        atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
+    }
     library_count_call(lib, t->index);
     nif_guard.in_vm = 0;
     __asm__ volatile("" ::: "memory");
@@ -116,7 +120,7 @@ static void call_in_process(struct native_call *call, struct native_outcome *out
     }
     int abandoned = native_enter(f, call->code, call->arg, stack->high);
     native_set_depth(depth);
-    nif_guard.in_vm = f->in_vm_outside;
+    nif_guard.in_vm = in_vm_outside;
     if (__builtin_expect(abandoned == 0, 1)) {
         stack_give(&t->stacks, stack);
         out->status = NATIVE_RETURNED;
@@ -156,14 +160,13 @@ bool native_try(void (*fn)(void *arg), void *arg)
     struct { struct native_call *call; struct native_stack *stack; } saved = { f->call, f->stack };
     f->call = NULL;
     f->stack = stack;
-    f->in_vm_outside = nif_guard.in_vm;
-    atomic_store_explicit(&f->timeout_ms, 0, memory_order_relaxed);
-    atomic_store_explicit(&f->seq, ++t->seq, memory_order_relaxed);
+    uint32_t in_vm_outside = nif_guard.in_vm;
+    atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
     nif_guard.in_vm = 0;
     native_set_depth(depth + 1);
     int abandoned = native_enter(f, code, args, stack->high);
     native_set_depth(depth);
-    nif_guard.in_vm = f->in_vm_outside;
+    nif_guard.in_vm = in_vm_outside;
     stack_give(&t->stacks, stack);
     f->call = saved.call;
     f->stack = saved.stack;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "nif/nif_lib.h"
+
 const struct executor_ops *const executor_table[] = {
     &exec_in_process,
     &exec_direct,
@@ -15,7 +17,7 @@ const struct executor_ops *executor_default(void)
 
 const char *native_call_name(const struct native_call *call)
 {
-    return call->name != NULL ? call->name : term_is_atom(call->function) ? atom_cstr(call->function) : "?";
+    return call->name != NULL ? call->name : call->func != NULL ? atom_cstr(call->func->name) : "?";
 }
 
 const struct executor_ops *executor_find(const char *name, size_t bytes)

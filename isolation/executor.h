@@ -18,6 +18,7 @@
 #include "vm/core/heap.h"
 
 struct enif_environment_t;
+struct nif_func;
 
 /* What is called in a library. */
 enum native_entry {
@@ -28,16 +29,12 @@ enum native_entry {
 
 struct native_call {
     struct native_library *library;
-    enum native_entry entry;
     const void *code;       /* what runs: a C function of up to three word arguments */
-    uintptr_t arg[3];       /* as it takes them */
-    const char *name;       /* of a callback or thread; NULL: function */
-    unsigned arity;
-    term module, function;  /* NATIVE_FUNCTION: atoms */
-    struct enif_environment_t *env; /* may be NULL */
-    term *args;             /* NATIVE_FUNCTION: arg[2] as terms, `arity` of them */
-    term caller;            /* pid, or TERM_NONE */
-    const uint64_t *caller_pc; /* where the caller's Erlang code stands; NULL: unknown */
+    uintptr_t arg[3];       /* as it takes them; NATIVE_FUNCTION: env, arity, terms */
+    enum native_entry entry;
+    const struct nif_func *func;    /* NATIVE_FUNCTION: its names; else NULL */
+    const char *name;               /* of a callback or thread; else NULL */
+    struct enif_environment_t *env; /* may be NULL. Knows the calling process. */
 };
 
 enum native_status {

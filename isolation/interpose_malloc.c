@@ -21,7 +21,8 @@ static struct arena *current_heap(void)
 {
     struct native_library *lib = direct_library;
     if (__builtin_expect(nif_guard.depth > 0, 0)) {
-        lib = atomic_load_explicit(&native_top(native_self)->library, memory_order_relaxed);
+        const struct native_call *call = native_top(native_self)->call;
+        lib = call != NULL ? call->library : NULL; /* none: native_try() */
     }
     return lib != NULL ? library_arena(lib) : library_heap(0);
 }

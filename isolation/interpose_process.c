@@ -345,10 +345,7 @@ static void *run_thread(void *start)
     struct native_frame *f = &t->frame[0];
     f->call = &call;
     f->stack = &own;
-    f->in_vm_outside = 0;
-    atomic_store_explicit(&f->timeout_ms, 0, memory_order_relaxed);
-    atomic_store_explicit(&f->library, s.library, memory_order_relaxed);
-    atomic_store_explicit(&f->seq, ++t->seq, memory_order_relaxed);
+    atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
     nif_guard.in_vm = 0;
     native_set_depth(1);
     int abandoned = native_enter(f, call.code, call.arg, (char *) __builtin_frame_address(0) - ROOM_FOR_US);
@@ -369,7 +366,7 @@ static void *run_thread(void *start)
 UNWATCHED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*fn)(void *), void *restrict arg)
 {
     struct native_thread *t = in_call();
-    struct native_library *lib = t != NULL ? atomic_load_explicit(&native_top(t)->library, memory_order_relaxed) : direct_library;
+    struct native_library *lib = t != NULL && native_top(t)->call != NULL ? native_top(t)->call->library : direct_library;
     if (lib == NULL) {
         return LIBC(pthread_create)(thread, attr, fn, arg);
     }

@@ -82,13 +82,14 @@ static void forget(struct nif_lib *lib)
 
 struct native_library *isolation_library_slow(struct nif_lib *lib)
 {
-    struct native_library *l = lib->isolation;
-    if (l == NULL && isolation_before_library != NULL) {
+    if (isolation_before_library != NULL) {
         isolation_before_library(lib->module);
     }
-    l = library_get(lib->module, lib->path, lib->dl_handle);
+    struct native_library *l = library_get(lib->module, lib->path, lib->dl_handle);
     l->nif = lib;
-    lib->isolation = l;
+    if (l->n_code != 0) { /* else not open yet: come again */
+        lib->isolation = l;
+    }
     return l;
 }
 

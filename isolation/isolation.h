@@ -19,7 +19,7 @@ struct native_library *isolation_library_slow(struct nif_lib *lib);
 static inline struct native_library *isolation_library(struct nif_lib *lib)
 {
     struct native_library *l = lib->isolation;
-    return __builtin_expect(l != NULL && l->n_code != 0, 1) ? l : isolation_library_slow(lib);
+    return __builtin_expect(l != NULL, 1) ? l : isolation_library_slow(lib);
 }
 
 #endif

@@ -29,10 +29,10 @@ struct native_frame {
     uintptr_t value; /* what the function returned */
     struct native_call *call;
     struct native_stack *stack;
-    _Atomic uint64_t seq;         /* number of the call on this thread; watchdog */
-    _Atomic uint32_t timeout_ms;  /* watchdog */
-    struct native_library *_Atomic library; /* watchdog */
-    uint32_t in_vm_outside;       /* nif_guard.in_vm when it began */
+    /* For the watchdog: number of the call on this thread, 0: it has no timeout, ignore the rest. */
+    _Atomic uint64_t seq;
+    _Atomic uint32_t timeout_ms;
+    struct native_library *_Atomic library;
 };
 _Static_assert(offsetof(struct native_frame, host_sp) == 0, "known to the trampoline");
 _Static_assert(offsetof(struct native_frame, value) == 8, "known to the trampoline");
@@ -44,7 +44,7 @@ enum native_dirt {
 
 struct native_thread {
     struct native_stack *stacks;  /* free ones */
-    uint64_t seq;                 /* calls begun */
+    uint64_t seq;                 /* calls with a timeout begun */
     _Atomic uint64_t overdue_seq; /* watchdog: the call to be abandoned, 0: none */
     _Atomic uint32_t excused;     /* watchdog: waits that somebody else's timeout caused */
     unsigned waits;               /* times an overdue call was found in this system call */

@@ -44,7 +44,7 @@ static enum native_status call_in(struct native_library *lib, void *h, const cha
     void *code = dlsym(h, name);
     ck_assert_msg(code != NULL, "no function %s", name);
     struct native_call call = { .library = lib, .entry = NATIVE_FUNCTION, .code = code, .arg = { a, b, 0 }, .name = name,
-        .arity = 2 };
+        };
     native_outcome_clear(&out);
     lib->ops->call(&call, &out);
     native_outcome_account(&call, &out);

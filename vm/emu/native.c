@@ -90,44 +90,41 @@ static term returned_nonsense(struct proc *p, struct enif_environment_t *env, st
     return did_not_return(p, env, call, out);
 }
 
-static void trace_native(const struct native_call *call, const struct native_outcome *o, enum trace_phase phase)
+/* o NULL: it begins. */
+static void trace_native(const struct native_call *call, const struct native_outcome *o)
 {
     char text[300];
-    int n = snprintf(text, sizeof(text), "%s:%s/%u (%s)", call->library->module, native_call_name(call), call->arity, call->library->ops->name);
+    int n = snprintf(text, sizeof(text), "%s:%s/%u (%s)", call->library->module, native_call_name(call), call->func->arity, call->library->ops->name);
     if (o != NULL && n > 0 && (size_t) n < sizeof(text) - 40) {
         text[n++] = ' ';
         native_outcome_text(o, text + n, sizeof(text) - (size_t) n);
     }
-    trace_emit(&(struct trace_event) { TRACE_NATIVE, phase, call->caller.word, 0, 0, text });
+    trace_emit(&(struct trace_event) { TRACE_NATIVE, o == NULL ? TRACE_BEGIN : TRACE_END, call->env->pid.word, 0, 0, text });
 }
 
-static term run(struct proc *p, struct nif_lib *nif, nif_fn fn, term module, term name, term *args, unsigned arity)
+static term run(struct proc *p, const struct nif_func *f, term *args)
 {
     struct enif_environment_t env;
     struct native_outcome out;
-    struct native_library *lib = isolation_library(nif);
+    struct native_library *lib = isolation_library(f->lib);
     struct native_call call;
     call.library = lib;
-    call.entry = NATIVE_FUNCTION;
-    memcpy(&call.code, &fn, sizeof(call.code));
+    memcpy(&call.code, &f->fn, sizeof(call.code));
     call.arg[0] = (uintptr_t) &env;
-    call.arg[1] = arity;
+    call.arg[1] = f->arity;
     call.arg[2] = (uintptr_t) args;
+    call.entry = NATIVE_FUNCTION;
+    call.func = f;
     call.name = NULL;
-    call.module = module;
-    call.function = name;
-    call.arity = arity;
     call.env = &env;
-    call.args = args;
-    call.caller = p->id;
-    call.caller_pc = (const uint64_t *) *p->heap.stop;
-    nif_env_begin(&env, &p->heap, p, p->id, nif);
-    if (trace_on(TRACE_NATIVE)) {
-        trace_native(&call, NULL, TRACE_BEGIN);
+    nif_env_begin(&env, &p->heap, p, p->id, f->lib);
+    bool traced = trace_on(TRACE_NATIVE);
+    if (traced) {
+        trace_native(&call, NULL);
     }
     atomic_load_explicit(&lib->ops, memory_order_relaxed)->call(&call, &out);
-    if (trace_on(TRACE_NATIVE)) {
-        trace_native(&call, &out, TRACE_END);
+    if (traced) {
+        trace_native(&call, &out);
     }
     if (__builtin_expect(out.status != NATIVE_RETURNED, 0)) {
         return did_not_return(p, &env, &call, &out);
@@ -149,7 +146,7 @@ static term run(struct proc *p, struct nif_lib *nif, nif_fn fn, term module, ter
         drop_pending(p);
         return proc_raise(p, EXC_ERROR, env.reason);
     }
-    term none = call_later(p, nif, env.resched.fn, module, env.resched.name, env.resched.flags, env.resched.args, env.resched.argc);
+    term none = call_later(p, f->lib, env.resched.fn, f->module, env.resched.name, env.resched.flags, env.resched.args, env.resched.argc);
     nif_env_done(&env);
     return none;
 }
@@ -160,7 +157,7 @@ term native_call(struct proc *p, struct nif_func *f, term *args)
         p->control = f->flags == ERL_NIF_DIRTY_JOB_CPU_BOUND ? CONTROL_DIRTY_CPU : CONTROL_DIRTY_IO;
         return TERM_NONE;
     }
-    return run(p, f->lib, f->fn, f->module, f->name, args, f->arity);
+    return run(p, f, args);
 }
 
 static term go_on(struct proc *p, term *args)
@@ -172,7 +169,8 @@ static term go_on(struct proc *p, term *args)
     c->started = true;
     /* The arguments stay in the tuple: nothing collects during the call. */
     term *elements = (term *) &term_words(args[0])[1];
-    return run(p, c->lib, c->fn, c->module, c->name, elements, c->arity);
+    struct nif_func f = { .lib = c->lib, .fn = c->fn, .module = c->module, .name = c->name, .arity = c->arity };
+    return run(p, &f, elements);
 }
 
 term bif_bulkhead_nif_continue_1(struct proc *p, term *args)
@@ -202,11 +200,13 @@ bool native_continued(const struct proc *p, term *module, term *name, unsigned *
 
 /* ---- start ---- */
 
-static size_t print_caller(term pid, const uint64_t *pc, char *out, size_t room)
+static size_t print_caller(const void *caller, char *out, size_t room)
 {
+    const struct proc *p = caller;
+    const uint64_t *pc = (const uint64_t *) *p->heap.stop; /* where the call returns to */
     struct text t = { .max = room };
-    const struct code_image *image = pc != NULL ? code_find_image(pc) : NULL;
-    print_term(&t, pid, PRINT_WRITE);
+    const struct code_image *image = code_find_image(pc);
+    print_term(&t, p->id, PRINT_WRITE);
     const struct code_function *f = image != NULL ? code_find_function(image, pc) : NULL;
     if (f != NULL) {
         term file;
