@@ -263,6 +263,12 @@ term bif_erlang_localtime_to_universaltime_2(struct proc *p, term *args)
     return date_time(p, &tm);
 }
 
+term bif_erlang_localtime_to_universaltime_1(struct proc *p, term *args)
+{
+    term with_dst[2] = { args[0], ATOM(undefined) };
+    return bif_erlang_localtime_to_universaltime_2(p, with_dst);
+}
+
 term bif_erlang_universaltime_to_localtime_1(struct proc *p, term *args)
 {
     struct tm tm;
