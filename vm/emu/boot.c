@@ -10,6 +10,7 @@
 #include "vm/core/fun.h"
 #include "vm/emu/interp.h"
 #include "vm/emu/native.h"
+#include "vm/ets/ets.h"
 #include "vm/proc/sched.h"
 
 void boot_tables(void)
@@ -18,6 +19,7 @@ void boot_tables(void)
     atom_table_init();
     interp_init();
     bif_table_init();
+    ets_init();
     code_path_init();
 }
 

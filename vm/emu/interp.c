@@ -64,8 +64,10 @@ enum { JUMPS_BACK_MAX = 1000000 };
         }                                      \
         NEXT_AT(pc);                           \
     } while (0)
-#define SAVE()  (p->heap.top = top, p->heap.stop = stop)
-#define LOAD()  (top = p->heap.top, stop = p->heap.stop)
+#define SAVE()  (P->heap.top = top, P->heap.stop = stop)
+#define LOAD()  (top = P->heap.top, stop = P->heap.stop)
+/* The process: not in a local, so that what counts gets the registers. */
+#define P       (s->current)
 
 static inline size_t room(const uintptr_t *top, const uintptr_t *stop)
 {
@@ -116,7 +118,7 @@ static enum run_result dirty_result(unsigned flags)
 }
 
 /* Runs p until it has to leave the processor. */
-static enum run_result loop(struct sched *s, struct proc *p)
+static enum run_result loop(struct sched *s)
 {
     static const void *const labels[OP_COUNT] = {
 #define I(name)               [I_##name] = &&name##_,
@@ -125,10 +127,10 @@ static enum run_result loop(struct sched *s, struct proc *p)
 #undef I
 #undef TEST
     };
-    struct emu m = { .s = s, .p = p };
-    const uint64_t *pc = p->pc;
-    uintptr_t *top = p->heap.top, *stop = p->heap.stop;
-    intptr_t reds = p->reductions_left;
+    struct emu m = { .s = s, .p = s->current };
+    const uint64_t *pc = P->pc;
+    uintptr_t *top = P->heap.top, *stop = P->heap.stop;
+    intptr_t reds = P->reductions_left;
     intptr_t reds_put_aside = 0; /* see collect_soon */
     uint64_t w;
     /* Handed to the code behind the handlers. */
@@ -327,8 +329,8 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (set_element) {
         a = R(A);
         ELEMENT(a, pc[1]) = SRC(pc[2]);
-        if (UNLIKELY(term_words(a) >= p->heap.old_start && term_words(a) < p->heap.old_top)) {
-            p->heap.n_minor = p->heap.fullsweep_after; /* an old tuple may now point to a young term */
+        if (UNLIKELY(term_words(a) >= P->heap.old_start && term_words(a) < P->heap.old_top)) {
+            P->heap.n_minor = P->heap.fullsweep_after; /* an old tuple may now point to a young term */
         }
         NEXT(3);
     }
@@ -656,7 +658,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
             NEXT(L);
         }
         SAVE();
-        proc_system_limit(p);
+        proc_system_limit(P);
         goto raise;
     }
 
@@ -664,7 +666,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (test_heap) {
         if (UNLIKELY(room(top, stop) < B) || GC_STRESS) {
             SAVE();
-            if (!interp_gc_roots(s, p, A, B / sizeof(term))) {
+            if (!interp_gc_roots(s, P, A, B / sizeof(term))) {
                 goto killed;
             }
             LOAD();
@@ -674,7 +676,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (test_heap_big) {
         if (UNLIKELY(room(top, stop) / sizeof(term) < pc[1]) || GC_STRESS) {
             SAVE();
-            if (!interp_gc_roots(s, p, A, pc[1])) {
+            if (!interp_gc_roots(s, P, A, pc[1])) {
                 goto killed;
             }
             LOAD();
@@ -685,7 +687,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
         size_t frame = B, need = C;
         if (UNLIKELY(room(top, stop) < frame + need) || GC_STRESS) {
             SAVE();
-            if (!interp_gc_roots(s, p, A, (frame + need) / sizeof(term))) {
+            if (!interp_gc_roots(s, P, A, (frame + need) / sizeof(term))) {
                 goto killed;
             }
             LOAD();
@@ -698,7 +700,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
         size_t frame = B;
         if (UNLIKELY(room(top, stop) / sizeof(term) < frame / sizeof(term) + pc[1]) || GC_STRESS) {
             SAVE();
-            if (!interp_gc_roots(s, p, A, frame / sizeof(term) + pc[1])) {
+            if (!interp_gc_roots(s, P, A, frame / sizeof(term) + pc[1])) {
                 goto killed;
             }
             LOAD();
@@ -861,7 +863,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
         /* A new process: x0 module, x1 function, x2 arguments. Its stack is empty. */
         if (room(top, stop) < sizeof(term)) {
             SAVE();
-            if (!interp_gc_roots(s, p, 3, 1)) {
+            if (!interp_gc_roots(s, P, 3, 1)) {
                 goto killed;
             }
             LOAD();
@@ -874,26 +876,26 @@ static enum run_result loop(struct sched *s, struct proc *p)
     }
     CASE (end_of_process) {
         SAVE();
-        proc_raise(p, EXC_EXIT, ATOM(normal));
-        p->exc.stacktrace = TERM_NIL;
-        p->control = CONTROL_NONE;
-        p->value = X(0);
+        proc_raise(P, EXC_EXIT, ATOM(normal));
+        P->exc.stacktrace = TERM_NIL;
+        P->control = CONTROL_NONE;
+        P->value = X(0);
         goto exited;
     }
     CASE (hibernated) {
         bool must_exit = false;
         SAVE();
-        struct message *message = msgq_peek(p, &must_exit);
+        struct message *message = msgq_peek(P, &must_exit);
         if (must_exit) {
             goto exited;
         }
         LOAD();
         if (message == NULL) {
-            save_registers(s, p, pc, p->trap->arity);
+            save_registers(s, P, pc, P->trap->arity);
             goto wait;
         }
-        live = p->trap->arity;
-        target = p->trap;
+        live = P->trap->arity;
+        target = P->trap;
         goto call_export;
     }
 
@@ -901,19 +903,19 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (call_bif) {
         row = (const struct bif_row *) pc[1];
         SAVE();
-        p->reductions_left = (int32_t) reds - 1;
-        p->pc = pc;
+        P->reductions_left = (int32_t) reds - 1;
+        P->pc = pc;
         if (UNLIKELY(row->flags & (BIF_DIRTY_CPU | BIF_DIRTY_IO)) && s->kind == SCHED_NORMAL) {
-            save_registers(s, p, pc, A);
-            p->reductions += (uint64_t) (PROC_SLICE_REDUCTIONS - reds);
+            save_registers(s, P, pc, A);
+            P->reductions += (uint64_t) (PROC_SLICE_REDUCTIONS - reds);
             return dirty_result(row->flags);
         }
-        a = row->fn(p, s->x);
-        top = p->heap.top;
-        reds = p->reductions_left;
+        a = row->fn(P, s->x);
+        top = P->heap.top;
+        reds = P->reductions_left;
         if (LIKELY(!term_is_none(a))) {
             X(0) = a;
-            if (UNLIKELY(p->heap.force_gc || s->kind != SCHED_NORMAL || reds <= 0)) {
+            if (UNLIKELY(P->heap.force_gc || s->kind != SCHED_NORMAL || reds <= 0)) {
                 pc += 2;
                 live = 1;
                 goto bif_safe_point;
@@ -936,14 +938,14 @@ static enum run_result loop(struct sched *s, struct proc *p)
         live = A;
     call_row:
         SAVE();
-        p->reductions_left = (int32_t) reds - 1;
-        p->pc = pc;
+        P->reductions_left = (int32_t) reds - 1;
+        P->pc = pc;
         if (UNLIKELY(row->flags & (BIF_DIRTY_CPU | BIF_DIRTY_IO)) && s->kind == SCHED_NORMAL) {
-            save_registers(s, p, pc, live);
-            p->reductions += (uint64_t) (PROC_SLICE_REDUCTIONS - reds);
+            save_registers(s, P, pc, live);
+            P->reductions += (uint64_t) (PROC_SLICE_REDUCTIONS - reds);
             return dirty_result(row->flags);
         }
-        a = row->fn(p, s->x);
+        a = row->fn(P, s->x);
         goto native_returned;
     }
     CASE (call_nif) {
@@ -951,12 +953,12 @@ static enum run_result loop(struct sched *s, struct proc *p)
         tail = TAIL_ONLY;
         row = NULL;
         SAVE();
-        p->reductions_left = (int32_t) reds - 1;
-        p->pc = pc;
-        a = native_call(p, (struct nif_func *) pc[CODE_WORD_NATIVE - CODE_HEADER_WORDS], s->x);
+        P->reductions_left = (int32_t) reds - 1;
+        P->pc = pc;
+        a = native_call(P, (struct nif_func *) pc[CODE_WORD_NATIVE - CODE_HEADER_WORDS], s->x);
     native_returned:
-        top = p->heap.top;
-        reds = p->reductions_left;
+        top = P->heap.top;
+        reds = P->reductions_left;
         if (UNLIKELY(term_is_none(a))) {
             goto bif_without_value;
         }
@@ -967,7 +969,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
         pc = (const uint64_t *) stop[0];
         stop[0] = TERM_IMMED2_NIL;
         live = 1;
-        if (UNLIKELY(p->heap.force_gc || s->kind != SCHED_NORMAL || reds <= 0)) {
+        if (UNLIKELY(P->heap.force_gc || s->kind != SCHED_NORMAL || reds <= 0)) {
             goto bif_safe_point;
         }
         NEXT_AT(pc);
@@ -1109,18 +1111,18 @@ static enum run_result loop(struct sched *s, struct proc *p)
         length = 5;
     guard_bif:
         SAVE();
-        a = row->fn(p, args);
-        top = p->heap.top;
+        a = row->fn(P, args);
+        top = P->heap.top;
         if (LIKELY(!term_is_none(a))) {
             R(A) = a;
-            if (UNLIKELY(p->heap.force_gc)) {
+            if (UNLIKELY(P->heap.force_gc)) {
                 goto collect_soon;
             }
             NEXT(length);
         }
         goto guard_failed;
     }
-    CASE (self) { R(A) = p->id; NEXT(1); }
+    CASE (self) { R(A) = P->id; NEXT(1); }
     CASE (element_i) {
         a = SRC(pc[2]);
         size_t n = (size_t) ((intptr_t) pc[1] >> TERM_SMALL_SHIFT);
@@ -1194,7 +1196,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
         a = R(A);
         if (UNLIKELY(!term_is_float(a))) {
             SAVE();
-            proc_raise(p, EXC_ERROR, ATOM(badarith));
+            proc_raise(P, EXC_ERROR, ATOM(badarith));
             goto raise;
         }
         F(B) = term_to_double(a);
@@ -1226,7 +1228,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
             NEXT(2);
         }
         SAVE();
-        proc_raise(p, EXC_ERROR, ATOM(badarith));
+        proc_raise(P, EXC_ERROR, ATOM(badarith));
         goto raise;
     }
     CASE (fadd) {
@@ -1248,7 +1250,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
             NEXT(1);
         }
         SAVE();
-        proc_raise(p, EXC_ERROR, ATOM(badarith));
+        proc_raise(P, EXC_ERROR, ATOM(badarith));
         goto raise;
     }
     CASE (fnegate) {
@@ -1289,11 +1291,11 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (make_fun) {
         size_t n = B;
         SAVE();
-        uintptr_t *fun = heap_alloc(&p->heap, HEAP_FUN_WORDS(n));
-        top = p->heap.top;
+        uintptr_t *fun = heap_alloc(&P->heap, HEAP_FUN_WORDS(n));
+        top = P->heap.top;
         fun[0] = TERM_HEADER(TAG_FUN, n + 2);
         fun[1] = pc[1];
-        fun[2] = p->id.word;
+        fun[2] = P->id.word;
         for (size_t i = 0; i < n; i++) {
             fun[3 + i] = SRC(pc[2 + i]).word;
         }
@@ -1304,18 +1306,18 @@ static enum run_result loop(struct sched *s, struct proc *p)
     /* ---- exceptions ---- */
     CASE (try) {
         Y(A) = (term) { pc[1] };
-        p->n_catches++;
+        P->n_catches++;
         NEXT(2);
     }
     CASE (try_end) {
         Y(A) = TERM_NIL;
-        p->n_catches--;
+        P->n_catches--;
         NEXT(1);
     }
     CASE (try_case) {
         /* After a throw: x0 none, x1 class, x2 reason, x3 raw trace. */
         Y(A) = TERM_NIL;
-        p->n_catches--;
+        P->n_catches--;
         s->x[0] = s->x[1];
         s->x[1] = s->x[2];
         s->x[2] = s->x[3];
@@ -1323,24 +1325,24 @@ static enum run_result loop(struct sched *s, struct proc *p)
     }
     CASE (catch_end) {
         Y(A) = TERM_NIL;
-        p->n_catches--;
+        P->n_catches--;
         if (term_is_none(X(0))) {
             SAVE();
-            s->x[0] = exception_caught(p, s->x[1], s->x[2], s->x[3]);
-            top = p->heap.top;
+            s->x[0] = exception_caught(P, s->x[1], s->x[2], s->x[3]);
+            top = P->heap.top;
         }
         NEXT(1);
     }
     CASE (raise) {
         SAVE();
-        if (!exception_reraise(p, TERM_NONE, SRC(pc[2]), SRC(pc[1]))) {
-            proc_badarg(p);
+        if (!exception_reraise(P, TERM_NONE, SRC(pc[2]), SRC(pc[1]))) {
+            proc_badarg(P);
         }
         goto raise;
     }
     CASE (raw_raise) {
         SAVE();
-        if (exception_reraise(p, s->x[0], s->x[1], s->x[2])) {
+        if (exception_reraise(P, s->x[0], s->x[1], s->x[2])) {
             goto raise;
         }
         X(0) = ATOM(badarg);
@@ -1348,8 +1350,8 @@ static enum run_result loop(struct sched *s, struct proc *p)
     }
     CASE (build_stacktrace) {
         SAVE();
-        X(0) = exception_stacktrace(p, X(0));
-        top = p->heap.top;
+        X(0) = exception_stacktrace(P, X(0));
+        top = P->heap.top;
         NEXT(1);
     }
     CASE (badmatch) {
@@ -1368,24 +1370,24 @@ static enum run_result loop(struct sched *s, struct proc *p)
         a = ATOM(badrecord);
     raise_with_value:
         SAVE();
-        proc_raise(p, EXC_ERROR, heap_tuple2(&p->heap, a, SRC(pc[1])));
+        proc_raise(P, EXC_ERROR, heap_tuple2(&P->heap, a, SRC(pc[1])));
         goto raise;
     }
     CASE (if_end) {
         SAVE();
-        proc_raise(p, EXC_ERROR, ATOM(if_clause));
+        proc_raise(P, EXC_ERROR, ATOM(if_clause));
         goto raise;
     }
     CASE (func_info) {
         SAVE();
         op_show_contexts(&m, pc[CODE_WORD_ARITY]);
-        proc_raise(p, EXC_ERROR, ATOM(function_clause));
+        proc_raise(P, EXC_ERROR, ATOM(function_clause));
         site = (struct raise_site) { RAISE_CLAUSE, TERM_NONE, TERM_NONE, s->x, pc[CODE_WORD_ARITY] };
         goto raise_at_site;
     }
     CASE (unreachable) {
         SAVE();
-        proc_badarg(p);
+        proc_badarg(P);
         goto raise;
     }
 
@@ -1393,7 +1395,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (loop_rec) {
         bool must_exit = false;
         SAVE();
-        struct message *message = msgq_peek(p, &must_exit);
+        struct message *message = msgq_peek(P, &must_exit);
         LOAD();
         if (UNLIKELY(must_exit)) {
             goto exited;
@@ -1401,27 +1403,27 @@ static enum run_result loop(struct sched *s, struct proc *p)
         if (message == NULL) {
             NEXT(L);
         }
-        R(A) = message_value(p, message);
+        R(A) = message_value(P, message);
         NEXT(1);
     }
     CASE (loop_rec_end) {
-        if (*p->msg_save != NULL) {
-            msgq_next(p);
+        if (*P->msg_save != NULL) {
+            msgq_next(P);
         }
         reds--;
         NEXT(L);
     }
     CASE (remove_message) {
         SAVE();
-        if (p->receive_waits) {
-            timer_cancel_receive(p);
-            p->receive_waits = false;
+        if (P->receive_waits) {
+            timer_cancel_receive(P);
+            P->receive_waits = false;
         }
-        if (*p->msg_save != NULL) {
-            (void) msgq_take(p);
-            top = p->heap.top;
+        if (*P->msg_save != NULL) {
+            (void) msgq_take(P);
+            top = P->heap.top;
         }
-        if (UNLIKELY(p->heap.force_gc)) {
+        if (UNLIKELY(P->heap.force_gc)) {
             length = 1;
             goto collect_soon;
         }
@@ -1429,59 +1431,59 @@ static enum run_result loop(struct sched *s, struct proc *p)
     }
     CASE (pin) {
         SAVE();
-        msgq_pin(p);
+        msgq_pin(P);
         NEXT(1);
     }
     CASE (wait) {
         SAVE();
-        save_registers(s, p, pc + L, 0);
+        save_registers(s, P, pc + L, 0);
         goto wait;
     }
     CASE (wait_timeout) {
         a = SRC(pc[1]);
-        if (p->timed_out) {
+        if (P->timed_out) {
             NEXT(2);
         }
         SAVE();
-        if (!p->receive_waits) {
+        if (!P->receive_waits) {
             if (term_same(a, term_from_small(0))) {
                 NEXT(2);
             }
             if (term_is_small(a) && term_to_small(a) > 0 && term_to_small(a) <= UINT32_MAX) {
-                timer_set_receive(p, (uint64_t) term_to_small(a));
+                timer_set_receive(P, (uint64_t) term_to_small(a));
             } else if (!term_same(a, ATOM(infinity))) {
-                proc_raise(p, EXC_ERROR, ATOM(timeout_value));
+                proc_raise(P, EXC_ERROR, ATOM(timeout_value));
                 goto raise;
             }
-            p->receive_waits = true;
+            P->receive_waits = true;
         }
-        save_registers(s, p, pc + L, 0);
+        save_registers(s, P, pc + L, 0);
         goto wait;
     }
     CASE (timeout) {
-        timer_cancel_receive(p);
-        p->receive_waits = false;
-        msgq_reset(p);
+        timer_cancel_receive(P);
+        P->receive_waits = false;
+        msgq_reset(P);
         NEXT(1);
     }
     CASE (recv_marker_reserve) {
         SAVE();
-        R(A) = msgq_mark_reserve(p);
+        R(A) = msgq_mark_reserve(P);
         NEXT(1);
     }
     CASE (recv_marker_bind) {
         SAVE();
-        msgq_mark_bind(p, R(A), R(B));
+        msgq_mark_bind(P, R(A), R(B));
         NEXT(1);
     }
     CASE (recv_marker_clear) {
         SAVE();
-        msgq_mark_clear(p, R(A));
+        msgq_mark_clear(P, R(A));
         NEXT(1);
     }
     CASE (recv_marker_use) {
         SAVE();
-        msgq_mark_use(p, R(A));
+        msgq_mark_use(P, R(A));
         NEXT(1);
     }
 
@@ -1569,7 +1571,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
     CASE (name) {                                               \
         SAVE();                                                 \
         resume = op_##name(&m, pc);                             \
-        if (LIKELY(resume != NULL && !p->heap.force_gc)) {      \
+        if (LIKELY(resume != NULL && !P->heap.force_gc)) {      \
             LOAD();                                             \
             NEXT_AT(resume);                                    \
         }                                                       \
@@ -1632,7 +1634,7 @@ static enum run_result loop(struct sched *s, struct proc *p)
         }
     badarg:
         SAVE();
-        proc_badarg(p);
+        proc_badarg(P);
         goto raise;
     }
 
@@ -1641,12 +1643,12 @@ static enum run_result loop(struct sched *s, struct proc *p)
 body_done: /* a body out of the loop: resume is where to go on, NULL: raised */
     LOAD();
     if (UNLIKELY(resume == NULL)) {
-        if (p->control == CONTROL_EXIT) {
+        if (P->control == CONTROL_EXIT) {
             goto exited;
         }
         goto raise;
     }
-    if (UNLIKELY(p->heap.force_gc)) {
+    if (UNLIKELY(P->heap.force_gc)) {
         length = (size_t) (resume - pc);
         goto collect_soon;
     }
@@ -1665,8 +1667,8 @@ out_of_reductions_at_entry:
 
 out_of_reductions: /* at a safe point: pc to go on at, x[0..live) */
     SAVE();
-    if (p->heap.force_gc) {
-        if (!interp_gc_roots(s, p, live, 0)) {
+    if (P->heap.force_gc) {
+        if (!interp_gc_roots(s, P, live, 0)) {
             goto killed;
         }
         LOAD();
@@ -1676,8 +1678,8 @@ out_of_reductions: /* at a safe point: pc to go on at, x[0..live) */
         reds_put_aside = 0;
         NEXT_AT(pc);
     }
-    save_registers(s, p, pc, live);
-    p->reductions_left = (int32_t) reds;
+    save_registers(s, P, pc, live);
+    P->reductions_left = (int32_t) reds;
     return s->kind == SCHED_NORMAL ? RUN_YIELDED : RUN_TO_NORMAL;
 
 bif_safe_point: /* after a BIF: x0 is live */
@@ -1686,14 +1688,14 @@ bif_safe_point: /* after a BIF: x0 is live */
         goto out_of_reductions;
     }
     SAVE();
-    if (!interp_gc_roots(s, p, live, 0)) {
+    if (!interp_gc_roots(s, P, live, 0)) {
         goto killed;
     }
     LOAD();
     NEXT_AT(pc);
 
 wait:
-    p->reductions_left = (int32_t) (reds + reds_put_aside);
+    P->reductions_left = (int32_t) (reds + reds_put_aside);
     return RUN_WAITING;
 
 call_resolved: /* resume: code to call with x[0..live); NULL: raise at site */
@@ -1706,8 +1708,8 @@ call_resolved: /* resume: code to call with x[0..live); NULL: raise at site */
 
 arith_short: /* x + constant and the like: no frame of their own in the trace, cannot fail to a label */
     SAVE();
-    *to = op_arith(p, code, a, b);
-    top = p->heap.top;
+    *to = op_arith(P, code, a, b);
+    top = P->heap.top;
     if (UNLIKELY(term_is_none(*to))) {
         *to = a;
         goto raise;
@@ -1726,11 +1728,11 @@ arith_named_fail:
     SAVE();
     args[0] = a;
     args[1] = b;
-    a = op_arith(p, code, a, b);
-    top = p->heap.top;
+    a = op_arith(P, code, a, b);
+    top = P->heap.top;
     if (UNLIKELY(term_is_none(a))) {
         if (insn_l(w) != 0) {
-            p->control = CONTROL_NONE;
+            P->control = CONTROL_NONE;
             NEXT(insn_l(w));
         }
         site = (struct raise_site) { RAISE_BIF, ATOM(erlang), op_arith_name(code), args, 2 };
@@ -1738,14 +1740,14 @@ arith_named_fail:
     }
     *to = a;
 arith_done:
-    if (UNLIKELY(p->heap.force_gc)) {
+    if (UNLIKELY(P->heap.force_gc)) {
         goto collect_soon;
     }
     NEXT(length);
 
 guard_failed:
     if (L != 0) {
-        p->control = CONTROL_NONE;
+        P->control = CONTROL_NONE;
         NEXT(L);
     }
     if (row->fn == bif_erlang_plus_1) {
@@ -1754,14 +1756,14 @@ guard_failed:
     site = (struct raise_site) { RAISE_BIF, row->module, row->function, args, row->arity };
     goto raise_at_site;
 
-bif_without_value: /* p->control says what to do; x[0..live) are the arguments, pc is the call */
-    switch (p->control) {
+bif_without_value: /* P->control says what to do; x[0..live) are the arguments, pc is the call */
+    switch (P->control) {
     case CONTROL_TRAP:
-        p->control = CONTROL_NONE;
-        memcpy(s->x, p->args, p->n_args * sizeof(term));
-        live = p->n_args;
-        p->n_args = 0;
-        target = p->trap;
+        P->control = CONTROL_NONE;
+        memcpy(s->x, P->args, P->n_args * sizeof(term));
+        live = P->n_args;
+        P->n_args = 0;
+        target = P->trap;
         if (tail == TAIL_NONE) {
             stop[0] = (uintptr_t) (pc + 2);
         } else if (tail == TAIL_LAST) {
@@ -1774,9 +1776,9 @@ bif_without_value: /* p->control says what to do; x[0..live) are the arguments, 
         tail = TAIL_ONLY;
         goto do_call_fun;
     case CONTROL_YIELD:
-        p->control = CONTROL_NONE;
-        X(0) = p->value;
-        p->value = TERM_NIL;
+        P->control = CONTROL_NONE;
+        X(0) = P->value;
+        P->value = TERM_NIL;
         if (tail == TAIL_NONE) {
             pc += 2;
         } else {
@@ -1790,24 +1792,24 @@ bif_without_value: /* p->control says what to do; x[0..live) are the arguments, 
         live = 1;
         goto out_of_reductions;
     case CONTROL_HIBERNATE:
-        p->control = CONTROL_NONE;
+        P->control = CONTROL_NONE;
         if (!op_hibernate(&m)) {
             goto killed;
         }
         LOAD();
-        pc = p->pc;
-        memcpy(s->x, p->args, p->n_args * sizeof(term));
+        pc = P->pc;
+        memcpy(s->x, P->args, P->n_args * sizeof(term));
         NEXT_AT(pc);
     case CONTROL_RETRY:
     case CONTROL_WAIT:
     case CONTROL_PENDING:
-        p->reductions_left = (int32_t) (reds + reds_put_aside);
-        return leave_bif(s, p, pc, live);
+        P->reductions_left = (int32_t) (reds + reds_put_aside);
+        return leave_bif(s, P, pc, live);
     case CONTROL_DIRTY_CPU:
     case CONTROL_DIRTY_IO: {
-        bool cpu = p->control == CONTROL_DIRTY_CPU;
-        p->control = CONTROL_NONE;
-        save_registers(s, p, pc, live);
+        bool cpu = P->control == CONTROL_DIRTY_CPU;
+        P->control = CONTROL_NONE;
+        save_registers(s, P, pc, live);
         return cpu ? RUN_TO_DIRTY_CPU : RUN_TO_DIRTY_IO;
     }
     case CONTROL_EXIT:
@@ -1818,9 +1820,9 @@ bif_without_value: /* p->control says what to do; x[0..live) are the arguments, 
     }
     site = op_call_site(row, pc, s->x, live);
 
-raise_at_site: /* heap and stack are saved; p->exc is set */
-    p->control = CONTROL_NONE;
-    pc = exception_raise(s, p, pc, &site);
+raise_at_site: /* heap and stack are saved; P->exc is set */
+    P->control = CONTROL_NONE;
+    pc = exception_raise(s, P, pc, &site);
     site.kind = RAISE_CODE;
     if (UNLIKELY(pc == NULL)) {
         goto exited;
@@ -1837,8 +1839,8 @@ raise:
 
 killed:
 exited:
-    p->reductions_left = (int32_t) reds;
-    p->control = CONTROL_NONE;
+    P->reductions_left = (int32_t) reds;
+    P->control = CONTROL_NONE;
     return RUN_EXITED;
 }
 
@@ -1878,7 +1880,7 @@ enum run_result interp_run(struct sched *s, struct proc *p)
             return RUN_EXITED;
         }
     }
-    enum run_result result = loop(s, p);
+    enum run_result result = loop(s);
     int32_t used = PROC_SLICE_REDUCTIONS - p->reductions_left;
     p->reductions += used > 0 ? (uint64_t) used : 0;
     s->current = NULL;
