@@ -1,6 +1,7 @@
 #include "lib/base/arena.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
@@ -174,9 +175,24 @@ static inline __attribute__((always_inline)) void *alloc(struct arena *a, size_t
     return alloc_refill(a, cache, class, past_limit);
 }
 
+/* Fault injection: BULKHEAD_FAIL_ALLOC=N makes the Nth allocation that may fail do so. What the VM
+ * cannot do without (vm_alloc) does not count. */
+#ifdef ENABLE_FAULTS
+enum { FAULTS = 1 };
+#else
+enum { FAULTS = 0 };
+#endif
+static _Atomic int64_t allocations_left;
+
+static bool must_fail(void)
+{
+    return FAULTS && atomic_load_explicit(&allocations_left, memory_order_relaxed) > 0
+        && atomic_fetch_sub_explicit(&allocations_left, 1, memory_order_relaxed) == 1;
+}
+
 void *arena_alloc(struct arena *a, size_t bytes)
 {
-    return alloc(a, bytes, false);
+    return must_fail() ? NULL : alloc(a, bytes, false);
 }
 
 void *arena_alloc_urgent(struct arena *a, size_t bytes)
@@ -363,7 +379,7 @@ void *arena_realloc(struct arena *a, void *p, size_t bytes)
         || resize_run(a, p, old_bytes, bytes)) {
         return p;
     }
-    void *q = arena_alloc(a, bytes);
+    void *q = alloc(a, bytes, false);
     if (q != NULL) {
         memcpy(q, p, bytes < old_bytes ? bytes : old_bytes);
         arena_free(a, p);
@@ -446,6 +462,8 @@ static void init_all(void)
         .fixed_base = ARENA_LITERALS_BASE,
         .reserve_bytes = ARENA_LITERALS_SIZE,
         .backing = ARENA_MEMFD });
+    const char *fail = FAULTS ? getenv("BULKHEAD_FAIL_ALLOC") : NULL;
+    atomic_store_explicit(&allocations_left, fail != NULL ? atoll(fail) : 0, memory_order_relaxed);
 }
 
 bool arena_init_all(void)
@@ -460,12 +478,15 @@ void *vm_try_alloc(size_t bytes)
     if (__builtin_expect(arena_vm == NULL, 0)) {
         VM_REQUIRE(arena_init_all()); /* address space for the arenas */
     }
-    return arena_alloc(arena_vm, bytes);
+    return must_fail() ? NULL : alloc(arena_vm, bytes, false);
 }
 
 void *vm_alloc(size_t bytes)
 {
-    void *p = vm_try_alloc(bytes);
+    if (__builtin_expect(arena_vm == NULL, 0)) {
+        VM_REQUIRE(arena_init_all()); /* address space for the arenas */
+    }
+    void *p = alloc(arena_vm, bytes, false);
     VM_REQUIRE(p != NULL); /* out of memory for the VM's own tables */
     return p;
 }

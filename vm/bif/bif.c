@@ -1,7 +1,6 @@
 #include "vm/bif/bif.h"
 
 #include "vm/core/fun.h"
-#include "vm/ets/ets.h"
 
 struct bif_row bif_table[] = {
 #define BIF(mod, name, arity, flags, fn) { TERM_NONE, TERM_NONE, #mod, #name, arity, flags, fn },
@@ -23,5 +22,4 @@ void bif_table_init(void)
         VM_REQUIRE(e->bif == NULL); /* a function stands in bifs.def once */
         e->bif = row;
     }
-    ets_init();
 }

@@ -376,8 +376,8 @@ static void plan(struct heap *h, bool full, size_t need)
         }
     } else if (used < size / 4 && full) {
         want = heap_next_size(used * 3);
-    } else if (size > want) {
-        want = size;
+    } else if (used < want / 8) {
+        want = heap_next_size(want / 2);
     }
     /* A process that collects again and again has use for a larger nursery. */
     enum { BUSY_COLLECTIONS = 32, BUSY_WORDS = 2586 };
@@ -457,10 +457,17 @@ static enum heap_status gc_generations(struct heap *h, enum mode mode, const str
     if (mode == FULL) {
         shrink_old(h);
     }
+    enum mode again = mode == COMPACT ? COMPACT : MINOR;
     size_t used = (size_t) (h->top - h->start) + s->stack + need;
-    if (used > (size_t) (h->end - h->start)
-        && !resize_young(h, mode == COMPACT ? COMPACT : MINOR, heap_next_size(used + used / 2), roots, n_roots)) {
-        return HEAP_NOMEM;
+    if (used > young.n) {
+        return resize_young(h, again, heap_next_size(used + used / 2), roots, n_roots) ? HEAP_OK : HEAP_NOMEM;
+    }
+    /* A block that was made large for fragments which then died must not stay: the next one would
+     * be larger again. */
+    size_t fit = heap_next_size(used + used / 3);
+    fit = fit > h->want_words ? fit : h->want_words;
+    if (young.n / 2 > fit) {
+        (void) !resize_young(h, again, fit, roots, n_roots); /* without memory for it: stays */
     }
     return HEAP_OK;
 }

@@ -142,11 +142,13 @@ void heap_frag_free(struct heap_frag *f)
     vm_free(f);
 }
 
-/* Fragments are copied at the next collection: have one before they outgrow the block. */
+/* Fragments are copied at the next collection: have one before they outgrow the block, if that is not
+ * too small to be worth it. */
 static void count_frag(struct heap *h, size_t words)
 {
+    enum { WORTH_IT = 512 };
     h->frag_words += words;
-    if (h->start != NULL && h->frag_words > (size_t) (h->end - h->start)) {
+    if (h->start != NULL && h->frag_words > WORTH_IT && h->frag_words > (size_t) (h->end - h->start)) {
         h->force_gc = true;
     }
 }

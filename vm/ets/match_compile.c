@@ -332,7 +332,10 @@ static int by_number(const void *a, const void *b)
 /* '$$' lists the variables by number: so let them be numbered by number. */
 static void renumber(struct compiler *c, size_t start)
 {
-    uint32_t *place = vm_alloc((c->n_vars + 1) * sizeof(*place));
+    if (c->n_vars == 0) {
+        return;
+    }
+    uint32_t *place = vm_alloc(c->n_vars * sizeof(*place));
     qsort(c->vars, c->n_vars, sizeof(*c->vars), by_number);
     for (size_t i = 0; i < c->n_vars; i++) {
         place[c->vars[i].slot] = (uint32_t) i;

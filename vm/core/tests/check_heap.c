@@ -417,6 +417,27 @@ START_TEST(growth_is_geometric)
 }
 END_TEST
 
+START_TEST(a_stream_of_messages_does_not_grow_the_heap)
+{
+    struct heap h;
+    ck_assert_int_eq(heap_init(&h, 233), HEAP_OK);
+    size_t most = 0;
+    for (int i = 0; i < 200000; i++) {
+        struct heap_frag *f = heap_frag_new(3);
+        f->used_words = 3;
+        f->words[0] = TERM_HEADER(TAG_TUPLE, 2);
+        f->words[1] = f->words[2] = TERM_IMMED2_NIL;
+        heap_attach_frag(&h, f);
+        if (h.force_gc) {
+            gc(&h, HEAP_GC_MINOR, 10, NULL, 0);
+            most = heap_total_words(&h) > most ? heap_total_words(&h) : most;
+        }
+    }
+    ck_assert_uint_lt(most, 6000);
+    heap_destroy(&h);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("heap");
@@ -433,6 +454,7 @@ int main(void)
     tcase_add_test(tc, off_heap_bytes_force_collections);
     tcase_add_test(tc, a_match_context_follows_its_binary);
     tcase_add_test(tc, growth_is_geometric);
+    tcase_add_test(tc, a_stream_of_messages_does_not_grow_the_heap);
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);
     srunner_set_tap(r, "-");

@@ -1,5 +1,5 @@
 /* ets: what is known about tables. */
-#include "vm/bif/bif_ets.h"
+#include "vm/ets/bif_ets.h"
 #include "vm/core/map.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"

@@ -1,6 +1,6 @@
 /* ets: select, match and their kin, and match specifications as such. */
 #include "lib/base/arena.h"
-#include "vm/bif/bif_ets.h"
+#include "vm/ets/bif_ets.h"
 #include "vm/core/compare.h"
 #include "vm/core/copy.h"
 #include "vm/ets/match_spec.h"

@@ -1,6 +1,6 @@
 /* ets: tables, objects, and walking from key to key. bif_ets_select.c has the match
  * specifications, bif_ets_info.c what is known about a table. */
-#include "vm/bif/bif_ets.h"
+#include "vm/ets/bif_ets.h"
 
 #include "lib/base/arena.h"
 #include "vm/core/arith.h"
