@@ -8,4 +8,3 @@ check_PROGRAMS += vm/code/tests/check_beam_file vm/code/tests/check_gen vm/code/
 vm_code_tests_check_gen_SOURCES = vm/code/tests/check_gen.c vm/code/tests/code_test.h
 vm_code_tests_check_beam_file_SOURCES = vm/code/tests/check_beam_file.c vm/code/tests/code_test.h
 vm_code_tests_check_module_SOURCES = vm/code/tests/check_module.c vm/code/tests/code_test.h
-EXTRA_DIST += vm/code/fuzz/fuzz_beam.c

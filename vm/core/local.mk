@@ -12,7 +12,7 @@ vm_core_tests_check_compare_SOURCES = vm/core/tests/check_compare.c vm/core/test
 vm_core_tests_check_etf_SOURCES = vm/core/tests/check_etf.c vm/core/tests/core_test.h vm/core/tests/term_vectors.h
 vm_core_tests_check_hash_SOURCES = vm/core/tests/check_hash.c vm/core/tests/core_test.h vm/core/tests/term_vectors.h
 vm_core_tests_check_map_SOURCES = vm/core/tests/check_map.c vm/core/tests/core_test.h
-EXTRA_DIST += vm/core/fuzz/fuzz_etf.c vm/core/tests/make_term_vectors.erl
+EXTRA_DIST += vm/core/tests/make_term_vectors.erl
 libbulkhead_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_verify.c \
   vm/core/offheap.c
 check_PROGRAMS += vm/core/tests/check_copy vm/core/tests/check_heap
