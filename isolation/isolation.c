@@ -19,6 +19,7 @@ static _Noreturn void leave(enum nif_leave_kind kind, const char *text)
         [NIF_LEAVE_MISSING_API] = PANIC_MISSING_API,
         [NIF_LEAVE_BAD_TERM] = PANIC_BAD_TERM,
         [NIF_LEAVE_BAD_HANDLE] = PANIC_BAD_HANDLE,
+        [NIF_LEAVE_LIMIT] = PANIC_TEXT,
     };
     struct native_thread *t = native_self;
     if (t == NULL || nif_guard.depth == 0) {
@@ -31,7 +32,7 @@ static _Noreturn void leave(enum nif_leave_kind kind, const char *text)
     size_t n = strnlen(text, sizeof(t->text) - 1);
     memcpy(t->text, text, n);
     t->text[n] = '\0';
-    t->left = (struct native_outcome) { .status = NATIVE_PANICKED };
+    t->left = (struct native_outcome) { .status = kind == NIF_LEAVE_LIMIT ? NATIVE_LIMIT : NATIVE_PANICKED };
     t->panic = panics[kind];
     t->has_trace = false;
     t->info.si_signo = 0;

@@ -1,3 +1,5 @@
+#include <sys/sysinfo.h>
+
 #include "lib/base/arena.h"
 #include "nif/enif.h"
 #include "nif/host.h"
@@ -193,8 +195,12 @@ static uintptr_t payload_secret;
 
 static void init_payloads(void)
 {
-    payloads = arena_new(&(struct arena_options) {
-        .name = "bulkhead-resources", .reserve_bytes = (size_t) 64 << 30, .backing = ARENA_PRIVATE });
+    struct sysinfo info;
+    size_t memory = sysinfo(&info) == 0 ? (size_t) info.totalram * info.mem_unit : (size_t) 1 << 30;
+    payloads = arena_new(&(struct arena_options) { .name = "bulkhead-resources",
+        .reserve_bytes = (size_t) 64 << 30,
+        .limit_bytes = memory / 2,
+        .backing = ARENA_PRIVATE });
     VM_REQUIRE(payloads != NULL);
     payload_secret = (uintptr_t) payloads * UINT64_C(0x9E3779B97F4A7C15);
 }
@@ -388,6 +394,11 @@ ERL_NIF_TERM enif_make_resource_binary(ErlNifEnv *env, void *obj, const void *da
 {
     struct nif_resource *r = nif_resource_from_payload(obj, "enif_make_resource_binary");
     struct resource_binary rb = { data, &r->base };
+    if (size > 0) { /* a fault now is the library's, later it would be ours */
+        const volatile unsigned char *bytes = data;
+        (void) bytes[0];
+        (void) bytes[size - 1];
+    }
     nif_guard_enter();
     struct offheap_bin *b = offheap_bin_new(sizeof(rb));
     nif_guard_leave();

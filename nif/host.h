@@ -49,6 +49,7 @@ enum nif_leave_kind {
     NIF_LEAVE_MISSING_API, /* text: name of the API function */
     NIF_LEAVE_BAD_TERM,    /* a word that is no term was given to the API; text: the API function */
     NIF_LEAVE_BAD_HANDLE,  /* a resource, environment or lock that is none; text: the API function */
+    NIF_LEAVE_LIMIT,       /* it builds terms without end; text: "memory" */
 };
 /* Ends the native call this thread is in; does not return. Outside a call: aborts with the text. */
 extern void (*nif_leave)(enum nif_leave_kind kind, const char *text);

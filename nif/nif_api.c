@@ -32,8 +32,18 @@ const size_t nif_api_count = ARRAY_LEN(nif_api);
 
 const struct nif_host *nif_host;
 
+/* Term memory is nearly used up and this heap holds much of it. */
+static void over_limit(struct heap *h)
+{
+    const struct enif_environment_t *env = nif_env_current;
+    if (env != NULL && nif_guard.depth > 0 && nif_guard.in_vm == 0 && (env->heap == h || h->start == NULL)) {
+        nif_leave(NIF_LEAVE_LIMIT, "memory");
+    }
+}
+
 void nif_api_init(const struct nif_host *host)
 {
     nif_host = host;
+    heap_limit_hook = over_limit;
     nif_resource_init();
 }

@@ -5,6 +5,7 @@
 
 void (*heap_resource_ref)(void *resource);
 void (*heap_resource_unref)(void *resource);
+void (*heap_limit_hook)(struct heap *h);
 
 /* ---- sizes ---- */
 
@@ -219,6 +220,9 @@ uintptr_t *heap_alloc_slow(struct heap *h, size_t n)
         f->next = h->frags;
         h->frags = f;
         count_frag(h, f->size_words);
+        if (__builtin_expect(h->over_limit, 0) && heap_limit_hook != NULL) {
+            heap_limit_hook(h);
+        }
     }
     uintptr_t *p = f->words + f->used_words;
     f->used_words += n;

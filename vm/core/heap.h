@@ -94,6 +94,9 @@ static inline uintptr_t *heap_alloc(struct heap *h, size_t n)
     }
     return heap_alloc_slow(h, n);
 }
+/* Called when foreign code may be building on a heap that has just become over_limit; if it is, the
+ * hook ends that code and does not return. Set by the NIF API; no lock is held. */
+extern void (*heap_limit_hook)(struct heap *h);
 /* Gives back the last n words of the last allocation, for builders that reserve an upper bound. */
 void heap_give_back(struct heap *h, uintptr_t *p, size_t n_allocated, size_t n_used);
 bool heap_can_alloc(const struct heap *h, size_t n_words);
