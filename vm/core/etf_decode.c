@@ -502,8 +502,8 @@ static bool fill(struct decoder *d, uintptr_t *f)
         size_t before = d->w.n;
         term t = read_term(d, here);
         *here = t.word;
-        if (term_is_none(t) || d->in.bad) {
-            return false;
+        if (term_is_none(t) || d->in.bad || d->h->over_limit) {
+            return false; /* over_limit: the process is to end; do not go on to fill memory */
         }
         if (n == 0 || d->w.n != before) {
             return true;
