@@ -418,6 +418,50 @@ int arena_fd(const struct arena *a)
     return a->fd;
 }
 
+/* ---- giving back ---- */
+
+static bool has_excess(const struct arena *a)
+{
+    enum { ALWAYS_KEEP_PAGES = 1024 };
+    size_t used = atomic_load_explicit(&a->used_pages, memory_order_relaxed);
+    return atomic_load_explicit(&a->warm_pages, memory_order_relaxed) > used / 4 + ALWAYS_KEEP_PAGES;
+}
+
+/* Did anything go? */
+static bool trim(struct arena *a)
+{
+    enum { ROUNDS = 8 };
+    bool any = false, more = true;
+    for (int i = 0; i < ROUNDS && more && has_excess(a); i++) {
+        lock_take(&a->lock);
+        more = run_trim(a);
+        lock_drop(&a->lock);
+        any |= more;
+    }
+    return any;
+}
+
+bool arena_trim(int64_t now_ns)
+{
+    static _Atomic int64_t since_ns; /* when the excess was first seen; 0: there was none */
+    if (!has_excess(arena_terms) && !has_excess(arena_vm)) {
+        atomic_store_explicit(&since_ns, 0, memory_order_relaxed);
+        return false;
+    }
+    int64_t since = atomic_load_explicit(&since_ns, memory_order_relaxed);
+    if (since == 0) {
+        atomic_store_explicit(&since_ns, now_ns, memory_order_relaxed);
+    } else if (now_ns - since > 1000000000) {
+        bool any = trim(arena_terms);
+        any |= trim(arena_vm);
+        if (!any) { /* all of it in small pieces: there is nothing to come back for */
+            atomic_store_explicit(&since_ns, now_ns, memory_order_relaxed);
+        }
+        return any;
+    }
+    return true;
+}
+
 /* ---- the three arenas of the VM ---- */
 
 /* Memory of the machine, or of the control group if that is less. */

@@ -58,6 +58,10 @@ bool arena_try_free(struct arena *a, void *p) MUST_CHECK;
 /* Bytes usable at p, >= what was asked for; 0 if p is no live block. */
 size_t arena_usable(struct arena *a, const void *p);
 
+/* For idle threads, before they sleep: gives free memory of the global arenas back to the kernel once
+ * it has been too much for a second. True: call again in about 100 ms. */
+bool arena_trim(int64_t now_ns);
+
 struct arena_stats {
     size_t reserved_bytes, mapped_bytes, used_bytes, limit_bytes;
 };

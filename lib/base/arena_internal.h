@@ -91,6 +91,7 @@ struct arena {
     size_t n_pages;
     size_t frontier; /* pages from here on were never used */
     _Atomic size_t used_pages; /* read without the lock by arena_stats() and arena_is_tight() */
+    _Atomic size_t warm_pages; /* free ones that the kernel still backs; as used_pages */
     size_t free_pages, cold_pages; /* cold: free and given back to the kernel */
     uint64_t *cold;                /* a bit per page */
     uint32_t bins[RUN_BINS];
@@ -136,6 +137,8 @@ size_t run_alloc(struct arena *a, size_t n, bool past_limit);
 void run_free(struct arena *a, size_t page, size_t n);
 /* Cuts or extends a live run in place. */
 bool run_resize(struct arena *a, size_t page, size_t from, size_t to);
+/* Gives some free memory back to the kernel; false: there is none worth it. */
+bool run_trim(struct arena *a);
 
 /* arena_classes.c */
 void classes_init(void);

@@ -1,12 +1,17 @@
 /* Page runs. Free runs hang in bins by length; neighbours coalesce through the words of their
  * first and last page. A run that is freed goes to the head of its bin: memory that was touched
- * last is used first, because a fresh page costs the kernel twenty times a warm one. */
+ * last is used first, because a fresh page costs the kernel twenty times a warm one. For the same
+ * reason free memory goes back to the kernel when the VM is idle (arena_trim), and at once only when
+ * there is a lot of it. */
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include "lib/base/arena_internal.h"
 
-enum { GIVE_BACK_PAGES = 64, KEEP_FREE_PAGES = 4096 };
+enum {
+    GIVE_BACK_PAGES = 64, /* smaller runs are not worth a system call */
+    TRIM_PAGES = 256,     /* given back in one go under the lock */
+};
 
 static unsigned bin_of(size_t n)
 {
@@ -125,6 +130,11 @@ static void count_used(struct arena *a, size_t n)
     atomic_fetch_add_explicit(&a->used_pages, n, memory_order_relaxed); /* n may be "negative" */
 }
 
+static void count_warm(struct arena *a)
+{
+    atomic_store_explicit(&a->warm_pages, a->free_pages - a->cold_pages, memory_order_relaxed);
+}
+
 size_t run_alloc(struct arena *a, size_t n, bool past_limit)
 {
     if (n > a->n_pages || !within_limit(a, n, past_limit)) {
@@ -146,11 +156,13 @@ size_t run_alloc(struct arena *a, size_t n, bool past_limit)
     }
     mark_live(a, page, n);
     count_used(a, n);
+    count_warm(a);
     return page;
 }
 
 static void give_back(struct arena *a, size_t page, size_t n)
 {
+    a->cold_pages += set_cold(a, page, n, true);
     if (a->backing == ARENA_MEMFD) {
         (void) fallocate(a->fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, (off_t) (page << PAGE_SHIFT),
             (off_t) (n << PAGE_SHIFT));
@@ -185,10 +197,11 @@ void run_free(struct arena *a, size_t page, size_t n)
     }
     bin_insert(a, first, end - first);
     size_t used = atomic_load_explicit(&a->used_pages, memory_order_relaxed);
-    if (n >= GIVE_BACK_PAGES && a->free_pages - a->cold_pages > used + KEEP_FREE_PAGES) {
+    size_t keep = (a->limit_bytes >> PAGE_SHIFT) / 16;
+    if (n >= GIVE_BACK_PAGES && a->free_pages - a->cold_pages > used + keep) {
         give_back(a, page, n);
-        a->cold_pages += set_cold(a, page, n, true);
     }
+    count_warm(a);
 }
 
 bool run_resize(struct arena *a, size_t page, size_t from, size_t to)
@@ -225,4 +238,35 @@ bool run_resize(struct arena *a, size_t page, size_t from, size_t to)
     mark_live(a, page, to);
     count_used(a, more);
     return true;
+}
+
+/* Is there a run of at least GIVE_BACK_PAGES with warm pages in this list? Gives back one. */
+static bool trim_bin(struct arena *a, uint32_t id)
+{
+    for (; id != 0; id = a->links[id - 1].next) {
+        size_t page = id - 1, n = page_word(a, page) >> 3;
+        while (n >= GIVE_BACK_PAGES) {
+            size_t part = n < TRIM_PAGES ? n : TRIM_PAGES;
+            size_t before = a->cold_pages;
+            a->cold_pages += set_cold(a, page, part, true);
+            if (a->cold_pages > before) {
+                give_back(a, page, part);
+                return true;
+            }
+            page += part;
+            n -= part;
+        }
+    }
+    return false;
+}
+
+bool run_trim(struct arena *a)
+{
+    for (unsigned bin = RUN_BINS; bin-- > RUN_EXACT_BINS;) {
+        if (trim_bin(a, a->bins[bin])) {
+            count_warm(a);
+            return true;
+        }
+    }
+    return false;
 }

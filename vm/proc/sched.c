@@ -52,6 +52,7 @@ struct sched_thread_hooks sched_thread_hooks;
 static _Thread_local struct sched *self;
 static struct sched *scheds[SCHED_MAX]; /* constant while they run */
 static unsigned n_scheds;
+static _Atomic uint32_t n_online; /* the first so many run processes */
 static _Atomic uint32_t n_idle;   /* asleep or napping */
 static _Atomic uint32_t n_asleep; /* without a nap's end */
 static _Atomic bool stopping;
@@ -65,6 +66,11 @@ struct sched *sched_self(void)
 unsigned sched_count(void)
 {
     return n_scheds;
+}
+
+unsigned sched_online(void)
+{
+    return atomic_load_explicit(&n_online, memory_order_relaxed);
 }
 
 void sched_set_self(struct sched *s)
@@ -93,8 +99,9 @@ static bool wake(struct sched_private *v)
 
 static void wake_helper(const struct sched *s)
 {
-    for (unsigned i = 1; i < n_scheds; i++) {
-        struct sched_private *v = scheds[(s->index - 1 + i) % n_scheds]->private;
+    unsigned online = sched_online();
+    for (unsigned i = 1; i < online; i++) {
+        struct sched_private *v = scheds[(s->index - 1 + i) % online]->private;
         if (atomic_load_explicit(&v->state, memory_order_relaxed) != AWAKE) {
             atomic_store_explicit(&v->eager, true, memory_order_relaxed);
             if (wake(v)) {
@@ -114,12 +121,13 @@ void sched_poke(unsigned index)
 /* For threads that are no schedulers: one that is idle, else any. */
 static struct sched_private *choose_for_foreign(const struct proc *p)
 {
-    for (unsigned i = 0; i < n_scheds; i++) {
+    unsigned online = sched_online();
+    for (unsigned i = 0; i < online; i++) {
         if (atomic_load_explicit(&scheds[i]->private->state, memory_order_relaxed) != AWAKE) {
             return scheds[i]->private;
         }
     }
-    return scheds[term_pid_number(p->id) % n_scheds]->private;
+    return scheds[p->shared->number % online]->private;
 }
 
 void sched_enqueue(struct proc *p)
@@ -298,8 +306,10 @@ static bool spin(struct sched *s, int64_t *now)
 
 static void go_to_sleep(struct sched *s, int64_t now)
 {
+    enum { TRIM_AGAIN_NS = 100000000 };
+    bool trim_again = arena_trim(now);
     struct sched_private *v = s->private;
-    bool nap = atomic_load_explicit(&n_idle, memory_order_relaxed) + 1 < n_scheds;
+    bool nap = atomic_load_explicit(&n_idle, memory_order_relaxed) + 1 < sched_online();
     atomic_fetch_add(&n_idle, 1);
     if (!nap) {
         atomic_fetch_add(&n_asleep, 1);
@@ -310,6 +320,9 @@ static void go_to_sleep(struct sched *s, int64_t now)
     int64_t wait = next == INT64_MAX ? -1 : next - now;
     if (nap && (wait < 0 || wait > NAP_NS)) {
         wait = NAP_NS;
+    }
+    if (trim_again && (wait < 0 || wait > TRIM_AGAIN_NS)) {
+        wait = TRIM_AGAIN_NS;
     }
     if (!work && (wait != 0 && (next == INT64_MAX || next > now))) {
         futex_wait(&v->state, nap ? NAPPING : ASLEEP, wait);
@@ -336,7 +349,8 @@ static void idle(struct sched *s)
     struct sched_private *v = s->private;
     v->pressure = 0;
     bool spun = false;
-    while (runq_length(&v->queue) == 0 && !atomic_load_explicit(&stopping, memory_order_relaxed)) {
+    while (runq_length(&v->queue) == 0 && s->index <= sched_online()
+        && !atomic_load_explicit(&stopping, memory_order_relaxed)) {
         int64_t now = clock_monotonic_ns();
         if (!wheel_is_empty(v->wheel)) {
             wheel_advance(v->wheel, now);
@@ -379,6 +393,32 @@ static void account(struct sched *s, uint32_t used)
     }
 }
 
+/* Not online: hands on what is in its queue, fires its timers, sleeps. */
+static void stay_offline(struct sched *s)
+{
+    struct sched_private *v = s->private, *first = scheds[0]->private;
+    while (runq_steal(&first->queue, &v->queue) > 0) {
+    }
+    wake(first);
+    atomic_store_explicit(&v->state, ASLEEP, memory_order_seq_cst);
+    int64_t next = wheel_next_ns(v->wheel), now = clock_monotonic_ns();
+    bool stay = s->index > sched_online() && runq_length(&v->queue) == 0 && !atomic_load(&stopping);
+    if (stay && next > now) {
+        futex_wait(&v->state, ASLEEP, next == INT64_MAX ? -1 : next - now);
+    }
+    atomic_store_explicit(&v->state, AWAKE, memory_order_seq_cst);
+    look_at_clock(v);
+}
+
+unsigned sched_set_online(unsigned n)
+{
+    unsigned old = atomic_exchange(&n_online, n);
+    for (unsigned i = 0; i < n_scheds; i++) {
+        wake(scheds[i]->private);
+    }
+    return old;
+}
+
 static void *sched_main(void *arg)
 {
     struct sched *s = arg;
@@ -388,6 +428,10 @@ static void *sched_main(void *arg)
         sched_thread_hooks.start(s);
     }
     while (!atomic_load_explicit(&stopping, memory_order_relaxed)) {
+        if (s->index > sched_online()) {
+            stay_offline(s);
+            continue;
+        }
         struct proc *p = runq_pop(&v->queue);
         if (p == NULL) {
             idle(s);
@@ -428,6 +472,7 @@ bool sched_start(const struct sched_options *o)
     atomic_store(&stopping, false);
     start_ns = clock_monotonic_ns();
     n_scheds = o->n_schedulers;
+    atomic_store(&n_online, n_scheds);
     for (unsigned i = 0; i < n_scheds; i++) {
         scheds[i] = sched_new(i);
     }
