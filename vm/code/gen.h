@@ -33,8 +33,8 @@ enum gen_insn_flags {
                        * the form that checks and raises badarg */
     GEN_PIN = 2,       /* keeps (part of) the message that loop_rec looks at, which is still in the
                         * queue: call msgq_pin() before it */
-    GEN_NO_RETURN = 4, /* a call or raw_raise after which the code cannot go on: raise badarg if it comes back;
-                        * a jump that is never reached: raise badarg instead */
+    GEN_NO_RETURN = 4, /* the code cannot go on behind it, because it never succeeds: raise badarg if it
+                        * does; a jump is never reached: raise badarg instead */
 };
 
 struct gen_insn {

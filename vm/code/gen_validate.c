@@ -568,16 +568,10 @@ static void enter_function(struct validator *v, struct vfunction *f)
     }
 }
 
-static bool is_call(unsigned op)
-{
-    return op == OP_call || op == OP_call_ext || op == OP_call_fun || op == OP_call_fun2 || op == OP_apply
-        || op == OP_raw_raise;
-}
-
-/* The compiler may know that a call never returns and let it run into the handler of a try, or jump. */
+/* The compiler may know that an instruction never succeeds and let it run into the handler of a try. */
 static bool stops_before_try(struct validator *v)
 {
-    if (v->insn[1].op != OP_try_case || v->previous == NULL || !is_call(v->previous->op)) {
+    if (v->insn[1].op != OP_try_case || v->previous == NULL || v->previous->op == OP_label) {
         return false;
     }
     v->previous->flags |= GEN_NO_RETURN;

@@ -241,6 +241,9 @@ static enum module_load load_locked(term name, char error[256])
     } else if (image != NULL && !term_is_none(image->on_load)) {
         result = MODULE_NEEDS_ON_LOAD;
     } else if (image != NULL) {
+        if (strstr(path, "/lib/erts-") != NULL) {
+            image->n_lines = 0; /* OTP has these modules in its emulator, without lines in traces */
+        }
         image->path = path;
         path = NULL;
         if (publish_locked(image)) {

@@ -128,8 +128,9 @@ const struct gen_insn *emit_peek(const struct emitter *e, size_t n, enum opcode 
     if (e->at + n >= e->gen->n_insns) {
         return NULL;
     }
+    /* What needs something before or behind it stands alone. */
     const struct gen_insn *i = &e->gen->insns[e->at + n];
-    return i->op == op ? i : NULL;
+    return i->op == op && (i->flags & (GEN_PIN | GEN_NO_RETURN)) == 0 ? i : NULL;
 }
 
 /* ---- functions, lines, catches ---- */

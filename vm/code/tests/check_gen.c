@@ -137,6 +137,9 @@ static const struct {
         { BODY(OP_allocate, U(1), U(1), OP_try, Y(0), F(3), OP_is_atom, F(3), X(0), OP_call_ext, U(1), U(IMP_REVERSE_1),
             OP_try_end, Y(0), OP_deallocate, U(1), OP_return, OP_label, U(3), OP_try_case, Y(0), OP_deallocate, U(1), OP_return) } },
     { NULL, GEN_NO_RETURN,
+        { BODY(OP_allocate_zero, U(1), U(1), OP_try, Y(0), F(3), OP_gc_bif1, F(0), U(1), U(IMP_LENGTH_1), A(A_F), X(0), OP_label,
+            U(3), OP_try_case, Y(0), OP_deallocate, U(1), OP_return) } },
+    { NULL, GEN_NO_RETURN,
         { BODY(OP_allocate, U(1), U(1), OP_try, Y(0), F(3), OP_call_ext, U(1), U(IMP_REVERSE_1), OP_label, U(3), OP_try_case,
             Y(0), OP_deallocate, U(1), OP_return) } },
 
