@@ -51,13 +51,13 @@ void native_describe_abandoned(
 {
     struct native_crash *c = vm_zalloc(sizeof(*c));
     const greg_t *regs = t->stopped.uc_mcontext.gregs;
-    native_release_stdio();
+    native_release_locks();
     *out = t->left;
     out->crash = c;
     c->panic = t->panic;
     c->pc = (uintptr_t) regs[REG_RIP];
     c->sp = (uintptr_t) regs[REG_RSP];
-    if (out->status == NATIVE_PANICKED && c->panic != PANIC_STACK_OVERFLOW) {
+    if (out->status == NATIVE_LIMIT || (out->status == NATIVE_PANICKED && c->panic != PANIC_STACK_OVERFLOW)) {
         memcpy(c->text, t->text, sizeof(c->text));
         memcpy(c->detail, t->detail, sizeof(c->detail));
     }

@@ -28,10 +28,10 @@ struct arena *library_heap_of(uintptr_t address);
 const struct native_library *interpose_direct_library(void);
 extern _Thread_local struct native_library *direct_library __attribute__((tls_model("initial-exec")));
 
-/* Signal mask back to the VM's; the locks of the standard streams released. After a call that
- * changed or left them. */
+/* Signal mask back to the VM's; locks of the standard streams and of the dynamic linker released
+ * that this thread holds. After a call that changed or left them. */
 void native_restore_mask(void);
-void native_release_stdio(void);
-void native_note_stdio(void); /* once, at start */
+void native_release_locks(void);
+void native_note_locks(void); /* once, at start */
 
 #endif

@@ -96,7 +96,7 @@ struct native_library *isolation_library_slow(struct nif_lib *lib)
 
 void isolation_init(void)
 {
-    native_note_stdio();
+    native_note_locks();
     fault_install();
     native_thread_attach();
     nif_leave = leave;

@@ -29,3 +29,7 @@ isolation/tests/libs/crash.so: isolation/tests/libs/crash.c
 # Without a C++ compiler an empty file: the tests that need it are skipped.
 isolation/tests/libs/crash_cxx.so: isolation/tests/libs/crash_cxx.cc
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && { c++ -O1 -g -fPIC -shared -o $@ $< 2>/dev/null || : > $@; }
+
+TESTS += isolation/tests/native.sh
+EXTRA_DIST += isolation/tests/native.sh isolation/tests/native_tests.erl isolation/tests/loads.erl.in \
+  isolation/tests/libs/native_tests_nif.c isolation/tests/libs/crash_in_load.c

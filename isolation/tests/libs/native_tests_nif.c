@@ -1,0 +1,105 @@
+/* native_tests_nif.c - the C side of native_tests.erl. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bulkhead_nif.h>
+#include <erl_nif.h>
+
+static ErlNifResourceType *bomb_type;
+
+static int is(ErlNifEnv *env, ERL_NIF_TERM atom, const char *name)
+{
+    char text[64];
+    return enif_get_atom(env, atom, text, sizeof(text), ERL_NIF_LATIN1) && strcmp(text, name) == 0;
+}
+static void write_null(void) { volatile int *volatile nowhere = NULL; *nowhere = 1; }
+static void *thread(void *arg) { (void) arg; write_null(); return NULL; }
+__attribute__((noinline)) static int use_stack(int bytes)
+{
+    volatile char page[4096];
+    page[0] = (char) bytes;
+    return bytes <= 0 ? page[0] : use_stack(bytes - 4096) + page[0];
+}
+
+static ERL_NIF_TERM act(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    int n = 0;
+    (void) argc;
+    enif_get_int(env, argv[1], &n);
+    if (is(env, argv[0], "give")) { return argv[1]; }
+    if (is(env, argv[0], "badarg")) { return enif_make_badarg(env); }
+    if (is(env, argv[0], "raise")) { return enif_raise_exception(env, argv[1]); }
+    if (is(env, argv[0], "where")) { return enif_make_tuple2(env, enif_make_int(env, enif_thread_type()), argv[1]); }
+    if (is(env, argv[0], "crash")) { write_null(); }
+    if (is(env, argv[0], "divide")) { volatile int zero = 0; return enif_make_int(env, n / zero); }
+    if (is(env, argv[0], "loop")) { for (;;) { __asm__ volatile(""); } }
+    if (is(env, argv[0], "use_stack")) { use_stack(n); return enif_make_atom(env, "ok"); }
+    if (is(env, argv[0], "return_word")) { ErlNifUInt64 w = 0; enif_get_uint64(env, argv[1], &w); return (ERL_NIF_TERM) w; }
+    if (is(env, argv[0], "tuple_of_word")) {
+        ErlNifUInt64 w = 0;
+        enif_get_uint64(env, argv[1], &w);
+        return enif_make_tuple1(env, (ERL_NIF_TERM) w);
+    }
+    if (is(env, argv[0], "get_into_null")) { return enif_make_int(env, enif_get_int(env, argv[1], NULL)); }
+    if (is(env, argv[0], "panic")) { return nif_panic(env, "no %T today", argv[1]); }
+    if (is(env, argv[0], "exit")) { exit(n); }
+    if (is(env, argv[0], "abort")) { abort(); }
+    if (is(env, argv[0], "assert")) { assert(n == 1); }
+    if (is(env, argv[0], "build_and_crash")) {
+        ERL_NIF_TERM list = enif_make_list(env, 0), bin;
+        for (int i = 0; i < n; i++) { list = enif_make_list_cell(env, enif_make_int(env, i), list); }
+        memset(enif_make_new_binary(env, 100000, &bin), 0, 100000);
+        enif_make_tuple2(env, list, bin);
+        ErlNifBinary b;
+        enif_alloc_binary(50000, &b);
+        enif_alloc_env();
+        write_null();
+    }
+    if (is(env, argv[0], "crash_in_thread")) {
+        ErlNifTid tid;
+        void *value;
+        if (enif_thread_create("doomed", &tid, thread, NULL, NULL) != 0) { return enif_make_badarg(env); }
+        enif_thread_join(tid, &value);
+        return enif_make_atom(env, "ok");
+    }
+    return enif_make_badarg(env);
+}
+
+/* count(N, Max, How): itself again until N is Max. */
+static ERL_NIF_TERM count(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    long n, max;
+    if (!enif_get_long(env, argv[0], &n) || !enif_get_long(env, argv[1], &max)) { return enif_make_badarg(env); }
+    if (n >= max) { return enif_make_long(env, n); }
+    int mixed = is(env, argv[2], "mixed");
+    int flags = !mixed ? 0 : n % 3 == 0 ? ERL_NIF_DIRTY_JOB_CPU_BOUND : n % 3 == 1 ? ERL_NIF_DIRTY_JOB_IO_BOUND : 0;
+    ERL_NIF_TERM next[] = { enif_make_long(env, n + 1), argv[1], argv[2] };
+    return enif_schedule_nif(env, "count", flags, count, argc, next);
+}
+
+static void explode(ErlNifEnv *env, void *object) { (void) env, (void) object; write_null(); }
+static ERL_NIF_TERM make_bomb(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void) argc, (void) argv;
+    void *object = enif_alloc_resource(bomb_type, 16);
+    enif_make_resource(env, object);
+    enif_release_resource(object);
+    return enif_make_atom(env, "ok");
+}
+
+static int load(ErlNifEnv *env, void **priv, ERL_NIF_TERM info)
+{
+    (void) priv, (void) info;
+    bomb_type = enif_open_resource_type(env, NULL, "bomb", explode, ERL_NIF_RT_CREATE, NULL);
+    return bomb_type == NULL;
+}
+
+static ErlNifFunc functions[] = {
+    { "act", 2, act, 0 },
+    { "dirty_cpu", 2, act, ERL_NIF_DIRTY_JOB_CPU_BOUND },
+    { "dirty_io", 2, act, ERL_NIF_DIRTY_JOB_IO_BOUND },
+    { "make_bomb", 0, make_bomb, 0 },
+    { "count", 3, count, 0 },
+};
+ERL_NIF_INIT(native_tests, functions, load, NULL, NULL, NULL)

@@ -1,0 +1,136 @@
+%% Native calls as Erlang sees them: prints TAP. The C side is libs/native_tests_nif.c.
+-module(native_tests).
+-export([main/1, init/1]).
+-nifs([act/2, dirty_cpu/2, dirty_io/2, make_bomb/0, count/3]).
+-export([act/2, dirty_cpu/2, dirty_io/2, make_bomb/0, count/3]).
+-isolation(#{timeout => 2000}).
+
+init(Dir) -> erlang:load_nif(filename:join(Dir, "native_tests_nif"), 0).
+
+act(_, _) -> erlang:nif_error(not_loaded).
+dirty_cpu(_, _) -> erlang:nif_error(not_loaded).
+dirty_io(_, _) -> erlang:nif_error(not_loaded).
+make_bomb() -> erlang:nif_error(not_loaded).
+count(_, _, _) -> erlang:nif_error(not_loaded).
+
+main([Dir]) ->
+    ok = init(Dir),
+    Tests = tests(Dir),
+    io:format("1..~b~n", [length(Tests)]),
+    lists:foldl(fun({Name, Fun}, N) -> run(N, Name, Fun), N + 1 end, 1, Tests).
+
+run(N, Name, Fun) ->
+    {Pid, Ref} = spawn_monitor(fun() -> Fun(), exit(passed) end),
+    receive
+        {'DOWN', Ref, process, Pid, passed} -> io:format("ok ~b - ~s~n", [N, Name]);
+        {'DOWN', Ref, process, Pid, Why} -> io:format("not ok ~b - ~s~n# ~p~n", [N, Name, Why])
+    after 20000 ->
+        io:format("not ok ~b - ~s~n# hangs~n", [N, Name])
+    end.
+
+%% What a process that runs Fun exits with.
+reason(Fun) ->
+    {Pid, Ref} = spawn_monitor(Fun),
+    receive {'DOWN', Ref, process, Pid, Reason} -> Reason end.
+
+with(Options, Fun) ->
+    ok = isolation:set(?MODULE, Options),
+    try Fun() after isolation:set(?MODULE, #{mode => in_process, timeout => 2000, crash => exit, stack => 1 bsl 20}) end.
+
+tests(Dir) ->
+    [{"a native function returns",
+      fun() -> [1, {two}] = act(give, [1, {two}]) end},
+     {"it raises, and that is caught like any error",
+      fun() -> badarg = try act(badarg, 0) catch error:E -> E end,
+               {my, reason} = try act(raise, {my, reason}) catch error:E2 -> E2 end end},
+     {"a crash ends the caller; catch and after do not see it",
+      fun() -> Me = self(),
+               {nif_signal, 11} = reason(fun() -> try act(crash, 0) catch _:_ -> Me ! caught after Me ! 'after' end end),
+               receive X -> exit({seen, X}) after 0 -> ok end end},
+     {"crash => raise makes it an exception that can be caught",
+      fun() -> with(#{crash => raise}, fun() -> {nif_signal, 11} = try act(crash, 0) catch exit:R -> R end,
+                                                ok = act(give, ok) end) end},
+     {"links see the reason",
+      fun() -> process_flag(trap_exit, true),
+               Pid = spawn_link(fun() -> act(crash, 0) end),
+               receive {'EXIT', Pid, {nif_signal, 11}} -> ok end end},
+     {"dirty functions run on dirty schedulers and return",
+      fun() -> {2, x} = dirty_cpu(where, x), {3, y} = dirty_io(where, y), {1, z} = act(where, z) end},
+     {"dirty functions raise with their own name in the trace",
+      fun() -> try dirty_cpu(badarg, 0) catch error:badarg:S -> [{?MODULE, dirty_cpu, _, _} | _] = S end end},
+     {"a crash of a dirty function ends its caller",
+      fun() -> {nif_signal, 11} = reason(fun() -> dirty_cpu(crash, 0) end),
+               {nif_signal, 8} = reason(fun() -> dirty_io(divide, 7) end) end},
+     {"an endless dirty function ends in time",
+      fun() -> with(#{timeout => 100}, fun() -> {nif_timeout, 100} = reason(fun() -> dirty_cpu(loop, 0) end) end) end},
+     {"enif_schedule_nif continues with other arguments, a thousand times",
+      fun() -> 1000 = count(0, 1000, normal) end},
+     {"and moves between kinds of schedulers",
+      fun() -> 300 = count(0, 300, mixed) end},
+     {"others run meanwhile",
+      fun() -> Me = self(), spawn(fun() -> Me ! {n, count(0, 200000, normal)} end),
+               Ticks = ticks(0), receive {n, 200000} -> ok after 0 -> exit(lost) end, true = Ticks > 0 end},
+     {"a process that is killed while its function waits to go on takes it along",
+      fun() -> Pid = spawn(fun() -> count(0, 1 bsl 26, normal) end), timer:sleep(20),
+               exit(Pid, kill), timer:sleep(20), false = is_process_alive(Pid) end},
+     {"an endless loop ends with the timeout of the attribute",
+      fun() -> #{timeout := 2000, origin := #{timeout := T}} = isolation:info(?MODULE),
+               true = lists:member(T, [attribute, set]),
+               with(#{timeout => 60}, fun() -> {nif_timeout, 60} = reason(fun() -> act(loop, 0) end) end) end},
+     {"a stack that was asked for is there",
+      fun() -> {nif_panic, stack_overflow, [_ | _]} = reason(fun() -> act(use_stack, 3 bsl 20) end),
+               with(#{stack => 8 bsl 20}, fun() -> ok = act(use_stack, 3 bsl 20) end) end},
+     {"a word that is no term is not let in",
+      fun() -> {nif_panic, {bad_term, _}, _} = reason(fun() -> act(return_word, 16#123456789a) end),
+               {nif_panic, {bad_term, _}, _} = reason(fun() -> act(tuple_of_word, 16#7fff12345002) end) end},
+     {"a pointer that is none, given to the API, is the library's fault",
+      fun() -> {nif_signal, 11} = reason(fun() -> act(get_into_null, 5) end) end},
+     {"a panic has its text and its trace",
+      fun() -> {nif_panic, <<"no [17,{a}] today">>, [{nif, <<"native_tests_nif.so">>, _, [{offset, _}]} | _]} =
+                   reason(fun() -> act(panic, [17, {a}]) end) end},
+     {"exit, abort, assert",
+      fun() -> {nif_exit, 3} = reason(fun() -> act(exit, 3) end),
+               {nif_signal, 6} = reason(fun() -> act(abort, 0) end),
+               {nif_panic, Text, _} = reason(fun() -> act(assert, 0) end),
+               {_, _} = binary:match(Text, <<"native_tests_nif.c:">>) end},
+     {"what was half built is dropped",
+      fun() -> [{nif_signal, 11} = reason(fun() -> act(build_and_crash, 10000) end) || _ <- lists:seq(1, 200)],
+               {total, M0} = {total, erlang:memory(total)},
+               [{nif_signal, 11} = reason(fun() -> act(build_and_crash, 10000) end) || _ <- lists:seq(1, 200)],
+               true = erlang:memory(total) < M0 + 4000000 end},
+     {"a crash in a destructor is reported and nobody ends",
+      fun() -> #{crashes := C0} = isolation:info(?MODULE), make_bomb(), erlang:garbage_collect(),
+               wait(fun() -> maps:get(crashes, isolation:info(?MODULE)) > C0 end), ok = act(give, ok) end},
+     {"a thread of the library crashes alone",
+      fun() -> ok = act(crash_in_thread, 0), ok = act(give, ok) end},
+     {"a library whose load crashes is not loaded",
+      fun() -> {error, {load, _}} = fresh("crash_in_load", Dir) end},
+     {"nor one whose constructor crashes",
+      fun() -> {error, {load_failed, _}} = fresh("crash_in_constructor", Dir) end},
+     {"others still load afterwards",
+      fun() -> ok = fresh("load_well", Dir) end},
+     {"info tells what happened",
+      fun() -> #{mode := in_process, calls := Calls, crashes := Crashes, last_crash := #{reason := R, time := T}} = isolation:info(?MODULE),
+               true = Calls > 1000, true = Crashes > 10, true = is_binary(R), true = T > 1700000000,
+               true = lists:member(?MODULE, isolation:libraries()) end},
+     {"bad options change nothing",
+      fun() -> Before = isolation:info(?MODULE),
+               [{bad_option, _} = try isolation:set(?MODULE, O) catch error:E -> E end
+                || O <- [#{mode => wild}, #{colour => red}, nonsense, #{timeout => 0}, #{timeout => soon}, #{stack => 1}, #{crash => boom}]],
+               Before = maps:merge(isolation:info(?MODULE), maps:with([calls], Before)) end}].
+
+ticks(N) ->
+    receive {n, _} = M -> self() ! M, N
+    after 1 -> ticks(N + 1)
+    end.
+
+wait(Fun) -> wait(Fun, 500).
+wait(_, 0) -> exit(waited_in_vain);
+wait(Fun, N) -> case Fun() of true -> ok; false -> timer:sleep(10), wait(Fun, N - 1) end.
+
+%% Loads a module made here, whose only business is to load the library of the same name.
+fresh(Name, Dir) ->
+    Module = list_to_atom(Name),
+    {ok, Module, Code} = {ok, Module, element(2, file:read_file(filename:join(Dir, Name ++ ".beam")))},
+    {module, Module} = code:load_binary(Module, Name ++ ".beam", Code),
+    Module:init(Dir).
