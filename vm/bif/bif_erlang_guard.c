@@ -319,11 +319,11 @@ term bif_erlang_error_3(struct proc *p, term *args)
 }
 term bif_erlang_nif_error_1(struct proc *p, term *args)
 {
-    return bif_erlang_error_1(p, args);
+    return proc_raise(p, EXC_ERROR, args[0]); /* shows itself in the trace, unlike error/1 */
 }
 term bif_erlang_nif_error_2(struct proc *p, term *args)
 {
-    return bif_erlang_error_2(p, args);
+    return proc_raise(p, EXC_ERROR, args[0]);
 }
 term bif_erlang_exit_1(struct proc *p, term *args)
 {
