@@ -2,46 +2,10 @@
 
 #include "lib/base/arena.h"
 
-/* Objects made here: see the table in term.h. */
-enum { SUB_OFFSET = 1, SUB_SIZE, SUB_BASE };
-enum { REFC_NEXT = 1, REFC_BIN, REFC_SIZE };
-enum { HEAP_BITS_SIZE = 1, HEAP_BITS_BYTES };
-
 /* Parts of heap binaries up to here are copied: no larger than a sub binary would be. */
 enum { SUB_COPY_MAX = 16 };
 /* No bitstring is larger: sizes in bits never overflow, and sums of two do not either. */
 #define BITS_MAX_BYTES (SIZE_MAX / 64)
-
-static struct bits_view whole_view(term base)
-{
-    const uintptr_t *w = term_words(base);
-    if (header_tag(w[0]) == TAG_HEAP_BITS) {
-        return (struct bits_view) { (const uint8_t *) &w[HEAP_BITS_BYTES], 0, w[HEAP_BITS_SIZE], base };
-    }
-    VM_ASSERT(header_tag(w[0]) == TAG_REFC_BITS);
-    const struct offheap_bin *b = (const struct offheap_bin *) w[REFC_BIN];
-    return (struct bits_view) { offheap_bin_bytes(b), 0, w[REFC_SIZE], base };
-}
-
-struct bits_view bits_view(term t)
-{
-    const uintptr_t *w = term_words(t);
-    if (header_tag(w[0]) != TAG_SUB_BITS) {
-        return whole_view(t);
-    }
-    struct bits_view v = whole_view((term) { w[SUB_BASE] });
-    v.offset = w[SUB_OFFSET];
-    v.size = w[SUB_SIZE];
-    return v;
-}
-
-size_t bits_size(term t)
-{
-    const uintptr_t *w = term_words(t);
-    enum term_tag tag = header_tag(w[0]);
-    VM_ASSERT(term_is_bits(t));
-    return w[tag == TAG_SUB_BITS ? SUB_SIZE : tag == TAG_REFC_BITS ? REFC_SIZE : HEAP_BITS_SIZE];
-}
 
 const uint8_t *bits_bytes(term t, size_t *n_bytes, uint8_t **scratch)
 {
@@ -72,8 +36,8 @@ static term new_heap_bits(struct heap *h, size_t n_bits, uint8_t **out_bytes)
 term bits_init_refc(struct heap *h, uintptr_t *p, struct offheap_bin *b, size_t n_bits)
 {
     p[0] = TERM_HEADER(TAG_REFC_BITS, HEAP_REFC_BITS_WORDS - 1);
-    p[REFC_BIN] = (uintptr_t) b;
-    p[REFC_SIZE] = n_bits;
+    p[REFC_BITS_BIN] = (uintptr_t) b;
+    p[REFC_BITS_SIZE] = n_bits;
     heap_link_offheap(h, p, b->capacity);
     return term_from_boxed_ptr(p);
 }
@@ -87,9 +51,9 @@ static term new_sub_bits(struct heap *h, term base, size_t offset, size_t size)
 {
     uintptr_t *p = heap_alloc(h, HEAP_SUB_BITS_WORDS);
     p[0] = TERM_HEADER(TAG_SUB_BITS, HEAP_SUB_BITS_WORDS - 1);
-    p[SUB_OFFSET] = offset;
-    p[SUB_SIZE] = size;
-    p[SUB_BASE] = base.word;
+    p[SUB_BITS_OFFSET] = offset;
+    p[SUB_BITS_SIZE] = size;
+    p[SUB_BITS_BASE] = base.word;
     return term_from_boxed_ptr(p);
 }
 
@@ -278,7 +242,7 @@ term bits_append(struct heap *h, term t, size_t extra_bits, uint8_t **out_bytes,
         return TERM_NONE;
     }
     if (term_has_tag(v.base, TAG_REFC_BITS)) {
-        struct offheap_bin *b = (struct offheap_bin *) term_words(v.base)[REFC_BIN];
+        struct offheap_bin *b = (struct offheap_bin *) term_words(v.base)[REFC_BITS_BIN];
         if (b->destroy == NULL && claim_room(b, v.offset + v.size, extra_bits)) {
             *out_bytes = b->data;
             *out_offset = v.offset + v.size;

@@ -48,9 +48,41 @@ struct bits_view {
     size_t size;          /* bits */
     term base;            /* HEAP_BITS or REFC_BITS that holds the bytes */
 };
+/* The words of the three kinds of bitstring, behind the header; see term.h. */
+enum { HEAP_BITS_SIZE = 1, HEAP_BITS_BYTES };
+enum { REFC_BITS_NEXT = 1, REFC_BITS_BIN, REFC_BITS_SIZE };
+enum { SUB_BITS_OFFSET = 1, SUB_BITS_SIZE, SUB_BITS_BASE };
+
+/* pre: HEAP_BITS or REFC_BITS */
+static inline struct bits_view bits_view_base(term base)
+{
+    const uintptr_t *w = term_words(base);
+    if (header_tag(w[0]) == TAG_HEAP_BITS) {
+        return (struct bits_view) { (const uint8_t *) &w[HEAP_BITS_BYTES], 0, w[HEAP_BITS_SIZE], base };
+    }
+    VM_ASSERT(header_tag(w[0]) == TAG_REFC_BITS);
+    const struct offheap_bin *b = (const struct offheap_bin *) w[REFC_BITS_BIN];
+    return (struct bits_view) { offheap_bin_bytes(b), 0, w[REFC_BITS_SIZE], base };
+}
 /* pre: term_is_bits(t) */
-struct bits_view bits_view(term t);
-size_t bits_size(term t);
+static inline struct bits_view bits_view(term t)
+{
+    const uintptr_t *w = term_words(t);
+    if (header_tag(w[0]) != TAG_SUB_BITS) {
+        return bits_view_base(t);
+    }
+    struct bits_view v = bits_view_base((term) { w[SUB_BITS_BASE] });
+    v.offset = w[SUB_BITS_OFFSET];
+    v.size = w[SUB_BITS_SIZE];
+    return v;
+}
+static inline size_t bits_size(term t)
+{
+    const uintptr_t *w = term_words(t);
+    enum term_tag tag = header_tag(w[0]);
+    VM_ASSERT(term_is_bits(t));
+    return w[tag == TAG_SUB_BITS ? SUB_BITS_SIZE : tag == TAG_REFC_BITS ? REFC_BITS_SIZE : HEAP_BITS_SIZE];
+}
 static inline bool term_is_binary(term t)
 {
     return term_is_bits(t) && bits_size(t) % 8 == 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "vm/core/float_powers.h"
 #include "vm/core/print.h"
 
 /* snprintf and strtod are pure functions here: the VM never changes the locale from "C". */
@@ -24,86 +25,74 @@ static uint64_t double_bits(double d)
     return bits;
 }
 
-/* Correctly rounded to n digits; trailing zeros dropped. */
-static void round_to(struct decimal *out, double d, int n)
+/* value * 10^exponent, without trailing zeros */
+static void set_digits(struct decimal *out, uint64_t value, int exponent)
 {
-    char text[40];
-    snprintf(text, sizeof(text), "%.*e", n - 1, d);
-    out->digits[0] = text[0];
-    memcpy(out->digits + 1, text + 2, (size_t) n - 1);
-    out->n = n;
-    while (out->n > 1 && out->digits[out->n - 1] == '0') {
-        out->n--;
-    }
-    out->point = atoi(strchr(text, 'e') + 1) + 1;
-}
-
-static double decimal_value(const struct decimal *x)
-{
-    char text[40];
-    snprintf(text, sizeof(text), "0.%.*se%d", x->n, x->digits, x->point);
-    return strtod(text, NULL);
-}
-
-/* Adds one to the last of n digits. */
-static void round_up(struct decimal *x, int n)
-{
-    memset(x->digits + x->n, '0', (size_t) (n - x->n));
-    int i = n - 1;
-    while (i >= 0 && x->digits[i] == '9') {
-        i--;
-    }
-    if (i < 0) {
-        x->digits[0] = '1';
-        x->n = 1;
-        x->point++;
-    } else {
-        x->digits[i]++;
-        x->n = i + 1;
-    }
-}
-
-static void shortest(struct decimal *out, double d)
-{
-    uint64_t bits = double_bits(d);
-    bool is_power_of_two = (bits << 12) == 0;
-    /* Every normal double tells 15 digits apart; a subnormal may need only one. */
-    for (int n = (bits >> 52) == 0 ? 1 : 15; n < 17; n++) {
-        round_to(out, d, n);
-        if (decimal_value(out) == d) {
-            return;
-        }
-        if (is_power_of_two) {
-            /* The interval that reads back as d reaches twice as far above as below: the next
-             * number above may lie in it although the nearest, below, does not. */
-            round_up(out, n);
-            if (decimal_value(out) == d) {
-                return;
-            }
-        }
-    }
-    round_to(out, d, 17);
-}
-
-/* Whole numbers below 10^15 are their own digits. */
-static bool whole_digits(struct decimal *out, double d)
-{
-    if (d >= 1e15 || d != floor(d)) {
-        return false;
-    }
     char text[20];
-    uint64_t i = (uint64_t) d;
-    int n = 0;
-    for (; i > 0; i /= 10) {
-        text[sizeof(text) - (size_t) ++n] = (char) ('0' + i % 10);
+    size_t n = 0;
+    for (; value > 0; value /= 10) {
+        text[sizeof(text) - ++n] = (char) ('0' + value % 10);
     }
-    memcpy(out->digits, text + sizeof(text) - (size_t) n, (size_t) n);
-    out->point = n;
+    memcpy(out->digits, text + sizeof(text) - n, n);
+    out->point = (int) n + exponent;
     while (n > 1 && out->digits[n - 1] == '0') {
         n--;
     }
-    out->n = n;
-    return true;
+    out->n = (int) n;
+}
+
+/* floor(log10(2^e)), or of 3/4 * 2^e; floor(log2(10^k)). Exact for all exponents of doubles. */
+static int log10_of_power2(int e, bool three_quarters)
+{
+    return (e * 1262611 - (three_quarters ? 524031 : 0)) >> 22;
+}
+static int log2_of_power10(int k)
+{
+    return (k * 1741647) >> 19;
+}
+
+/* power * x / 2^128 with the last bit set if anything was cut off: what that is does not matter to
+ * comparisons with even numbers. */
+static uint64_t scale(const struct float_power *power, uint64_t x)
+{
+    uint64_t low = (uint64_t) ((unsigned __int128) power->low * x >> 64);
+    unsigned __int128 sum = (unsigned __int128) power->high * x + low;
+    return (uint64_t) (sum >> 64) | ((uint64_t) sum > 1);
+}
+
+/* The shortest decimal that rounds to the double, the closest of these: Giulietti's Schubfach. The
+ * bounds of the interval that rounds to it are scaled by a power of ten so that it holds one or two
+ * whole numbers; four times the numbers are kept, so that bounds and middles are whole. */
+static void shortest(struct decimal *out, double d)
+{
+    uint64_t bits = double_bits(d);
+    uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
+    int biased = (int) (bits >> 52);
+    uint64_t c = biased == 0 ? fraction : fraction | UINT64_C(1) << 52;
+    int e = (biased == 0 ? 1 : biased) - 1075; /* d = c * 2^e */
+    bool closer_below = fraction == 0 && biased > 1; /* the next smaller double is half as far */
+    int k = log10_of_power2(e, closer_below);
+    const struct float_power *power = &float_powers[-k - FLOAT_POWER_MIN];
+    int shift = e + log2_of_power10(-k) + 1;
+    uint64_t low = scale(power, (4 * c - 2 + closer_below) << shift);
+    uint64_t mid = scale(power, 4 * c << shift);
+    uint64_t high = scale(power, (4 * c + 2) << shift);
+    if (c % 2 != 0) { /* odd: the bounds round elsewhere */
+        low++;
+        high--;
+    }
+    uint64_t s = mid / 4, tens = s / 10;
+    bool down = low <= 40 * tens, up = 40 * tens + 40 <= high;
+    if (s >= 10 && down != up) {
+        set_digits(out, tens + up, k + 1);
+        return;
+    }
+    down = low <= 4 * s;
+    up = 4 * s + 4 <= high;
+    if (down == up) { /* both or none: to the nearest */
+        up = mid > 4 * s + 2 || (mid == 4 * s + 2 && s % 2 != 0);
+    }
+    set_digits(out, s + up, k);
 }
 
 static char *put_int(char *at, int i)
@@ -139,9 +128,7 @@ size_t float_text_short(char out[32], double d)
         return (size_t) (at + 3 - out);
     }
     struct decimal x;
-    if (!whole_digits(&x, d)) {
-        shortest(&x, d);
-    }
+    shortest(&x, d);
     size_t n = (size_t) x.n;
     int exponent = x.point - 1;
     int scientific = (x.n == 1 ? 3 : x.n + 1) + 1 + int_width(exponent);

@@ -20,7 +20,7 @@ vm_core_tests_check_copy_SOURCES = vm/core/tests/check_copy.c
 vm_core_tests_check_heap_SOURCES = vm/core/tests/check_heap.c
 libbulkhead_a_SOURCES += \
   vm/core/arith.c vm/core/bignum.c vm/core/bignum.h vm/core/bits.c vm/core/bits_build.c vm/core/bits_match.c \
-  vm/core/float_text.c vm/core/float_text.h vm/core/iolist.c vm/core/iolist.h vm/core/print.c
+  vm/core/float_powers.h vm/core/float_text.c vm/core/float_text.h vm/core/iolist.c vm/core/iolist.h vm/core/print.c
 check_PROGRAMS += vm/core/tests/check_arith vm/core/tests/check_bits vm/core/tests/check_print
 vm_core_tests_check_arith_SOURCES = vm/core/tests/check_arith.c vm/core/tests/core_test.h vm/core/tests/number_vectors.h
 vm_core_tests_check_bits_SOURCES = vm/core/tests/check_bits.c vm/core/tests/core_test.h vm/core/tests/number_vectors.h
