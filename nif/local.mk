@@ -15,3 +15,5 @@ nif_test_libraries = nif/tests/libs/entries.so nif/tests/libs/no_init.so
 check_DATA += $(nif_test_libraries)
 CLEANFILES += $(nif_test_libraries)
 EXTRA_DIST += nif/tests/libs/entries.c nif/tests/libs/no_init.c
+TESTS += nif/tests/misuse.sh
+EXTRA_DIST += nif/tests/misuse.sh nif/tests/misuse.erl nif/tests/libs/misuse.c
