@@ -5,6 +5,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/trace.h"
+#include "nif/nif_lib.h"
 #include "vm/bif/bif.h"
 #include "vm/code/module.h"
 #include "vm/core/fun.h"
@@ -96,5 +97,6 @@ bool boot_vm(const struct boot_options *o, char error[256])
 void boot_stop(void)
 {
     sched_stop();
+    nif_lib_halt();
     trace_close();
 }
