@@ -57,6 +57,7 @@ static term info_atom_count(struct proc *p) { return heap_uinteger(&p->heap, ato
 static term info_process_count(struct proc *p) { return heap_uinteger(&p->heap, proc_count()); }
 static term info_process_limit(struct proc *p) { return heap_uinteger(&p->heap, proc_limit()); }
 static term info_schedulers(struct proc *p) { (void) p; return term_from_small(sched_count()); }
+static term info_online(struct proc *p) { (void) p; return term_from_small(sched_online()); }
 static term info_dirty_cpu(struct proc *p) { (void) p; return term_from_small(sched_count_dirty(SCHED_DIRTY_CPU)); }
 static term info_dirty_io(struct proc *p) { (void) p; return term_from_small(sched_count_dirty(SCHED_DIRTY_IO)); }
 static term info_logger(struct proc *p) { (void) p; return ATOM(logger); }
@@ -211,7 +212,7 @@ static const struct {
     { ATOM_INDEX_scheduler_bind_type, info_unbound },
     { ATOM_INDEX_scheduler_id, info_scheduler_id },
     { ATOM_INDEX_schedulers, info_schedulers },
-    { ATOM_INDEX_schedulers_online, info_schedulers },
+    { ATOM_INDEX_schedulers_online, info_online },
     { ATOM_INDEX_smp_support, info_threads },
     { ATOM_INDEX_start_time, info_start_time },
     { ATOM_INDEX_system_architecture, info_architecture },
@@ -275,7 +276,10 @@ term bif_erlang_system_flag_2(struct proc *p, term *args)
         }
         switch (flags[i].value) {
         case -1:
-            return info_schedulers(p);
+            if (!term_is_small(args[1]) || term_to_small(args[1]) < 1 || term_to_small(args[1]) > sched_count()) {
+                return proc_badarg(p);
+            }
+            return term_from_small(sched_set_online((unsigned) term_to_small(args[1])));
         case -2:
             return info_dirty_cpu(p);
         case -3:

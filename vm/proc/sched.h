@@ -50,6 +50,9 @@ void sched_stop(void);
 /* Wakes scheduler index (from 0) if it sleeps: its timers changed. */
 void sched_poke(unsigned index);
 unsigned sched_count(void);
+/* schedulers_online: threads from n on run nothing. 1 .. sched_count(); the former number. */
+unsigned sched_online(void);
+unsigned sched_set_online(unsigned n);
 size_t sched_queue_length(unsigned index); /* of scheduler index, from 0 */
 uint64_t sched_reductions(void);           /* of all schedulers, up to their last switch */
 uint64_t sched_switches(void);
