@@ -19,7 +19,7 @@ static struct {
     struct heap mailbox; /* holds what was sent */
     term sent[16];
     term sent_to[16];
-    size_t n_sent;
+    _Atomic size_t n_sent; /* the poll thread sends too */
     bool gone; /* no process is alive */
     int slice;
     unsigned wakes;
@@ -37,12 +37,14 @@ static int64_t test_unique(bool monotonic)
 static bool test_send(struct enif_environment_t *env, term to, term message, struct heap *built)
 {
     (void) env;
-    ck_assert_uint_lt(host.n_sent, ARRAY_LEN(host.sent));
-    host.sent_to[host.n_sent] = to;
-    host.sent[host.n_sent++] = built == NULL ? copy_term(message, &host.mailbox) : message;
+    size_t n = host.n_sent;
+    ck_assert_uint_lt(n, ARRAY_LEN(host.sent));
+    host.sent_to[n] = to;
+    host.sent[n] = built == NULL ? copy_term(message, &host.mailbox) : message;
     if (built != NULL) {
         heap_move_frags(&host.mailbox, built);
     }
+    host.n_sent = n + 1;
     return true;
 }
 static bool test_alive(term pid)
@@ -120,7 +122,7 @@ static void set_up(void)
 {
     ck_assert(arena_init_all());
     atom_table_init();
-    memset(&host, 0, sizeof(host));
+    memset((void *) &host, 0, sizeof(host));
     heap_init_frags(&host.mailbox);
     nif_api_init(&test_host);
     nif_leave = test_leave;
