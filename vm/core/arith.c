@@ -39,19 +39,147 @@ static size_t longer(const struct big_operand *a, const struct big_operand *b)
     return (size_t) (a->mp.used > b->mp.used ? a->mp.used : b->mp.used);
 }
 
-typedef mp_err (*digit_op)(const mp_int *a, const mp_int *b, mp_int *c);
+/* Programs' integers are mostly a few digits long, for which a call of libtommath costs more than the
+ * work: addition, subtraction and what is bitwise on numbers that are not negative are done here. */
 
-/* Results with at most one digit more than the longer operand. */
-static term linear(struct heap *h, digit_op op, term a, term b, enum arith_status *st)
+static void add_digits(mp_int *to, const mp_int *a, const mp_int *b)
+{
+    if (a->used < b->used) {
+        const mp_int *swap = a;
+        a = b;
+        b = swap;
+    }
+    mp_digit carry = 0;
+    int i = 0;
+    for (; i < b->used; i++) {
+        carry += a->dp[i] + b->dp[i];
+        to->dp[i] = carry & MP_MASK;
+        carry >>= MP_DIGIT_BIT;
+    }
+    for (; i < a->used; i++) {
+        carry += a->dp[i];
+        to->dp[i] = carry & MP_MASK;
+        carry >>= MP_DIGIT_BIT;
+    }
+    to->dp[i] = carry;
+    to->used = i + 1;
+}
+
+static int compare_digits(const mp_int *a, const mp_int *b)
+{
+    int c = a->used - b->used;
+    for (int i = a->used; c == 0 && i-- > 0;) {
+        if (a->dp[i] != b->dp[i]) {
+            c = a->dp[i] < b->dp[i] ? -1 : 1;
+        }
+    }
+    return c;
+}
+
+/* a is the larger */
+static void subtract_digits(mp_int *to, const mp_int *a, const mp_int *b)
+{
+    mp_digit borrow = 0;
+    int i = 0;
+    for (; i < b->used; i++) {
+        mp_digit d = a->dp[i] - b->dp[i] - borrow;
+        to->dp[i] = d & MP_MASK;
+        borrow = d >> 63;
+    }
+    for (; i < a->used; i++) {
+        mp_digit d = a->dp[i] - borrow;
+        to->dp[i] = d & MP_MASK;
+        borrow = d >> 63;
+    }
+    to->used = i;
+}
+
+static term add(struct heap *h, term a, term b, bool subtract, enum arith_status *st)
 {
     struct big_operand x, y;
     struct big_result r;
     big_load(&x, a);
     big_load(&y, b);
+    if (!big_begin(h, &r, longer(&x, &y) + 1)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    if (subtract) {
+        y.mp.sign = y.mp.sign == MP_NEG ? MP_ZPOS : MP_NEG;
+    }
+    if (x.mp.sign == y.mp.sign) {
+        add_digits(&r.mp, &x.mp, &y.mp);
+        r.mp.sign = x.mp.sign;
+    } else if (compare_digits(&x.mp, &y.mp) >= 0) {
+        subtract_digits(&r.mp, &x.mp, &y.mp);
+        r.mp.sign = x.mp.sign;
+    } else {
+        subtract_digits(&r.mp, &y.mp, &x.mp);
+        r.mp.sign = y.mp.sign;
+    }
+    return finish(h, &r, true, st);
+}
+
+static mp_digit digit_or_0(const mp_int *a, int i)
+{
+    return i < a->used ? a->dp[i] : 0;
+}
+
+/* pre: neither is negative */
+static term bitwise(struct heap *h, enum arith_op op, const struct big_operand *x, const struct big_operand *y,
+    enum arith_status *st)
+{
+    struct big_result r;
+    int n = (int) longer(x, y);
+    if (op == ARITH_BAND) {
+        n = x->mp.used < y->mp.used ? x->mp.used : y->mp.used;
+    }
+    if (!big_begin(h, &r, (size_t) n)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    for (int i = 0; i < n; i++) {
+        mp_digit a = digit_or_0(&x->mp, i), b = digit_or_0(&y->mp, i);
+        r.mp.dp[i] = op == ARITH_BAND ? a & b : op == ARITH_BOR ? a | b : a ^ b;
+    }
+    r.mp.used = n;
+    return finish(h, &r, true, st);
+}
+
+typedef mp_err (*digit_op)(const mp_int *a, const mp_int *b, mp_int *c);
+
+static term bitwise_any(struct heap *h, enum arith_op op, term a, term b, enum arith_status *st)
+{
+    struct big_operand x, y;
+    struct big_result r;
+    big_load(&x, a);
+    big_load(&y, b);
+    if (x.mp.sign != MP_NEG && y.mp.sign != MP_NEG) {
+        return bitwise(h, op, &x, &y, st);
+    }
+    digit_op fn = op == ARITH_BAND ? mp_and : op == ARITH_BOR ? mp_or : mp_xor;
     if (!big_begin(h, &r, longer(&x, &y) + 2)) {
         return fail(st, ARITH_SYSTEM_LIMIT);
     }
-    return finish(h, &r, op(&x.mp, &y.mp, &r.mp) == MP_OKAY, st);
+    return finish(h, &r, fn(&x.mp, &y.mp, &r.mp) == MP_OKAY, st);
+}
+
+static term multiply_by_digit(struct heap *h, const struct big_operand *x, const struct big_operand *digit,
+    enum arith_status *st)
+{
+    struct big_result r;
+    unsigned __int128 carry = 0;
+    int n = x->mp.used;
+    if (!big_begin(h, &r, (size_t) n + 1)) {
+        return fail(st, ARITH_SYSTEM_LIMIT);
+    }
+    for (int i = 0; i < n; i++) {
+        carry += (unsigned __int128) x->mp.dp[i] * digit->mp.dp[0];
+        r.mp.dp[i] = (mp_digit) carry & MP_MASK;
+        carry >>= MP_DIGIT_BIT;
+    }
+    r.mp.dp[n] = (mp_digit) carry;
+    r.mp.used = n + 1;
+    r.mp.sign = x->mp.sign != digit->mp.sign ? MP_NEG : MP_ZPOS;
+    return finish(h, &r, true, st);
 }
 
 static term multiply(struct heap *h, term a, term b, enum arith_status *st)
@@ -62,6 +190,9 @@ static term multiply(struct heap *h, term a, term b, enum arith_status *st)
     big_load(&y, b);
     size_t n = (size_t) x.mp.used + (size_t) y.mp.used + 1;
     int shorter = x.mp.used < y.mp.used ? x.mp.used : y.mp.used;
+    if (shorter <= 1) {
+        return shorter == 0 ? term_from_small(0) : multiply_by_digit(h, x.mp.used == 1 ? &y : &x, x.mp.used == 1 ? &x : &y, st);
+    }
     if (n > BIG_MAX_DIGITS + 3) {
         return fail(st, ARITH_SYSTEM_LIMIT);
     }
@@ -189,6 +320,16 @@ static term shift_right(struct heap *h, term a, size_t n, enum arith_status *st)
     if (!big_begin(h, &r, (size_t) x.mp.used + 2)) {
         return fail(st, ARITH_SYSTEM_LIMIT);
     }
+    if (x.mp.sign != MP_NEG) {
+        int skip = (int) (n / MP_DIGIT_BIT);
+        unsigned bits = (unsigned) (n % MP_DIGIT_BIT);
+        r.mp.used = x.mp.used - skip;
+        for (int i = 0; i < r.mp.used; i++) {
+            mp_digit above = digit_or_0(&x.mp, i + skip + 1) << (MP_DIGIT_BIT - bits);
+            r.mp.dp[i] = (x.mp.dp[i + skip] >> bits | above) & MP_MASK;
+        }
+        return finish(h, &r, true, st);
+    }
     return finish(h, &r, mp_signed_rsh(&x.mp, (int) n, &r.mp) == MP_OKAY, st);
 }
 
@@ -237,17 +378,14 @@ static term integers(struct heap *h, enum arith_op op, term a, term b, enum arit
 {
     switch (op) {
     case ARITH_ADD:
-        return linear(h, mp_add, a, b, st);
     case ARITH_SUB:
-        return linear(h, mp_sub, a, b, st);
+        return add(h, a, b, op == ARITH_SUB, st);
     case ARITH_MUL:
         return multiply(h, a, b, st);
     case ARITH_BAND:
-        return linear(h, mp_and, a, b, st);
     case ARITH_BOR:
-        return linear(h, mp_or, a, b, st);
     case ARITH_BXOR:
-        return linear(h, mp_xor, a, b, st);
+        return bitwise_any(h, op, a, b, st);
     case ARITH_IDIV:
     case ARITH_REM:
         return divide(h, a, b, op == ARITH_IDIV, st);
@@ -470,12 +608,7 @@ int arith_compare_integers(term a, term b)
     if (x.mp.sign != y.mp.sign) {
         return x.mp.sign == MP_NEG ? -1 : 1;
     }
-    int c = x.mp.used - y.mp.used;
-    for (int i = x.mp.used; c == 0 && i-- > 0;) {
-        if (x.mp.dp[i] != y.mp.dp[i]) {
-            c = x.mp.dp[i] < y.mp.dp[i] ? -1 : 1;
-        }
-    }
+    int c = compare_digits(&x.mp, &y.mp);
     c = c < 0 ? -1 : c > 0;
     return x.mp.sign == MP_NEG ? -c : c;
 }
