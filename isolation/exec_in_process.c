@@ -57,7 +57,7 @@ void native_describe_abandoned(
     c->panic = t->panic;
     c->pc = (uintptr_t) regs[REG_RIP];
     c->sp = (uintptr_t) regs[REG_RSP];
-    if (out->status == NATIVE_LIMIT || (out->status == NATIVE_PANICKED && c->panic != PANIC_STACK_OVERFLOW)) {
+    if (out->status == NATIVE_LIMIT || out->status == NATIVE_POLICY || (out->status == NATIVE_PANICKED && c->panic != PANIC_STACK_OVERFLOW)) {
         memcpy(c->text, t->text, sizeof(c->text));
         memcpy(c->detail, t->detail, sizeof(c->detail));
     }

@@ -24,6 +24,10 @@ struct arena *library_heap(unsigned slot);
 /* Whose heap the address is in; NULL if there is none. */
 struct arena *library_heap_of(uintptr_t address);
 
+/* Around fork(): no heap stays locked in the child. */
+void library_heaps_before_fork(void);
+void library_heaps_after_fork(void);
+
 /* Library whose function this thread runs in direct mode, or NULL: for reports. */
 const struct native_library *interpose_direct_library(void);
 extern _Thread_local struct native_library *direct_library __attribute__((tls_model("initial-exec")));

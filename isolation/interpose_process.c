@@ -5,6 +5,7 @@
  *   failed assert      {nif_panic, Text, Trace}
  *   signal handlers    remembered and given back, never installed; run by raise() alone
  *   signal masks       in force during the call, except for signals the VM needs
+ *   exec               {nif_policy, exec}: a forked child may, the VM's process may not
  *   pthread_create     the thread runs protected: a crash ends it, not the VM
  *
  * Outside of protected calls, and in a child that a library forked, they are libc's.
@@ -14,6 +15,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,6 +279,90 @@ UNWATCHED int pthread_kill(pthread_t thread, int number)
     return LIBC(pthread_kill)(thread, number);
 }
 
+int sigqueue(pid_t pid, int number, const union sigval value)
+{
+    struct native_thread *t = in_call();
+    return t != NULL && pid == getpid() ? send_to_self(t, number) : LIBC(sigqueue)(pid, number, value);
+}
+
+int tgkill(pid_t pid, pid_t tid, int number)
+{
+    struct native_thread *t = in_call();
+    return t != NULL && pid == getpid() && tid == t->tid ? send_to_self(t, number) : LIBC(tgkill)(pid, tid, number);
+}
+
+static long system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result = number;
+    __asm__ volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+    return result;
+}
+
+/* Not a fence, but people who mean exit_group() write it this way. */
+UNWATCHED long syscall(long number, ...)
+{
+    va_list ap;
+    long a[6];
+    va_start(ap, number);
+    for (size_t i = 0; i < ARRAY_LEN(a); i++) {
+        a[i] = va_arg(ap, long);
+    }
+    va_end(ap);
+    if (__builtin_expect(nif_guard.depth > 0 && nif_guard.in_vm == 0, 0) && number != SYS_getpid) {
+        switch (number) {
+        case SYS_exit:
+            if (native_self != NULL && native_self->library_thread) {
+                break;
+            }
+            leave_exited((int) a[0]);
+            break;
+        case SYS_exit_group: leave_exited((int) a[0]); break;
+        case SYS_kill: return kill((pid_t) a[0], (int) a[1]);
+        case SYS_tgkill: return tgkill((pid_t) a[0], (pid_t) a[1], (int) a[2]);
+        default: break;
+        }
+    }
+    long result = system_call(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (result < 0 && result > -4096) {
+        errno = (int) -result;
+        return -1;
+    }
+    return result;
+}
+
+/* ---- becoming another program: not in the VM's own process ---- */
+
+static void forbid_exec(void)
+{
+    struct native_thread *t = in_call();
+    if (t != NULL) {
+        t->left = (struct native_outcome) { .status = NATIVE_POLICY };
+        t->has_trace = false;
+        t->info.si_signo = 0;
+        strcpy(t->text, "exec");
+        native_leave(t);
+    }
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+    forbid_exec();
+    return LIBC(execve)(path, argv, envp);
+}
+int execv(const char *path, char *const argv[])
+{
+    forbid_exec();
+    return LIBC(execv)(path, argv);
+}
+int execvp(const char *file, char *const argv[])
+{
+    forbid_exec();
+    return LIBC(execvp)(file, argv);
+}
+
 /* ---- threads ---- */
 
 struct thread_start {
@@ -300,6 +386,7 @@ UNWATCHED static void at_thread_end(void *round)
 
 static void after_fork_in_child(void)
 {
+    library_heaps_after_fork();
     if (native_self != NULL && (nif_guard.depth > 0 || direct_library != NULL)) {
         native_self->dirt |= DIRT_FORKED;
     }
@@ -308,7 +395,7 @@ static void after_fork_in_child(void)
 static void set_up(void)
 {
     VM_REQUIRE(pthread_key_create(&end_key, at_thread_end) == 0);
-    VM_REQUIRE(pthread_atfork(NULL, NULL, after_fork_in_child) == 0);
+    VM_REQUIRE(pthread_atfork(library_heaps_before_fork, library_heaps_after_fork, after_fork_in_child) == 0);
 }
 
 static void find_own_stack(struct native_stack *s)

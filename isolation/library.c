@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "isolation/executor.h"
 #include "isolation/interpose.h"
@@ -143,6 +144,13 @@ uint64_t library_calls(const struct native_library *lib)
 static struct arena *_Atomic heaps[LIBRARY_MAX_HEAPS];
 static struct lock heaps_lock = { PTHREAD_MUTEX_INITIALIZER, RANK_EXECUTOR, RANK_NONE };
 
+/* A library that allocates without end gets NULL before the kernel looks for somebody to kill. */
+static size_t half_of_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    return pages > 0 ? (size_t) pages / 2 * 4096 : 0;
+}
+
 struct arena *library_heap(unsigned slot)
 {
     struct arena *a = atomic_load_explicit(&heaps[slot], memory_order_acquire);
@@ -157,6 +165,7 @@ struct arena *library_heap(unsigned slot)
             .name = slot == 0 ? "malloc" : "library",
             .fixed_base = LIBRARY_HEAPS_BASE + ((uintptr_t) slot << LIBRARY_HEAP_SHIFT),
             .reserve_bytes = (size_t) 1 << LIBRARY_HEAP_SHIFT,
+            .limit_bytes = slot == 0 ? 0 : half_of_memory(),
             .backing = ARENA_PRIVATE,
         };
         a = arena_new(&o);
@@ -164,6 +173,28 @@ struct arena *library_heap(unsigned slot)
     }
     VM_REQUIRE(pthread_mutex_unlock(&heaps_lock.mutex) == 0);
     return a;
+}
+
+static void each_heap(void (*fn)(struct arena *a))
+{
+    for (unsigned i = 0; i < LIBRARY_MAX_HEAPS; i++) {
+        struct arena *a = atomic_load_explicit(&heaps[i], memory_order_acquire);
+        if (a != NULL) {
+            fn(a);
+        }
+    }
+}
+
+void library_heaps_before_fork(void)
+{
+    VM_REQUIRE(pthread_mutex_lock(&heaps_lock.mutex) == 0); /* no new ones meanwhile */
+    each_heap(arena_before_fork);
+}
+
+void library_heaps_after_fork(void)
+{
+    each_heap(arena_after_fork);
+    VM_REQUIRE(pthread_mutex_unlock(&heaps_lock.mutex) == 0);
 }
 
 struct arena *library_heap_of(uintptr_t address)

@@ -71,13 +71,15 @@ struct native_thread {
     size_t alt_bytes;
     bool live; /* under the table's lock */
     struct native_thread *next;
+    /* The watchdog's own: since when it has seen which call, at each depth. */
     struct {
         uint64_t seq;
         int64_t since_ns;
-        unsigned tries;
-        uint32_t excused;
-        struct native_library *library, *protects;
-    } seen; /* watchdog's own */
+    } seen[NATIVE_MAX_DEPTH];
+    uint64_t chased;                   /* the call it is trying to end, 0: none */
+    unsigned tries;                    /* signals sent to it */
+    uint32_t seen_excused;
+    struct native_library *protects;   /* whose code is not executable on this call's account */
 };
 
 extern _Thread_local struct native_thread *native_self __attribute__((tls_model("initial-exec")));

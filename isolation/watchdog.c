@@ -38,14 +38,15 @@ static void set_executable(struct native_library *lib, bool yes)
     }
 }
 
-static void stop_protecting(struct native_thread *t)
+static void stop_chasing(struct native_thread *t)
 {
-    if (t->seen.protects != NULL) {
-        if (atomic_fetch_sub(&t->seen.protects->no_exec, 1) == 1) {
-            set_executable(t->seen.protects, true);
+    if (t->protects != NULL) {
+        if (atomic_fetch_sub(&t->protects->no_exec, 1) == 1) {
+            set_executable(t->protects, true);
         }
-        t->seen.protects = NULL;
+        t->protects = NULL;
     }
+    t->chased = 0;
 }
 
 static void ask(struct native_thread *t, bool force)
@@ -56,15 +57,19 @@ static void ask(struct native_thread *t, bool force)
     syscall(SYS_rt_tgsigqueueinfo, getpid(), t->tid, fault_timeout_signal(), &si);
 }
 
-static void deal_with_overdue(struct native_thread *t, uint64_t seq)
+static void chase(struct native_thread *t, struct native_frame *f, uint64_t seq)
 {
+    if (t->chased != seq) {
+        stop_chasing(t);
+        t->chased = seq;
+        t->tries = 0;
+    }
     atomic_store_explicit(&t->overdue_seq, seq, memory_order_release);
-    unsigned tries = t->seen.tries++;
+    unsigned tries = t->tries++;
     if (tries == TRIES_BEFORE_SAFE_POINT) {
-        /* The call cannot end meanwhile without passing through its code, so this is still its library;
-         * if it has just ended, the next round gives the code back. */
-        struct native_library *lib = t->seen.library;
-        t->seen.protects = lib;
+        struct native_library *lib = atomic_load_explicit(&f->library, memory_order_relaxed);
+        /* If the call has just ended and another begun, the next round gives the code back. */
+        t->protects = lib;
         if (lib != NULL && atomic_fetch_add(&lib->no_exec, 1) == 0) {
             set_executable(lib, false);
         }
@@ -72,35 +77,34 @@ static void deal_with_overdue(struct native_thread *t, uint64_t seq)
     ask(t, tries >= TRIES_BEFORE_FORCE);
 }
 
+/* Only the innermost call can be ended; those around it keep their clocks meanwhile. */
 static void look_at(struct native_thread *t, void *arg)
 {
     struct round *r = arg;
     uint32_t depth = __atomic_load_n(&t->guard->depth, __ATOMIC_ACQUIRE);
-    uint64_t seq = 0;
-    uint32_t timeout_ms = 0;
-    if (depth > 0 && depth <= NATIVE_MAX_DEPTH) {
-        struct native_frame *f = &t->frame[depth - 1];
-        seq = atomic_load_explicit(&f->seq, memory_order_relaxed);
-        timeout_ms = atomic_load_explicit(&f->timeout_ms, memory_order_relaxed);
-        if (seq != t->seen.seq) {
-            t->seen.library = atomic_load_explicit(&f->library, memory_order_relaxed);
+    uint32_t excused = atomic_load_explicit(&t->excused, memory_order_relaxed);
+    bool chasing = false;
+    for (uint32_t i = 0; i < NATIVE_MAX_DEPTH && (i < depth || t->seen[i].seq != 0); i++) {
+        struct native_frame *f = &t->frame[i];
+        uint64_t seq = i < depth ? atomic_load_explicit(&f->seq, memory_order_relaxed) : 0;
+        if (seq != t->seen[i].seq || excused != t->seen_excused) {
+            t->seen[i].seq = seq;
+            t->seen[i].since_ns = r->now;
+        }
+        if (seq == 0) {
+            continue;
+        }
+        int64_t timeout_ns = (int64_t) atomic_load_explicit(&f->timeout_ms, memory_order_relaxed) * 1000000;
+        r->busy = true;
+        if (i + 1 == depth && r->now - t->seen[i].since_ns >= timeout_ns) {
+            r->escalates = true;
+            chasing = true;
+            chase(t, f, seq);
         }
     }
-    uint32_t excused = atomic_load_explicit(&t->excused, memory_order_relaxed);
-    if (seq != t->seen.seq || excused != t->seen.excused) {
-        stop_protecting(t);
-        t->seen.seq = seq;
-        t->seen.excused = excused;
-        t->seen.since_ns = r->now;
-        t->seen.tries = 0;
-    }
-    if (seq == 0 || timeout_ms == 0) {
-        return;
-    }
-    r->busy = true;
-    if (r->now - t->seen.since_ns >= (int64_t) timeout_ms * 1000000) {
-        r->escalates = true;
-        deal_with_overdue(t, seq);
+    t->seen_excused = excused;
+    if (!chasing) {
+        stop_chasing(t);
     }
 }
 

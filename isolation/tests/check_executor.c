@@ -120,6 +120,9 @@ static const struct {
     { "do_exit", "{nif_exit,0}" },
     { "do__exit", "{nif_exit,0}" },
     { "do_quick_exit", "{nif_exit,0}" },
+    { "raw_exit", "{nif_exit,0}" },
+    { "do_exec", "{nif_policy,exec}" },
+    { "smash_stack", "{nif_signal," },
     { "do_pthread_exit", "{nif_panic,thread_exit," },
     { "crash_in_printf", "{nif_signal,11}" },
     { "crash_holding_stdout", "{nif_signal,11}" },
@@ -308,6 +311,10 @@ START_TEST(a_child_that_comes_back_ends)
     ck_assert_uint_eq(out.value, 1);
     ck_assert_int_eq(call("fork_and_crash", 0, 0), NATIVE_RETURNED);
     ck_assert_uint_eq(out.value, 1);
+    ck_assert_int_eq(call("fork_and_exec", 0, 0), NATIVE_RETURNED);
+    ck_assert_uint_eq(out.value, 1);
+    ck_assert_int_eq(call("vfork_and_exit", 0, 0), NATIVE_RETURNED);
+    ck_assert_uint_eq(out.value, 5);
     ck_assert_int_eq(call("run_system", 0, 0), NATIVE_RETURNED);
     ck_assert_uint_eq(out.value, 3);
 }

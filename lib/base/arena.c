@@ -408,6 +408,17 @@ bool arena_is_tight(const struct arena *a)
     return used > a->limit_bytes - a->limit_bytes / 8;
 }
 
+/* Several arenas at once, so without ranks; whoever forks holds none of them. */
+void arena_before_fork(struct arena *a)
+{
+    VM_REQUIRE(pthread_mutex_lock(&a->lock.mutex) == 0);
+}
+
+void arena_after_fork(struct arena *a)
+{
+    VM_REQUIRE(pthread_mutex_unlock(&a->lock.mutex) == 0);
+}
+
 bool arena_contains(const struct arena *a, const void *p)
 {
     return page_of(a, p) != RUN_NONE;

@@ -66,6 +66,9 @@ struct arena_stats {
     size_t reserved_bytes, mapped_bytes, used_bytes, limit_bytes;
 };
 struct arena_stats arena_stats(struct arena *a);
+/* Around fork(), in the thread that forks: the child gets the arena whole and unlocked. */
+void arena_before_fork(struct arena *a);
+void arena_after_fork(struct arena *a);
 bool arena_contains(const struct arena *a, const void *p);
 int arena_fd(const struct arena *a); /* the memfd, owned by the arena; -1 if private */
 

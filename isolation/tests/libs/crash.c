@@ -112,6 +112,27 @@ FN(short_sleep) { UNUSED; usleep((useconds_t) a); return 7; }
 FN(do_exit) { UNUSED; exit((int) a); }
 FN(do__exit) { UNUSED; _exit((int) a); }
 FN(do_quick_exit) { UNUSED; quick_exit((int) a); }
+FN(raw_exit) { UNUSED; syscall(SYS_exit_group, (int) a); return 0; }
+FN(do_exec) { UNUSED; char *argv[] = { "/bin/true", NULL }; execv(argv[0], argv); return 0; }
+FN(fork_and_exec)
+{
+    UNUSED;
+    pid_t pid = vfork();
+    if (pid == 0) { char *argv[] = { "/bin/true", NULL }; execv(argv[0], argv); _exit(9); }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+FN(vfork_and_exit)
+{
+    UNUSED;
+    pid_t pid = vfork();
+    if (pid == 0) { _exit(5); }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return (uintptr_t) WEXITSTATUS(status);
+}
+FN(eat_memory) { UNUSED; for (;;) { char *p = malloc(1 << 20); HIDE(p); p[0] = 1; } }
 FN(do_pthread_exit) { UNUSED; pthread_exit(NULL); }
 
 static void on_signal(int n) { (void) n; _exit(99); }
