@@ -144,8 +144,31 @@ static term integer_of(struct proc *p, term source, term base, bool (*get)(term,
     return read_integer(p, &text, term_to_small(base));
 }
 
+/* The usual case without a copy: decimal digits whose value is certainly small. */
+static term short_integer(term list)
+{
+    intptr_t value = 0;
+    unsigned n = 0;
+    bool negative = term_is_cons(list) && term_same(term_head(list), term_from_small('-'));
+    if (negative) {
+        list = term_tail(list);
+    }
+    for (; term_is_cons(list) && n < 17; list = term_tail(list), n++) {
+        term c = term_head(list);
+        if (!term_is_small(c) || (uintptr_t) term_to_small(c) - '0' > 9) {
+            return TERM_NONE;
+        }
+        value = value * 10 + (term_to_small(c) - '0');
+    }
+    return n > 0 && term_is_nil(list) ? term_from_small(negative ? -value : value) : TERM_NONE;
+}
+
 term bif_erlang_list_to_integer_1(struct proc *p, term *args)
 {
+    term i = short_integer(args[0]);
+    if (!term_is_none(i)) {
+        return i;
+    }
     return integer_of(p, args[0], term_from_small(10), bif_text_from_list);
 }
 term bif_erlang_list_to_integer_2(struct proc *p, term *args)
