@@ -338,11 +338,13 @@ static void run(struct heap *h, enum mode mode, struct block young, struct block
     h->end = end;
 }
 
+enum { LARGE_WORDS = 1 << 21 }; /* old generations from here on grow by a half, smaller ones double */
+
 /* Gives back what a block does not need, if that works where it is. */
 static void shrink_old(struct heap *h)
 {
     size_t live = (size_t) (h->old_top - h->old_start), have = (size_t) (h->old_end - h->old_start);
-    size_t want = heap_next_size(live + live / 2 + 1);
+    size_t want = heap_next_size(live + (live < LARGE_WORDS ? live + 64 : live / 2));
     if (want * sizeof(uintptr_t) > 65536 && want < have / 4 * 3) {
         size_t bytes = arena_good_size(want * sizeof(uintptr_t));
         uintptr_t *same = arena_realloc(arena_terms, h->old_start, bytes);
@@ -363,20 +365,23 @@ static bool resize_young(struct heap *h, enum mode mode, size_t words, const str
     return true;
 }
 
-/* How large the next young block should be, from how full this one came out. */
-static void plan(struct heap *h, bool full, size_t need)
+/* How large the next young block should be, from how full this one came out. kept: words of the young
+ * generation that survived, here or promoted. */
+static void plan(struct heap *h, bool full, size_t need, size_t kept)
 {
     size_t size = (size_t) (h->end - h->start);
     size_t used = (size_t) (h->top - h->start) + (size_t) (h->end - h->stop) + need;
     size_t want = h->want_words;
+    enum { NURSERY_MOST = 1 << 19 }; /* beyond this a larger one is no better: the old block grows */
     if (used > size / 4 * 3) {
         want = heap_next_size(size + 1);
         while (want / 2 < used) {
             want = heap_next_size(want + 1);
         }
-    } else if (used < size / 4 && full) {
-        want = heap_next_size(used * 3);
-    } else if (used < want / 8) {
+        size_t enough = heap_next_size(used + used / 3);
+        enough = enough > NURSERY_MOST ? enough : NURSERY_MOST;
+        want = want < enough ? want : enough;
+    } else if (kept < want / 8 && used < want / 8) {
         want = heap_next_size(want / 2);
     }
     /* A process that collects again and again has use for a larger nursery. */
@@ -385,7 +390,6 @@ static void plan(struct heap *h, bool full, size_t need)
         want = BUSY_WORDS;
     }
     /* Next to a large old generation a small nursery would only promote what dies soon. */
-    enum { NURSERY_MOST = 1 << 18 };
     size_t old = (size_t) (h->old_top - h->old_start) / 8;
     old = old < NURSERY_MOST ? old : NURSERY_MOST;
     want = want > old ? want : old;
@@ -445,7 +449,10 @@ static enum heap_status gc_generations(struct heap *h, enum mode mode, const str
     if (!block_alloc(&young, size) && !block_alloc(&young, most + need)) {
         return HEAP_NOMEM;
     }
-    if (new_old && promoted > 0 && !block_alloc(&old, heap_next_size(promoted + promoted / 2 + 1))
+    /* Room for what may survive, and for what is promoted later if as much survives as did last time. */
+    size_t room = promoted / 100 * h->old_survival;
+    room += room < LARGE_WORDS ? room + 64 : room / 2;
+    if (new_old && promoted > 0 && !block_alloc(&old, heap_next_size(room > promoted ? room : promoted))
         && !block_alloc(&old, promoted)) {
         arena_free(arena_terms, young.words);
         return HEAP_NOMEM;
@@ -455,6 +462,7 @@ static enum heap_status gc_generations(struct heap *h, enum mode mode, const str
     }
     run(h, mode, young, old, roots, n_roots);
     if (mode == FULL) {
+        h->old_survival = (uint8_t) ((size_t) (h->old_top - h->old_start) * 100 / promoted);
         shrink_old(h);
     }
     enum mode again = mode == COMPACT ? COMPACT : MINOR;
@@ -480,6 +488,15 @@ enum heap_status heap_gc(struct heap *h, enum heap_gc_kind kind, size_t need, st
     }
     struct sizes s = measure(h);
     size_t before = s.mature + s.fresh + s.old;
+    /* Where most survives, copying it within the young generation first is a waste: promote it now.
+     * Fragments stay young, so with them nothing that may refer to one is promoted early. */
+    enum { EARLY_WORDS = 4096, EARLY_PERCENT = 60 };
+    uintptr_t *mature = h->mature;
+    if (kind == HEAP_GC_MINOR && h->young_survival >= EARLY_PERCENT && s.fresh >= EARLY_WORDS && h->frags == NULL) {
+        s.mature += s.fresh;
+        s.fresh = 0;
+        h->mature = h->top;
+    }
     bool full = kind != HEAP_GC_MINOR || h->n_minor >= h->fullsweep_after
         || h->old_vheap_words > h->old_vheap_limit
         || (h->old_start != NULL && s.mature > (size_t) (h->old_end - h->old_top));
@@ -490,12 +507,15 @@ enum heap_status heap_gc(struct heap *h, enum heap_gc_kind kind, size_t need, st
         st = gc_generations(h, full ? FULL : MINOR, &s, need, roots, n_roots);
     }
     if (st != HEAP_OK) {
+        h->mature = mature;
         return st;
     }
+    size_t after = (size_t) (h->top - h->start) + (size_t) (h->old_top - h->old_start);
+    size_t kept = full ? after : after - s.old, of = full ? before : before - s.old;
+    h->young_survival = (uint8_t) (of > 0 ? kept * 100 / of : 0);
     h->n_minor = full ? 0 : (uint16_t) (h->n_minor + (h->n_minor < UINT16_MAX));
-    plan(h, full, need);
+    plan(h, full, need, kept);
     if (out_reclaimed != NULL) {
-        size_t after = (size_t) (h->top - h->start) + (size_t) (h->old_top - h->old_start);
         *out_reclaimed = before > after ? before - after : 0;
     }
 #ifdef ENABLE_ASSERTS

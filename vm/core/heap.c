@@ -50,6 +50,7 @@ void heap_init_frags(struct heap *h)
         .vheap_limit = HEAP_DEFAULT_MIN_VHEAP_WORDS,
         .old_vheap_limit = HEAP_DEFAULT_MIN_VHEAP_WORDS,
         .fullsweep_after = UINT16_MAX,
+        .old_survival = 100,
     };
 }
 

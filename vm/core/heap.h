@@ -73,6 +73,8 @@ struct heap {
     uint32_t min_vheap_words;
     uint16_t n_minor;         /* minor collections since the last full sweep */
     uint16_t fullsweep_after; /* 65535 as OTP */
+    uint8_t young_survival;   /* percent of the young generation that lived through the last collection */
+    uint8_t old_survival;     /* percent of the old generation that lived through the last full sweep */
     bool over_limit;          /* the arena is past its soft limit: end this process */
     bool force_gc;            /* set by heap_alloc when fragments outgrow the block */
 };
