@@ -89,14 +89,9 @@ native(Name) -> unicode:characters_to_binary(Name).
 ensure_loaded(Module) when is_atom(Module) ->
     case bulkhead_code:load(Module) of
         loaded -> {module, Module};
-        on_load -> ensure_started(Module);
+        start -> run_on_load(Module);
+        wait -> wait_started(Module);
         Reason -> {error, Reason}
-    end.
-
-ensure_started(Module) ->
-    case bulkhead_code:is_starting(Module) of
-        false -> load_found(Module);
-        true -> wait_started(Module)
     end.
 
 %% Somebody else runs the -on_load function. The process that does must not wait for itself.
@@ -168,12 +163,22 @@ run_on_load(Module) ->
     end),
     receive
         {'DOWN', Ref, process, Pid, {on_load, ok}} ->
-            true = erlang:finish_after_on_load(Module, true),
+            started(Module),
             {module, Module};
         {'DOWN', Ref, process, Pid, Reason} ->
             _ = erlang:finish_after_on_load(Module, false),
             report_on_load(Module, Reason),
             {error, on_load_failure}
+    end.
+
+started(Module) ->
+    try
+        erlang:finish_after_on_load(Module, true)
+    catch
+        error:badarg ->
+            %% Other code was loaded in the meantime.
+            purge(Module),
+            erlang:finish_after_on_load(Module, true)
     end.
 
 report_on_load(_Module, {on_load, Value}) when is_atom(Value) ->
@@ -366,10 +371,10 @@ app_ebin([Dir | Dirs], Name, Prefix) ->
 app_ebin([], _, _) ->
     error.
 
-module_md5(Binary) when is_binary(Binary) ->
+module_md5(Binary) ->
     erts_internal:beamfile_module_md5(Binary).
 
-get_chunk(Binary, Chunk) when is_binary(Binary), is_list(Chunk), length(Chunk) =:= 4 ->
+get_chunk(Binary, Chunk) ->
     erts_internal:beamfile_chunk(Binary, Chunk).
 
 module_status(Module) when is_atom(Module) ->

@@ -237,18 +237,21 @@ term bif_erlang_finish_after_on_load_2(struct proc *p, term *args)
     return module_finish_start(args[0], term_same(args[1], ATOM(true))) ? ATOM(true) : proc_badarg(p);
 }
 
-/* bulkhead_code:load(Module): loaded | on_load | nofile | {badfile, Path or text} */
+/* bulkhead_code:load(Module): loaded | nofile | badfile; start: its -on_load function has to be called
+ * by the caller, wait: by somebody else, who is at it. */
 term bif_bulkhead_code_load_1(struct proc *p, term *args)
 {
     char error[256];
     if (!term_is_atom(args[0])) {
         return proc_badarg(p);
     }
-    switch (module_ensure_loaded(args[0], error)) {
+    switch (module_ensure_started(args[0], error)) {
     case MODULE_LOADED:
         return ATOM(loaded);
     case MODULE_NEEDS_ON_LOAD:
-        return ATOM(on_load);
+        return ATOM(start);
+    case MODULE_STARTING:
+        return ATOM(wait);
     case MODULE_NOT_FOUND:
         return ATOM(nofile);
     case MODULE_BAD:
@@ -275,10 +278,10 @@ term bif_erlang_delete_module_1(struct proc *p, term *args)
     if (!term_is_atom(args[0])) {
         return proc_badarg(p);
     }
-    if (current_image(args[0]) == NULL) {
-        return ATOM(undefined);
+    if (old_image(args[0]) != NULL) {
+        return proc_badarg(p);
     }
-    return module_delete(args[0]) ? ATOM(true) : proc_badarg(p);
+    return module_delete(args[0]) ? ATOM(true) : ATOM(undefined);
 }
 
 term bif_erlang_check_old_code_1(struct proc *p, term *args)
@@ -512,13 +515,13 @@ term bif_erlang_get_module_info_1(struct proc *p, term *args)
     return list;
 }
 
-/* Arity as a term; false if it is no integer. Out of range: UINT32_MAX, which no function has. */
+/* Arity as a term; false if it is no small integer. Out of range: UINT32_MAX, which no function has. */
 static bool take_arity(term t, uint32_t *out)
 {
-    if (!term_is_integer(t)) {
+    if (!term_is_small(t)) {
         return false;
     }
-    bool fits = term_is_small(t) && term_to_small(t) >= 0 && term_to_small(t) <= PROC_MAX_ARITY;
+    bool fits = term_to_small(t) >= 0 && term_to_small(t) <= PROC_MAX_ARITY;
     *out = fits ? (uint32_t) term_to_small(t) : UINT32_MAX;
     return true;
 }
@@ -698,7 +701,8 @@ static term find_chunk(struct proc *p, const uint8_t *bytes, size_t n, term name
     if (!term_is_nil(name)) {
         return proc_badarg(p);
     }
-    return beam_file_chunk(bytes, n, id, &at, &size) ? bits_from_bytes(&p->heap, bytes + at, size) : ATOM(undefined);
+    bool found = beam_file_chunk(bytes, n, id, &at, &size) && size > 0; /* an empty one counts as none */
+    return found ? bits_from_bytes(&p->heap, bytes + at, size) : ATOM(undefined);
 }
 
 term bif_erts_internal_beamfile_chunk_2(struct proc *p, term *args)

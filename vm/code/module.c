@@ -221,7 +221,7 @@ bool module_purge_old(term name)
 
 /* ---- by name ---- */
 
-static enum module_load load_locked(term name, char error[256])
+static enum module_load load_locked(term name, bool start, char error[256])
 {
     char *path = code_path_find(name);
     if (path == NULL) {
@@ -240,6 +240,12 @@ static enum module_load load_locked(term name, char error[256])
         snprintf(error, 256, "%.100s: holds module %.100s", path, atom_cstr(image->module));
     } else if (image != NULL && !term_is_none(image->on_load)) {
         result = MODULE_NEEDS_ON_LOAD;
+        if (start) {
+            image->path = path;
+            path = NULL;
+            atomic_store_explicit(&get_locked(name)->starting, image, memory_order_release);
+            image = NULL;
+        }
     } else if (image != NULL) {
         if (strstr(path, "/lib/erts-") != NULL) {
             image->n_lines = 0; /* OTP has these modules in its emulator, without lines in traces */
@@ -259,7 +265,7 @@ static enum module_load load_locked(term name, char error[256])
     return result;
 }
 
-enum module_load module_ensure_loaded(term name, char error[256])
+static enum module_load ensure(term name, bool start, char error[256])
 {
     struct module *m = module_find(name);
     if (m != NULL && atomic_load_explicit(&m->current, memory_order_acquire) != NULL) {
@@ -269,10 +275,20 @@ enum module_load module_ensure_loaded(term name, char error[256])
     m = module_find(name); /* somebody else may have come first */
     enum module_load result = MODULE_LOADED;
     if (m != NULL && atomic_load_explicit(&m->starting, memory_order_relaxed) != NULL) {
-        result = MODULE_NEEDS_ON_LOAD;
+        result = start ? MODULE_STARTING : MODULE_NEEDS_ON_LOAD;
     } else if (m == NULL || atomic_load_explicit(&m->current, memory_order_relaxed) == NULL) {
-        result = load_locked(name, error);
+        result = load_locked(name, start, error);
     }
     lock_drop(&load_lock);
     return result;
+}
+
+enum module_load module_ensure_loaded(term name, char error[256])
+{
+    return ensure(name, false, error);
+}
+
+enum module_load module_ensure_started(term name, char error[256])
+{
+    return ensure(name, true, error);
 }

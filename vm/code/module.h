@@ -52,8 +52,12 @@ enum module_load {
     MODULE_BAD,           /* see error */
     MODULE_NEEDS_ON_LOAD, /* found and good, but its -on_load function must run in a process first:
                            * call code:ensure_loaded/1 */
+    MODULE_STARTING,      /* module_ensure_started only: that function runs */
 };
 /* Finds, loads and publishes a module unless it is there. Serialises loads. */
 enum module_load module_ensure_loaded(term name, char error[256]);
+/* The same from a process: MODULE_NEEDS_ON_LOAD means that the image waits as by module_start(), and
+ * that it is the caller who has to run the function. */
+enum module_load module_ensure_started(term name, char error[256]);
 
 #endif
