@@ -9,7 +9,7 @@
 
 term bif_erlang_link_1(struct proc *p, term *args)
 {
-    if (term_is_local_pid(args[0])) {
+    if (term_is_local_pid(args[0]) || term_is_local_port(args[0])) {
         return signal_link(p, args[0]) ? ATOM(true) : proc_raise(p, EXC_ERROR, ATOM(noproc));
     }
     if (term_has_tag(args[0], TAG_EXT_PID)) {
@@ -20,7 +20,7 @@ term bif_erlang_link_1(struct proc *p, term *args)
 
 term bif_erlang_unlink_1(struct proc *p, term *args)
 {
-    if (term_is_local_pid(args[0])) {
+    if (term_is_local_pid(args[0]) || term_is_local_port(args[0])) {
         signal_unlink(p, args[0]);
     } else if (!term_is_pid(args[0]) && !term_is_port(args[0])) {
         return proc_badarg(p);
@@ -30,7 +30,7 @@ term bif_erlang_unlink_1(struct proc *p, term *args)
 
 term bif_erlang_exit_2(struct proc *p, term *args)
 {
-    if (!term_is_local_pid(args[0])) {
+    if (!term_is_local_pid(args[0]) && !term_is_local_port(args[0])) {
         return term_is_pid(args[0]) || term_is_port(args[0]) ? ATOM(true) : proc_badarg(p);
     }
     signal_exit(p, args[0], args[1]);
@@ -62,7 +62,7 @@ static term monitor(struct proc *p, term type, term target, enum monitor_alias a
         return signal_monitor(p, target, alias, tag);
     }
     if (term_same(type, ATOM(port))) {
-        return term_is_port(target) || is_named(target) ? signal_monitor(p, ATOM(undefined), alias, tag) : proc_badarg(p);
+        return term_is_port(target) || is_named(target) ? signal_monitor(p, target, alias, tag) : proc_badarg(p);
     }
     if (term_same(type, ATOM(time_offset))) {
         /* The offset never changes: nothing to remember. */
@@ -214,7 +214,7 @@ term bif_erlang_register_2(struct proc *p, term *args)
     if (registry_register(args[0], args[1])) {
         return ATOM(true);
     }
-    bool dead = term_is_local_pid(args[1]) && !proc_alive(args[1]);
+    bool dead = !proc_alive(args[1]);
     return proc_raise_cause(p, ATOM(badarg), dead ? ATOM(notalive) : ATOM(registered_name));
 }
 

@@ -1,6 +1,6 @@
-/* bif_erlang_node.c - what there is to say about other nodes, ports and tracing: there are none yet.
+/* bif_erlang_node.c - what there is to say about other nodes and tracing: there are none yet.
  *
- * Functions answer what OTP answers on a node that is not alive, has no ports and traces nothing.
+ * Functions answer what OTP answers on a node that is not alive and traces nothing.
  */
 #include "vm/bif/bif.h"
 #include "vm/proc/sched.h"
@@ -67,13 +67,6 @@ term bif_erlang_get_cookie_0(struct proc *p, term *args)
     (void) p;
     (void) args;
     return ATOM(nocookie);
-}
-
-term bif_erlang_ports_0(struct proc *p, term *args)
-{
-    (void) p;
-    (void) args;
-    return TERM_NIL;
 }
 
 term bif_erlang_nodes_2(struct proc *p, term *args)

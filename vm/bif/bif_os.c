@@ -6,6 +6,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/lock.h"
 #include "vm/bif/bif.h"
+#include "vm/bif/bif_os.h"
 #include "vm/core/bits.h"
 
 extern char **environ;
@@ -86,6 +87,116 @@ static char *list_to_text(term list)
     }
     *at = '\0';
     return text;
+}
+
+static char *copy_bytes(const uint8_t *bytes, size_t n)
+{
+    char *text = memchr(bytes, 0, n) != NULL ? NULL : vm_try_alloc(n + 1);
+    if (text != NULL) {
+        memcpy(text, bytes, n);
+        text[n] = '\0';
+    }
+    return text;
+}
+
+char *os_text(term t)
+{
+    if (term_is_list(t)) {
+        return list_to_text(t);
+    }
+    if (term_is_atom(t)) {
+        struct atom_text a = atom_text(t);
+        return copy_bytes((const uint8_t *) a.utf8, a.bytes);
+    }
+    if (!term_is_binary(t)) {
+        return NULL;
+    }
+    uint8_t *scratch;
+    size_t n;
+    const uint8_t *bytes = bits_bytes(t, &n, &scratch);
+    char *text = copy_bytes(bytes, n);
+    vm_free(scratch);
+    return text;
+}
+
+static size_t name_length(const char *entry)
+{
+    const char *eq = strchr(entry + (entry[0] == '='), '=');
+    return eq == NULL ? strlen(entry) : (size_t) (eq - entry);
+}
+
+void os_free_env(char **env)
+{
+    for (size_t i = 0; env != NULL && env[i] != NULL; i++) {
+        vm_free(env[i]);
+    }
+    vm_free(env);
+}
+
+/* Replaces, adds or (value NULL) removes one variable; *n entries, room for one more. */
+static void change_env(char **env, size_t *n, const char *name, const char *value)
+{
+    size_t length = strlen(name), at = 0;
+    while (at < *n && (name_length(env[at]) != length || memcmp(env[at], name, length) != 0)) {
+        at++;
+    }
+    if (at < *n) {
+        vm_free(env[at]);
+        env[at] = env[--*n];
+        env[*n] = NULL;
+    }
+    if (value != NULL) {
+        char *entry = vm_alloc(length + strlen(value) + 2);
+        memcpy(entry, name, length);
+        entry[length] = '=';
+        memcpy(entry + length + 1, value, strlen(value) + 1);
+        env[(*n)++] = entry;
+    }
+}
+
+static char **copy_env(size_t extra, size_t *out_n)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&env_mutex);
+    while (environ != NULL && environ[n] != NULL) {
+        n++;
+    }
+    char **env = vm_zalloc((n + extra + 1) * sizeof(*env));
+    for (size_t i = 0; i < n; i++) {
+        env[i] = vm_alloc(strlen(environ[i]) + 1);
+        memcpy(env[i], environ[i], strlen(environ[i]) + 1);
+    }
+    pthread_mutex_unlock(&env_mutex);
+    *out_n = n;
+    return env;
+}
+
+char **os_env_with(term changes)
+{
+    intptr_t n_changes = term_list_length(changes);
+    size_t n;
+    if (n_changes < 0) {
+        return NULL;
+    }
+    char **env = copy_env((size_t) n_changes, &n);
+    bool ok = true;
+    for (; ok && term_is_cons(changes); changes = term_tail(changes)) {
+        term pair = term_head(changes);
+        char *name = term_is_tuple_of(pair, 2) ? os_text(term_tuple_get(pair, 0)) : NULL;
+        bool remove = name != NULL && term_same(term_tuple_get(pair, 1), ATOM(false));
+        char *value = name == NULL || remove ? NULL : os_text(term_tuple_get(pair, 1));
+        ok = name != NULL && (remove || value != NULL);
+        if (ok) {
+            change_env(env, &n, name, value);
+        }
+        vm_free(name);
+        vm_free(value);
+    }
+    if (!ok) {
+        os_free_env(env);
+        return NULL;
+    }
+    return env;
 }
 
 /* A name: no '=' in it. */

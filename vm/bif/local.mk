@@ -7,6 +7,7 @@ libbulkhead_a_SOURCES += \
   vm/bif/bif_atomics.c \
   vm/bif/bif_erlang_dict.c \
   vm/bif/bif_erlang_node.c \
+  vm/bif/bif_erlang_port.c vm/bif/bif_os.h \
   vm/bif/bif_erlang_spawn.c \
   vm/bif/bif_erlang_link.c \
   vm/bif/bif_erlang_timer.c \

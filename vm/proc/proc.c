@@ -5,6 +5,7 @@
 #include "vm/core/map.h"
 #include "vm/proc/dict.h"
 #include "vm/proc/links.h"
+#include "vm/proc/port.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
 #include "vm/proc/timer.h"
@@ -279,6 +280,9 @@ void proc_exit(struct proc *p)
         exit_hooks[i](p);
     }
     links_break(p, reason);
+    if (port_of(p) != NULL) {
+        port_destroy(p);
+    }
     while (late != NULL) {
         struct message *next = late->next;
         signal_to_dead(p->id, late);
@@ -314,6 +318,9 @@ void proc_free_all(void)
             late = next;
         }
         proc_tell_suspended(p);
+        if (port_of(p) != NULL) {
+            port_destroy(p);
+        }
         free_proc(p);
         table_release(s);
     }

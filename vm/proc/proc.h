@@ -145,6 +145,7 @@ struct proc_rare {
     int32_t save_calls;
     struct suspend_ask *suspend_asks; /* owned: who waits to hear that it stands still */
     struct proc_watch *watch;         /* the main program waits for its end; sched.h */
+    struct port *port;                /* owned: it is a port; port.h */
 };
 struct proc_rare *proc_rare(struct proc *p);
 /* suspend_process: p suspends pid (once more), and asks to hear when it stands still. */

@@ -160,12 +160,18 @@ struct message *table_close(struct proc_shared *s)
     return turn_round(inbox_pointer(old));
 }
 
+void table_make_port(struct proc *p)
+{
+    p->id = term_from_port(p->id.word >> TERM_SMALL_SHIFT);
+    atomic_store_explicit(&p->shared->pid, p->id.word, memory_order_release);
+}
+
 struct proc_shared *table_find(term pid)
 {
-    if (!term_is_local_pid(pid)) {
+    if (!term_is_local_pid(pid) && !term_is_local_port(pid)) {
         return NULL;
     }
-    uint32_t number = term_pid_number(pid);
+    uint32_t number = id_number(pid);
     if (number >= TABLE_LIMIT) {
         return NULL;
     }
@@ -182,7 +188,7 @@ bool inbox_push(term pid, struct message *m)
     if (s == NULL) {
         return false;
     }
-    uint64_t tag = inbox_tag(term_pid_serial(pid));
+    uint64_t tag = inbox_tag(id_serial(pid));
     uint64_t old = atomic_load_explicit(&s->inbox, memory_order_relaxed);
     do {
         if ((old & ~(INBOX_POINTER_MASK | INBOX_WAITING)) != tag) {
@@ -231,15 +237,26 @@ size_t proc_limit(void)
     return TABLE_LIMIT;
 }
 
-term proc_all_pids(struct heap *h)
+static term all_ids(struct heap *h, bool ports)
 {
     term list = TERM_NIL;
     for (uint32_t i = table_used(); i-- > 0;) {
         const struct proc_shared *s = table_slot(i);
-        uintptr_t word = atomic_load_explicit(&s->pid, memory_order_acquire);
-        if (word != 0 && !atomic_load_explicit(&s->hidden, memory_order_relaxed)) {
-            list = heap_cons(h, (term) { word }, list);
+        term id = { atomic_load_explicit(&s->pid, memory_order_acquire) };
+        bool hidden = atomic_load_explicit(&s->hidden, memory_order_relaxed);
+        if (ports ? term_is_local_port(id) : term_is_local_pid(id) && !hidden) {
+            list = heap_cons(h, id, list);
         }
     }
     return list;
+}
+
+term proc_all_pids(struct heap *h)
+{
+    return all_ids(h, false);
+}
+
+term table_all_ports(struct heap *h)
+{
+    return all_ids(h, true);
 }

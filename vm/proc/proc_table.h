@@ -59,7 +59,19 @@ term table_open(struct proc_shared *s, struct proc *p);
 struct message *table_close(struct proc_shared *s);
 /* For reuse, after table_close. */
 void table_release(struct proc_shared *s);
-/* NULL if pid is not alive (any more) or no local pid. */
+/* The number of a pid or port of this VM, and its serial. */
+static inline uint32_t id_number(term id)
+{
+    return (uint32_t) (id.word >> TERM_SMALL_SHIFT) & ((1u << TERM_PID_NUMBER_BITS) - 1);
+}
+static inline uint32_t id_serial(term id)
+{
+    return (uint32_t) (id.word >> (TERM_SMALL_SHIFT + TERM_PID_NUMBER_BITS));
+}
+/* p, which nobody knows yet, becomes a port: its id is a port term. */
+void table_make_port(struct proc *p);
+term table_all_ports(struct heap *h);
+/* NULL if pid is not alive (any more) or neither a local pid nor a local port. */
 struct proc_shared *table_find(term pid);
 /* All slots ever used: 0 .. table_used() - 1. */
 uint32_t table_used(void);

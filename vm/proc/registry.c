@@ -37,9 +37,6 @@ bool registry_register(term name, term pid)
     }
     name_slot *slot = find_slot(name, true);
     uintptr_t none = 0;
-    if (term_is_local_port(pid)) {
-        return slot != NULL && atomic_compare_exchange_strong(slot, &none, pid.word);
-    }
     struct proc_shared *s = table_find(pid);
     if (s == NULL || slot == NULL || !atomic_compare_exchange_strong(&s->name, &none, name.word)) {
         return false;

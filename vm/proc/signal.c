@@ -151,7 +151,7 @@ static void send_to_alias(term ref, term value)
 
 bool signal_send(struct proc *from, term to, term message)
 {
-    if (term_is_local_pid(to)) {
+    if (term_is_local_pid(to) || term_is_local_port(to)) {
         send_to_pid(from, to, message);
     } else if (term_is_atom(to)) {
         term pid = registry_whereis(to);

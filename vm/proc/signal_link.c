@@ -9,6 +9,7 @@
  */
 #include "lib/base/arena.h"
 #include "vm/proc/links.h"
+#include "vm/proc/port.h"
 #include "vm/proc/proc_table.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/timer.h"
@@ -85,6 +86,10 @@ bool signal_handle_exit(struct proc *p, struct signal *s)
     if (p->trap_exit) {
         exit_to_message(p, s);
         return false;
+    }
+    const struct port *port = port_of(p);
+    if (port != NULL && term_same(s->from, port->owner)) {
+        return die(p, s, reason); /* a port does not outlive its owner, however that ends */
     }
     if (term_same(reason, ATOM(normal)) && (from_link || !term_same(s->from, p->id))) {
         message_free(&s->base);
@@ -176,7 +181,7 @@ void link_store_tag(struct link_node *n, term tag)
 static term resolve(term target, term *name, term *node)
 {
     *name = *node = TERM_NONE;
-    if (term_is_pid(target)) {
+    if (term_is_pid(target) || term_is_port(target)) {
         return target;
     }
     bool local = true;
@@ -188,7 +193,7 @@ static term resolve(term target, term *name, term *node)
         local = term_same(*node, ATOM(nonode));
     }
     term pid = local ? registry_whereis(*name) : TERM_NONE;
-    return term_is_local_pid(pid) ? pid : TERM_NONE;
+    return pid;
 }
 
 term signal_monitor(struct proc *p, term target, enum monitor_alias alias, term tag)
@@ -251,7 +256,7 @@ static void build_down(struct proc *p, struct signal *s, const struct link_node 
     term parts[5];
     parts[0] = term_is_none(n->tag) ? ATOM(DOWN) : n->tag;
     parts[1] = heap_ref(&spare, s->id, n->mode == LINK_PLAIN ? 0 : p->id.word);
-    parts[2] = ATOM(process);
+    parts[2] = term_is_port(n->target) ? ATOM(port) : ATOM(process);
     parts[3] = term_is_none(n->name) ? s->from : heap_tuple2(&spare, n->name, n->node);
     parts[4] = s->base.value;
     s->base.value = heap_tuple(&spare, parts, 5);
@@ -312,7 +317,7 @@ bool signal_demonitor(struct proc *p, term ref, bool flush)
         }
         return false;
     }
-    if (term_is_local_pid(n->target)) {
+    if (!term_is_atom(n->target)) {
         send_plain(SIGNAL_DEMONITOR, p, n->target, id);
     }
     monitor_ends(p, n);
@@ -422,7 +427,7 @@ void links_break(struct proc *p, term reason)
         link_free_node(n);
     }
     while ((n = link_pop(&l->monitors)) != NULL) {
-        if (term_is_local_pid(n->target)) {
+        if (!term_is_none(n->target) && !term_is_atom(n->target)) {
             send_plain(SIGNAL_DEMONITOR, p, n->target, n->key);
         }
         link_free_node(n);
