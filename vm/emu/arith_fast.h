@@ -2,6 +2,7 @@
 #ifndef VM_ARITH_FAST_H
 #define VM_ARITH_FAST_H
 
+#include "vm/core/arith.h"
 #include "vm/core/term.h"
 
 static inline int64_t small_value_bits(term t) /* value in the bits of a small, tag cleared */
@@ -80,6 +81,26 @@ static inline bool fast_bsl(term a, term b, term *out)
     int64_t r = (int64_t) ((uint64_t) x << n);
     out->word = (uint64_t) r | TERM_IMMED_SMALL;
     return r >> n == x;
+}
+/* a is a float. False: not so simple, or the result is not finite. */
+static inline bool fast_float(enum arith_op op, term a, term b, double *out)
+{
+    if (!term_is_float(b) && !term_is_small(b)) {
+        return false;
+    }
+    double x = term_to_double(a), y = term_is_small(b) ? (double) term_to_small(b) : term_to_double(b);
+    if (op == ARITH_ADD) {
+        *out = x + y;
+    } else if (op == ARITH_SUB) {
+        *out = x - y;
+    } else if (op == ARITH_MUL) {
+        *out = x * y;
+    } else if (op == ARITH_FDIV) {
+        *out = x / y;
+    } else {
+        return false;
+    }
+    return __builtin_isfinite(*out);
 }
 
 #endif

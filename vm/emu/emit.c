@@ -178,6 +178,16 @@ static void emit_line(struct emitter *e, const struct gen_insn *i)
     image->lines[image->n_lines++] = (struct code_line) { (uint32_t) e->n_words, line.line, line.file };
 }
 
+void emit_lines_within(struct emitter *e, size_t n)
+{
+    for (size_t k = 1; k < n; k++) {
+        const struct gen_insn *i = emit_peek(e, k, OP_line);
+        if (i != NULL) {
+            emit_line(e, i);
+        }
+    }
+}
+
 static void emit_try(struct emitter *e, const struct gen_insn *i)
 {
     const struct gen_code *g = e->gen;
@@ -327,7 +337,7 @@ static void resolve_labels(struct emitter *e)
         }
         uint64_t *w = &e->words[f->word];
         if (f->kind == FIX_L) {
-            *w |= (uint64_t) distance << INSN_B_SHIFT;
+            *w |= (uint64_t) distance << INSN_L_SHIFT;
         } else if (f->kind == FIX_LOW) {
             *w |= (uint32_t) distance;
         } else {

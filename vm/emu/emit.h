@@ -43,6 +43,8 @@ void emit_op_label(struct emitter *e, enum op op, uint64_t a, uint32_t label);
 void emit_labels(struct emitter *e, uint32_t label1, uint32_t label2);
 void emit_source(struct emitter *e, const struct gen_operand *o);
 void emit_fail(struct emitter *e, const char *why);
+/* Records the lines among the next n instructions here: they are about to be taken as one. */
+void emit_lines_within(struct emitter *e, size_t n);
 
 /* Operands. A constant where a register is needed is moved to one first. */
 uint64_t emit_reg(struct emitter *e, const struct gen_operand *o);   /* r */

@@ -17,13 +17,20 @@ static uint64_t number_of(const struct gen_operand *o)
                                                               : (uint64_t) o->value;
 }
 
+/* Native order is settled here. */
+static unsigned settle(unsigned flags)
+{
+    return (flags & BITS_NATIVE) ? (flags & ~(unsigned) BITS_NATIVE)
+            | (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? BITS_LITTLE : 0u)
+                                 : flags;
+}
 /* The flags of genop's field_flags. */
 static unsigned flags_of(const struct gen_operand *o)
 {
     enum { GENOP_LITTLE = 2, GENOP_SIGNED = 4, GENOP_NATIVE = 16 };
     unsigned f = (unsigned) o->value;
-    return ((f & GENOP_LITTLE) ? BITS_LITTLE : 0u) | ((f & GENOP_SIGNED) ? BITS_SIGNED : 0u)
-        | ((f & GENOP_NATIVE) ? BITS_NATIVE : 0u);
+    return settle(((f & GENOP_LITTLE) ? BITS_LITTLE : 0u) | ((f & GENOP_SIGNED) ? BITS_SIGNED : 0u)
+        | ((f & GENOP_NATIVE) ? BITS_NATIVE : 0u));
 }
 /* [] or a list of atoms, as bs_create_bin and bs_match have them. */
 static unsigned flags_of_list(const struct gen_operand *o)
@@ -38,7 +45,7 @@ static unsigned flags_of_list(const struct gen_operand *o)
         flags |= term_same(f, ATOM(signed)) ? BITS_SIGNED : 0u;
         flags |= term_same(f, ATOM(native)) ? BITS_NATIVE : 0u;
     }
-    return flags;
+    return settle(flags);
 }
 
 static void check_context(struct emitter *e, const struct gen_insn *i, const struct gen_operand *context)

@@ -50,6 +50,8 @@ static void emit_put_list(struct emitter *e, const struct gen_insn *i)
         emit_op(e, I_cons_xxx, emit_x(h), emit_x(t), emit_x(d));
     } else if (h_x && d_x && operand_is_const(t) && term_is_nil(t->constant)) {
         emit_op(e, I_cons_xnx, emit_x(h), 0, emit_x(d));
+    } else if (h->kind == GEN_Y && t->kind == GEN_X && d_x) {
+        emit_op(e, I_cons_yxx, emit_y(h), emit_x(t), emit_x(d));
     } else if (!operand_is_const(h) && !operand_is_const(t)) {
         emit_op(e, I_cons_rrr, emit_reg(e, h), emit_reg(e, t), emit_reg(e, d));
     } else {
@@ -267,11 +269,12 @@ static const struct arith_row arith_rows[] = {
     { bif_erlang_fdiv_2, I_fdiv }, { bif_erlang_div_2, I_idiv }, { bif_erlang_rem_2, I_rem },
     { bif_erlang_band_2, I_band }, { bif_erlang_bor_2, I_bor }, { bif_erlang_bxor_2, I_bxor },
     { bif_erlang_bsl_2, I_bsl }, { bif_erlang_bsr_2, I_bsr }, { bif_erlang_element_2, I_element },
+    { bif_erlang_eq_exact_2, I_equals }, { bif_erlang_ne_exact_2, I_differs },
 };
 struct unary_row { bif_fn fn; enum op op; };
 static const struct unary_row unary_rows[] = {
     { bif_erlang_hd_1, I_hd }, { bif_erlang_tl_1, I_tl }, { bif_erlang_tuple_size_1, I_tuple_size },
-    { bif_erlang_length_1, I_length },
+    { bif_erlang_length_1, I_length }, { bif_erlang_abs_1, I_abs },
 };
 
 /* Fits operand C, shifted as in a term? Returns the bits. */

@@ -38,7 +38,7 @@ static bool fits_l(term t)
 }
 static void set_l(struct emitter *e, term t)
 {
-    e->words[e->insn] |= t.word << INSN_B_SHIFT;
+    e->words[e->insn] |= t.word << INSN_L_SHIFT;
 }
 
 /* Skips `line`: the index after the current instruction of the next that is none. */
@@ -122,9 +122,7 @@ static bool fuse_last_move(struct emitter *e, const struct gen_operand *s, size_
             return false;
         }
         bool from_x = s->kind == GEN_X;
-        if (n > 1) {
-            return false; /* the line must be recorded in front of the call */
-        }
+        emit_lines_within(e, n);
         emit_op_label(e, from_x ? I_move_call_xx : I_move_call_yx, from_x ? emit_x(s) : emit_y(s),
             label_of(arg(e, call, 1)));
         *used = n + 1;
@@ -216,7 +214,7 @@ static bool fuse_test(struct emitter *e, const struct gen_insn *i, const struct 
         return true;
     }
     const struct gen_insn *get = i->op == OP_is_nonempty_list ? emit_peek(e, 1, OP_get_list) : NULL;
-    if (get != NULL && operand_same_register(arg(e, get, 0), r)) {
+    if (get != NULL && !(get->flags & GEN_PIN) && operand_same_register(arg(e, get, 0), r)) {
         const struct gen_operand *head = arg(e, get, 1), *tail = arg(e, get, 2);
         bool all_x = r->kind == GEN_X && head->kind == GEN_X && tail->kind == GEN_X;
         emit_op_label(e, all_x ? I_nonempty_get_list_x : I_nonempty_get_list_r, emit_reg(e, r), fail);
@@ -464,9 +462,31 @@ static uint64_t frame_bytes(const struct gen_operand *n)
     return ((uint64_t) n->value + 1) * sizeof(term);
 }
 
-static void emit_allocate(struct emitter *e, const struct gen_insn *i, uint64_t need, const struct gen_operand *live)
+/* A plain frame, and one or two moves of arguments into it. */
+static bool fuse_allocate(struct emitter *e, const struct gen_insn *i, const struct gen_operand *live, size_t *used)
+{
+    uint64_t slots = (uint64_t) arg(e, i, 0)->value;
+    const struct gen_insn *first = similar_move(e, 1, GEN_X, GEN_Y), *second = similar_move(e, 2, GEN_X, GEN_Y);
+    if (i->op != OP_allocate || (i->flags & GEN_UNPROVEN) || first == NULL || slots > 254 || live->value > 255) {
+        return false;
+    }
+    emit_op(e, second == NULL ? I_allocate_move_xy : I_allocate_move2_xy, 0, 0, 0);
+    e->words[e->insn] |= (uint64_t) live->value << INSN_A_SHIFT | (slots + 1) << (INSN_A_SHIFT + 8);
+    e->words[e->insn] |= pack8(arg(e, first, 0), arg(e, first, 1), 1);
+    if (second != NULL) {
+        e->words[e->insn] |= pack8(arg(e, second, 0), arg(e, second, 1), 2);
+    }
+    *used = second == NULL ? 2 : 3;
+    return true;
+}
+
+static void emit_allocate(
+    struct emitter *e, const struct gen_insn *i, uint64_t need, const struct gen_operand *live, size_t *used)
 {
     uint64_t frame = frame_bytes(arg(e, i, 0));
+    if (need == 0 && fuse_allocate(e, i, live, used)) {
+        return;
+    }
     if (need <= UINT16_MAX / sizeof(term)) {
         emit_op(e, I_allocate, (uint64_t) live->value, frame, need * sizeof(term));
     } else {
@@ -550,11 +570,11 @@ static bool emit_frame(struct emitter *e, const struct gen_insn *i, size_t *used
     switch ((int) i->op) {
     case OP_allocate:
     case OP_allocate_zero:
-        emit_allocate(e, i, 0, arg(e, i, 1));
+        emit_allocate(e, i, 0, arg(e, i, 1), used);
         return true;
     case OP_allocate_heap:
     case OP_allocate_heap_zero:
-        emit_allocate(e, i, (uint64_t) arg(e, i, 1)->value, arg(e, i, 2));
+        emit_allocate(e, i, (uint64_t) arg(e, i, 1)->value, arg(e, i, 2), used);
         return true;
     case OP_test_heap: {
         uint64_t need = (uint64_t) arg(e, i, 0)->value, live = (uint64_t) arg(e, i, 1)->value;

@@ -108,7 +108,9 @@ static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site
         e[RAW_ARGS] = heap_list(h, site->args, site->n_args, TERM_NIL);
     }
     e[RAW_KIND] = term_from_small(kind);
-    e[RAW_PCS] = take_pcs(p, pc, exception_depth);
+    /* A native function stands in code of its own: that is the frame just noted, not another. */
+    bool native = kind == RAISE_CALL && pc != NULL && *pc == interp_handler(I_call_nif);
+    e[RAW_PCS] = take_pcs(p, native ? NULL : pc, exception_depth);
     return heap_tuple(h, e, RAW_ELEMENTS);
 }
 

@@ -81,6 +81,14 @@ static inline const uint64_t *label_in(const uint64_t *pc, uint64_t word)
 {
     return pc + (int32_t) word;
 }
+static inline int compare_terms(term a, term b)
+{
+    if (term_is_float(a) && term_is_float(b)) {
+        double x = term_to_double(a), y = term_to_double(b);
+        return (x > y) - (x < y);
+    }
+    return term_compare(a, b);
+}
 static inline term small_bits(uint64_t value) /* value in the bits of a small */
 {
     return (term) { value | TERM_IMMED_SMALL };
@@ -93,6 +101,38 @@ static inline uint64_t bits_of_small(term t)
 static inline const uint64_t *choice(const uint64_t *pc, const uint64_t *labels, size_t k)
 {
     return pc + ((const int32_t *) labels)[k];
+}
+
+/* The next n bits as an integer, if they are at most 56 and eight bytes can be read at once or they are
+ * few. Leaves the position. */
+static inline bool bits_peek_fast(const struct match_ctx *ctx, size_t n, unsigned flags, uint64_t *out)
+{
+    size_t at = ctx->position;
+    if (n > 56 || n == 0) {
+        return false;
+    }
+    const uint8_t *bytes = ctx->bytes + at / 8;
+    uint64_t v = 0;
+    if ((ctx->end + 7) / 8 - at / 8 >= sizeof(v)) {
+        memcpy(&v, bytes, sizeof(v));
+        v = __builtin_bswap64(v);
+    } else {
+        for (size_t i = 0; i <= (at % 8 + n - 1) / 8; i++) {
+            v |= (uint64_t) bytes[i] << (56 - 8 * i);
+        }
+    }
+    v = v << (at % 8) >> (64 - n);
+    if (UNLIKELY(flags & BITS_LITTLE)) {
+        if (n % 8 != 0) {
+            return false;
+        }
+        v = __builtin_bswap64(v) >> (64 - n);
+    }
+    if (flags & BITS_SIGNED) {
+        v = (uint64_t) ((int64_t) (v << (64 - n)) >> (64 - n));
+    }
+    *out = v;
+    return true;
 }
 
 static void save_registers(struct sched *s, struct proc *p, const uint64_t *pc, size_t live)
@@ -109,6 +149,9 @@ static enum run_result leave_bif(struct sched *s, struct proc *p, const uint64_t
     enum proc_control control = p->control;
     p->control = CONTROL_NONE;
     save_registers(s, p, pc, arity);
+    if (control == CONTROL_RETRY && s->kind != SCHED_NORMAL) {
+        return RUN_TO_NORMAL;
+    }
     return control == CONTROL_WAIT ? RUN_WAITING : control == CONTROL_PENDING ? RUN_PENDING : RUN_YIELDED;
 }
 
@@ -298,6 +341,13 @@ static enum run_result loop(struct sched *s)
         top += 2;
         NEXT(1);
     }
+    CASE (cons_yxx) {
+        top[0] = Y(A).word;
+        top[1] = X(B).word;
+        X(C) = term_from_list_ptr(top);
+        top += 2;
+        NEXT(1);
+    }
     CASE (cons_rrr) {
         top[0] = R(A).word;
         top[1] = R(B).word;
@@ -481,7 +531,7 @@ static enum run_result loop(struct sched *s)
             }
             NEXT(L);
         }
-        if (term_compare(a, b) < 0) {
+        if (compare_terms(a, b) < 0) {
             NEXT(3);
         }
         NEXT(L);
@@ -495,7 +545,7 @@ static enum run_result loop(struct sched *s)
             }
             NEXT(L);
         }
-        if (term_compare(a, b) >= 0) {
+        if (compare_terms(a, b) >= 0) {
             NEXT(3);
         }
         NEXT(L);
@@ -509,7 +559,7 @@ static enum run_result loop(struct sched *s)
             }
             NEXT_AT(label_in(pc, pc[1]));
         }
-        if (term_compare(a, b) < 0) {
+        if (compare_terms(a, b) < 0) {
             NEXT(2);
         }
         NEXT_AT(label_in(pc, pc[1]));
@@ -523,7 +573,7 @@ static enum run_result loop(struct sched *s)
             }
             NEXT_AT(label_in(pc, pc[1]));
         }
-        if (term_compare(a, b) >= 0) {
+        if (compare_terms(a, b) >= 0) {
             NEXT(2);
         }
         NEXT_AT(label_in(pc, pc[1]));
@@ -537,7 +587,7 @@ static enum run_result loop(struct sched *s)
             }
             NEXT(L);
         }
-        if (term_compare(a, b) < 0) {
+        if (compare_terms(a, b) < 0) {
             NEXT(2);
         }
         NEXT(L);
@@ -551,7 +601,7 @@ static enum run_result loop(struct sched *s)
             }
             NEXT(L);
         }
-        if (term_compare(a, b) >= 0) {
+        if (compare_terms(a, b) >= 0) {
             NEXT(2);
         }
         NEXT(L);
@@ -565,7 +615,7 @@ static enum run_result loop(struct sched *s)
             }
             NEXT(L);
         }
-        if (term_compare(a, b) < 0) {
+        if (compare_terms(a, b) < 0) {
             NEXT(2);
         }
         NEXT(L);
@@ -579,7 +629,7 @@ static enum run_result loop(struct sched *s)
             }
             NEXT(L);
         }
-        if (term_compare(a, b) >= 0) {
+        if (compare_terms(a, b) >= 0) {
             NEXT(2);
         }
         NEXT(L);
@@ -694,6 +744,35 @@ static enum run_result loop(struct sched *s)
         }
         stop = (uintptr_t *) ((char *) stop - frame);
         *stop = TERM_IMMED2_NIL;
+        NEXT(1);
+    }
+    CASE (allocate_move_xy) {
+        size_t words = insn_byte(w, 1);
+        if (UNLIKELY((size_t) (stop - top) < words) || GC_STRESS) {
+            SAVE();
+            if (!interp_gc_roots(s, P, insn_byte(w, 0), words)) {
+                goto killed;
+            }
+            LOAD();
+        }
+        stop -= words;
+        *stop = TERM_IMMED2_NIL;
+        stop[insn_byte(w, 3)] = s->x[insn_byte(w, 2)].word;
+        NEXT(1);
+    }
+    CASE (allocate_move2_xy) {
+        size_t words = insn_byte(w, 1);
+        if (UNLIKELY((size_t) (stop - top) < words) || GC_STRESS) {
+            SAVE();
+            if (!interp_gc_roots(s, P, insn_byte(w, 0), words)) {
+                goto killed;
+            }
+            LOAD();
+        }
+        stop -= words;
+        *stop = TERM_IMMED2_NIL;
+        stop[insn_byte(w, 3)] = s->x[insn_byte(w, 2)].word;
+        stop[insn_byte(w, 5)] = s->x[insn_byte(w, 4)].word;
         NEXT(1);
     }
     CASE (allocate_big) {
@@ -814,9 +893,7 @@ static enum run_result loop(struct sched *s)
                 if (tail == TAIL_LAST) {
                     stop = (uintptr_t *) ((char *) stop + C);
                 }
-                pc = to_code;
-                live += n;
-                goto call_pc;
+                NEXT_CALL(to_code);
             }
         }
         SAVE();
@@ -980,9 +1057,11 @@ static enum run_result loop(struct sched *s)
     CASE (name) {                                                                                     \
         int64_t result;                                                                               \
         a = source;                                                                                   \
-        if (LIKELY(term_is_small(a) && !overflow((int64_t) a.word, (int64_t) C, &result))) {          \
-            X(B) = (term) { (uint64_t) result };                                                      \
-            NEXT(1);                                                                                  \
+        if (LIKELY(term_is_small(a))) {                                                               \
+            if (LIKELY(!overflow((int64_t) a.word, (int64_t) C, &result))) {                          \
+                X(B) = (term) { (uint64_t) result };                                                  \
+                NEXT(1);                                                                              \
+            }                                                                                         \
         }                                                                                             \
         b = small_bits(C);                                                                            \
         code = number;                                                                                \
@@ -1040,9 +1119,11 @@ static enum run_result loop(struct sched *s)
         term result;                                                                                  \
         a = source_a;                                                                                 \
         b = source_b;                                                                                 \
-        if (LIKELY(both_small(a, b) && fast(a, b, &result))) {                                        \
-            X(C) = result;                                                                            \
-            NEXT(1);                                                                                  \
+        if (LIKELY(both_small(a, b))) {                                                               \
+            if (LIKELY(fast(a, b, &result))) {                                                        \
+                X(C) = result;                                                                        \
+                NEXT(1);                                                                              \
+            }                                                                                         \
         }                                                                                             \
         code = number;                                                                                \
         to = &X(C);                                                                                   \
@@ -1175,6 +1256,23 @@ static enum run_result loop(struct sched *s)
         }
         row = op_bif_row(I_tuple_size);
         goto unary_failed;
+    }
+    CASE (abs) {
+        a = SRC(pc[1]);
+        if (LIKELY(term_is_small(a) && a.word != term_from_small(TERM_SMALL_MIN).word)) {
+            R(A) = (intptr_t) a.word >= 0 ? a : term_from_small(-term_to_small(a));
+            NEXT(2);
+        }
+        row = op_bif_row(I_abs);
+        goto unary_failed;
+    }
+    CASE (equals) {
+        R(A) = term_from_bool(term_equal_exact(SRC(pc[1]), SRC(pc[2])));
+        NEXT(3);
+    }
+    CASE (differs) {
+        R(A) = term_from_bool(!term_equal_exact(SRC(pc[1]), SRC(pc[2])));
+        NEXT(3);
     }
     CASE (length) {
         a = SRC(pc[1]);
@@ -1505,23 +1603,42 @@ static enum run_result loop(struct sched *s)
     }
     CASE (bs_get_int_fixed) {
         struct match_ctx *ctx = term_match_ctx(R(A));
-        size_t at = ctx->position, n = pc[1] >> 32;
-        if (ctx->end - at < n) {
+        size_t n = pc[1] >> 32;
+        uint64_t value;
+        if (ctx->end - ctx->position < n) {
             NEXT(L);
         }
-        if (LIKELY(at % 8 == 0 && n % 8 == 0 && n <= 56 && ((pc[1] >> 16) & 0xFFFF) == 0)) {
-            const uint8_t *bytes = ctx->bytes + at / 8;
-            uint64_t value = 0;
-            for (size_t i = 0; i < n / 8; i++) {
-                value = value << 8 | bytes[i];
-            }
-            ctx->position = at + n;
+        if (LIKELY(bits_peek_fast(ctx, n, (pc[1] >> 16) & 0xFFFF, &value))) {
+            ctx->position += n;
             R(pc[1] & 0xFFFF) = term_from_small((intptr_t) value);
             NEXT(2);
         }
         SAVE();
         resume = op_bs_get_int_fixed(&m, pc);
         goto body_done;
+    }
+    CASE (bs_start_match) {
+        a = SRC(pc[1]);
+        if (LIKELY(term_has_tag(a, TAG_MATCH_CTX))) {
+            R(A) = a;
+            NEXT(2);
+        }
+        SAVE();
+        resume = op_bs_start_match(&m, pc);
+        goto body_done;
+    }
+    CASE (bs_get_position) {
+        R(B) = term_from_small((intptr_t) term_match_ctx(R(A))->position);
+        NEXT(1);
+    }
+    CASE (bs_set_position) {
+        struct match_ctx *ctx = term_match_ctx(R(A));
+        a = SRC(pc[1]);
+        if (UNLIKELY(!term_is_small(a) || (uintptr_t) term_to_small(a) > ctx->end)) {
+            goto badarg;
+        }
+        ctx->position = (size_t) term_to_small(a);
+        NEXT(2);
     }
     CASE (bs_skip_fixed) {
         struct match_ctx *ctx = term_match_ctx(R(A));
@@ -1577,7 +1694,6 @@ static enum run_result loop(struct sched *s)
         }                                                       \
         goto body_done;                                         \
     }
-    BODY(bs_start_match)
     BODY(update_record)
     BODY(put_map)
     BODY(bs_get_integer)
@@ -1587,8 +1703,6 @@ static enum run_result loop(struct sched *s)
     BODY(bs_skip)
     BODY(bs_match_string)
     BODY(bs_get_tail)
-    BODY(bs_get_position)
-    BODY(bs_set_position)
     BODY(bs_get_utf)
     BODY(bs_skip_utf)
     BODY(bs_match_equal)
@@ -1725,6 +1839,16 @@ arith_short_fail:
 arith_named:
     w = 0; /* no label */
 arith_named_fail:
+    if (term_is_float(a) && room(top, stop) >= HEAP_FLOAT_WORDS * sizeof(term)) {
+        double d;
+        if (fast_float(code, a, b, &d)) {
+            top[0] = TERM_HEADER(TAG_FLOAT, 1);
+            memcpy(&top[1], &d, sizeof(d));
+            *to = term_from_boxed_ptr(top);
+            top += HEAP_FLOAT_WORDS;
+            NEXT(length);
+        }
+    }
     SAVE();
     args[0] = a;
     args[1] = b;

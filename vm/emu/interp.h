@@ -29,8 +29,9 @@ enum op {
 
 enum {
     INSN_A_SHIFT = 16,
-    INSN_B_SHIFT = 32,
-    INSN_C_SHIFT = 48,
+    INSN_B_SHIFT = 48, /* B and A are the cheapest to take out */
+    INSN_C_SHIFT = 32,
+    INSN_L_SHIFT = 32,
     INSN_FIELD_BITS = 16,
     REG_IS_Y = 4,
 };
@@ -93,19 +94,19 @@ typedef const uint64_t *(*op_body)(struct emu *m, const uint64_t *pc);
 
 static inline uint64_t insn_a(uint64_t w)
 {
-    return (w >> INSN_A_SHIFT) & UINT16_MAX;
+    return (uint32_t) w >> INSN_A_SHIFT;
 }
 static inline uint64_t insn_b(uint64_t w)
 {
-    return (w >> INSN_B_SHIFT) & UINT16_MAX;
+    return w >> INSN_B_SHIFT;
 }
 static inline uint64_t insn_c(uint64_t w)
 {
-    return w >> INSN_C_SHIFT;
+    return (w >> INSN_C_SHIFT) & UINT16_MAX;
 }
 static inline int64_t insn_l(uint64_t w)
 {
-    return (int64_t) w >> INSN_B_SHIFT;
+    return (int64_t) w >> INSN_L_SHIFT;
 }
 /* Eight-bit fields behind the number, six of them: where registers below 256 will do. */
 static inline uint64_t insn_byte(uint64_t w, unsigned i)
@@ -155,8 +156,6 @@ const uint64_t *op_bs_get_binary_all(struct emu *m, const uint64_t *pc);
 const uint64_t *op_bs_skip(struct emu *m, const uint64_t *pc);
 const uint64_t *op_bs_match_string(struct emu *m, const uint64_t *pc);
 const uint64_t *op_bs_get_tail(struct emu *m, const uint64_t *pc);
-const uint64_t *op_bs_get_position(struct emu *m, const uint64_t *pc);
-const uint64_t *op_bs_set_position(struct emu *m, const uint64_t *pc);
 const uint64_t *op_bs_get_utf(struct emu *m, const uint64_t *pc);
 const uint64_t *op_bs_skip_utf(struct emu *m, const uint64_t *pc);
 const uint64_t *op_bs_match_equal(struct emu *m, const uint64_t *pc);

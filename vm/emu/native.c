@@ -14,12 +14,14 @@
 #include "vm/emu/nif_host.h"
 #include "vm/proc/sched.h"
 
-/* A call that enif_schedule_nif asked for. p->native owns it; the
- * arguments travel as a tuple in the X register of the continuation. */
+/* A call that enif_schedule_nif asked for. p->native owns it; the arguments travel as a tuple in the
+ * X register of the continuation, behind them those of the call that Erlang code made: a failure
+ * is shown as that call's. */
 struct pending_call {
     struct nif_lib *lib; /* one reference: the code stays mapped */
     nif_fn fn;
     term module, name;
+    term origin; /* name of the function that Erlang code called */
     unsigned arity;
     bool started; /* the continuation has taken it up */
 };

@@ -142,25 +142,6 @@ const uint64_t *op_bs_get_tail(struct emu *m, const uint64_t *pc)
     return pc + 1;
 }
 
-const uint64_t *op_bs_get_position(struct emu *m, const uint64_t *pc)
-{
-    term at = heap_integer(&m->p->heap, (int64_t) context_of(m, pc)->position);
-    *insn_register(m->s, m->p->heap.stop, insn_b(*pc)) = at;
-    return pc + 1;
-}
-
-const uint64_t *op_bs_set_position(struct emu *m, const uint64_t *pc)
-{
-    struct match_ctx *ctx = context_of(m, pc);
-    term at = source(m, pc[1]);
-    if (!term_is_small(at) || term_to_small(at) < 0 || (size_t) term_to_small(at) > ctx->end) {
-        proc_badarg(m->p);
-        return NULL;
-    }
-    ctx->position = (size_t) term_to_small(at);
-    return pc + 2;
-}
-
 static bool get_utf(struct match_ctx *ctx, uint64_t w, uint32_t *c)
 {
     unsigned width = (unsigned) (w >> 32);

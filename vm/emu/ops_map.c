@@ -6,7 +6,7 @@
 #include "vm/core/map.h"
 
 /* Index of an immediate key in a flat map's keys; n: absent. */
-static size_t find_immediate(const uintptr_t *keys, size_t n, uintptr_t key)
+static inline size_t find_immediate(const uintptr_t *keys, size_t n, uintptr_t key)
 {
     size_t i = 0;
     while (i < n && keys[i] != key) {
@@ -15,12 +15,13 @@ static size_t find_immediate(const uintptr_t *keys, size_t n, uintptr_t key)
     return i;
 }
 
-static term lookup(term map, term key)
+static inline term lookup(term map, term key)
 {
-    if (term_tag(map) == TAG_FLATMAP && term_is_immed(key)) {
-        term keys = map_flat_keys(map);
-        size_t n = term_arity(keys), i = find_immediate(term_words(keys) + 1, n, key.word);
-        return i < n ? map_flat_values(map)[i] : TERM_NONE;
+    const uintptr_t *m = term_words(map);
+    if (header_tag(m[0]) == TAG_FLATMAP && term_is_immed(key)) {
+        const uintptr_t *keys = term_words((term) { m[1] });
+        size_t n = header_arity(keys[0]), i = find_immediate(keys + 1, n, key.word);
+        return i < n ? (term) { m[2 + i] } : TERM_NONE;
     }
     return map_get(map, key);
 }
@@ -72,20 +73,21 @@ static term update_flat(struct emu *m, term map, const uint64_t *pairs, size_t n
     struct sched *s = m->s;
     struct heap *h = &m->p->heap;
     uintptr_t *stack = h->stop;
-    term keys = map_flat_keys(map);
-    size_t size = term_arity(keys);
-    const uintptr_t *k = term_words(keys) + 1;
+    const uintptr_t *from = term_words(map);
+    const uintptr_t *k = term_words((term) { from[1] });
+    size_t size = header_arity(k[0]);
+    uintptr_t *copy = heap_alloc(h, size + 2);
+    for (size_t i = 0; i < size + 2; i++) {
+        copy[i] = from[i];
+    }
     for (size_t i = 0; i < n; i++) {
         term key = insn_source(s, stack, pairs[2 * i]);
-        if (!term_is_immed(key) || find_immediate(k, size, key.word) == size) {
+        size_t at = term_is_immed(key) ? find_immediate(k + 1, size, key.word) : size;
+        if (at == size) {
+            heap_give_back(h, copy, size + 2, 0);
             return TERM_NONE;
         }
-    }
-    uintptr_t *copy = heap_alloc(h, size + 2);
-    memcpy(copy, term_words(map), (size + 2) * sizeof(*copy));
-    for (size_t i = 0; i < n; i++) {
-        uintptr_t key = insn_source(s, stack, pairs[2 * i]).word;
-        copy[2 + find_immediate(k, size, key)] = insn_source(s, stack, pairs[2 * i + 1]).word;
+        copy[2 + at] = insn_source(s, stack, pairs[2 * i + 1]).word;
     }
     return term_from_boxed_ptr(copy);
 }
