@@ -85,6 +85,13 @@ static term take_pcs(struct proc *p, const uint64_t *pc, size_t depth)
     return term_from_boxed_ptr(big);
 }
 
+static bool is_native_entry(const uint64_t *pc)
+{
+    const struct code_image *image = pc != NULL ? code_find_image(pc) : NULL;
+    const struct code_function *f = image != NULL ? code_find_function(image, pc) : NULL;
+    return f != NULL && &image->words[f->entry_word] == pc && image->words[f->header_word + CODE_WORD_NATIVE] != 0;
+}
+
 static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site *site)
 {
     struct heap *h = &p->heap;
@@ -109,8 +116,7 @@ static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site
     }
     e[RAW_KIND] = term_from_small(kind);
     /* A native function stands in code of its own: that is the frame just noted, not another. */
-    bool native = kind == RAISE_CALL && pc != NULL && *pc == interp_handler(I_call_nif);
-    e[RAW_PCS] = take_pcs(p, native ? NULL : pc, exception_depth);
+    e[RAW_PCS] = take_pcs(p, kind == RAISE_CALL && is_native_entry(pc) ? NULL : pc, exception_depth);
     return heap_tuple(h, e, RAW_ELEMENTS);
 }
 

@@ -11,6 +11,7 @@
 #include "vm/bif/bif.h"
 #include "vm/code/code.h"
 #include "vm/core/print.h"
+#include "vm/emu/interp.h"
 #include "vm/emu/nif_host.h"
 #include "vm/proc/sched.h"
 
@@ -45,11 +46,19 @@ static struct export *continuation(unsigned flags)
     }
 }
 
-/* Goes on with fn(args) on a scheduler of the kind that flags ask for. */
-static term call_later(
-    struct proc *p, struct nif_lib *lib, nif_fn fn, term module, term name, unsigned flags, const term *args, unsigned arity)
+/* The call that Erlang code made, as a failure shows it. */
+struct origin {
+    term name;
+    term args; /* list; TERM_NONE: the arguments of the call itself */
+};
+
+/* Goes on with what r says on a scheduler of the kind it asks for. */
+static term call_later(struct proc *p, struct nif_lib *lib, term module, const struct origin *origin, const struct nif_resched *r)
 {
-    term tuple = heap_tuple(&p->heap, args, arity);
+    uintptr_t *tuple = heap_alloc(&p->heap, HEAP_TUPLE_WORDS(r->argc + 1));
+    tuple[0] = TERM_HEADER(TAG_TUPLE, r->argc + 1);
+    memcpy(&tuple[1], r->args, r->argc * sizeof(*r->args));
+    tuple[1 + r->argc] = origin->args.word;
     struct pending_call *c = p->native;
     if (c == NULL) {
         c = vm_alloc(sizeof(*c));
@@ -57,12 +66,25 @@ static term call_later(
         c->lib = lib;
         p->native = c;
     }
-    c->fn = fn;
+    c->fn = r->fn;
     c->module = module;
-    c->name = name;
-    c->arity = arity;
+    c->name = r->name;
+    c->origin = origin->name;
+    c->arity = r->argc;
     c->started = false;
-    return proc_trap(p, continuation(flags), &tuple, 1);
+    term packed = term_from_boxed_ptr(tuple);
+    return proc_trap(p, continuation(r->flags), &packed, 1);
+}
+
+/* A rescheduled call failed: the trace starts at the call that Erlang code made. */
+static term raise_for_origin(struct proc *p, term module, const struct origin *origin, term reason)
+{
+    struct heap *h = &p->heap;
+    term none = proc_raise(p, EXC_ERROR, reason);
+    term frame = heap_tuple4(h, module, origin->name, origin->args, TERM_NIL);
+    p->exc.stacktrace = heap_cons(h, frame, interp_stacktrace(p, h, exception_depth - 1));
+    p->exc.has_stacktrace = true;
+    return none;
 }
 
 /* The call did not come back: p is where it was before, and gets to know why. */
@@ -143,12 +165,19 @@ static term run(struct proc *p, const struct nif_func *f, term *args)
         return result;
     }
     nif_env_commit(&env);
+    const struct pending_call *c = p->native;
+    bool continued = c != NULL && c->started;
+    struct origin origin = { continued ? c->origin : f->name, continued ? args[f->arity] : TERM_NONE };
+    term none;
     if (env.raised) {
-        nif_env_done(&env);
+        none = continued ? raise_for_origin(p, f->module, &origin, env.reason) : proc_raise(p, EXC_ERROR, env.reason);
         drop_pending(p);
-        return proc_raise(p, EXC_ERROR, env.reason);
+    } else {
+        if (!continued) {
+            origin.args = heap_list(&p->heap, args, f->arity, TERM_NIL);
+        }
+        none = call_later(p, f->lib, f->module, &origin, &env.resched);
     }
-    term none = call_later(p, f->lib, env.resched.fn, f->module, env.resched.name, env.resched.flags, env.resched.args, env.resched.argc);
     nif_env_done(&env);
     return none;
 }
@@ -162,11 +191,18 @@ term native_call(struct proc *p, struct nif_func *f, term *args)
     return run(p, f, args);
 }
 
-static term go_on(struct proc *p, term *args)
+static term go_on(struct proc *p, term *args, enum sched_kind kind)
 {
     struct pending_call *c = p->native;
-    if (c == NULL || c->started || !term_is_tuple_of(args[0], c->arity)) {
+    if (c == NULL || c->started || !term_is_tuple_of(args[0], c->arity + 1)) {
         return proc_badarg(p); /* called by Erlang code */
+    }
+    if (sched_self()->kind != kind) { /* it comes from a call on another kind of thread */
+        if (kind == SCHED_NORMAL) {
+            return proc_retry(p);
+        }
+        p->control = kind == SCHED_DIRTY_CPU ? CONTROL_DIRTY_CPU : CONTROL_DIRTY_IO;
+        return TERM_NONE;
     }
     c->started = true;
     /* The arguments stay in the tuple: nothing collects during the call. */
@@ -177,27 +213,15 @@ static term go_on(struct proc *p, term *args)
 
 term bif_bulkhead_nif_continue_1(struct proc *p, term *args)
 {
-    return go_on(p, args);
+    return go_on(p, args, SCHED_NORMAL);
 }
 term bif_bulkhead_nif_continue_dirty_cpu_1(struct proc *p, term *args)
 {
-    return go_on(p, args);
+    return go_on(p, args, SCHED_DIRTY_CPU);
 }
 term bif_bulkhead_nif_continue_dirty_io_1(struct proc *p, term *args)
 {
-    return go_on(p, args);
-}
-
-bool native_continued(const struct proc *p, term *module, term *name, unsigned *arity)
-{
-    const struct pending_call *c = p->native;
-    if (c == NULL || !c->started) {
-        return false;
-    }
-    *module = c->module;
-    *name = c->name;
-    *arity = c->arity;
-    return true;
+    return go_on(p, args, SCHED_DIRTY_IO);
 }
 
 /* ---- start ---- */

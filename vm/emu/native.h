@@ -16,8 +16,6 @@
  * EXIT after a crash. p->heap is written back; the caller's return address is on top of the stack. */
 term native_call(struct proc *p, struct nif_func *f, term *args);
 
-/* Which native function a continuation stands for, for stack traces: false if p is in none. */
-bool native_continued(const struct proc *p, term *module, term *name, unsigned *arity);
 
 /* Signal handlers, policies of the command line, the NIF API's host, hooks of threads. Main thread,
  * once, before sched_start. false: a line in error. */
