@@ -3,30 +3,52 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/md5.h"
+#include "vm/code/beam_inflate.h"
 #include "vm/core/atom.h"
 #include "vm/core/copy.h"
 #include "vm/core/etf.h"
 #include "vm/core/fun.h"
 
 enum {
-    FORM_HEADER_BYTES = 12,   /* "FOR1", size, "BEAM" */
-    CHUNK_HEADER_BYTES = 8,   /* name, size */
-    CODE_HEADER_BYTES = 20,   /* size of what follows, version, opcode_max, labels, functions */
-    INFLATE_MAX_RATIO = 1032, /* deflate cannot do better: more is a lie */
-    FILE_MAX_BYTES = 256 << 20,
+    FORM_HEADER_BYTES = 12, /* "FOR1", size, "BEAM" */
+    CHUNK_HEADER_BYTES = 8, /* name, size */
+    CODE_HEADER_BYTES = 20, /* size of what follows, version, opcode_max, labels, functions */
     ARITY_MAX = 255,
 };
 
 enum chunk_id {
-    CHUNK_AtU8, CHUNK_Atom, CHUNK_Code, CHUNK_StrT, CHUNK_ImpT, CHUNK_ExpT, CHUNK_LocT, CHUNK_FunT,
-    CHUNK_LitT, CHUNK_Line, CHUNK_Attr, CHUNK_CInf, CHUNK_Meta, CHUNK_COUNT,
+    CHUNK_AtU8,
+    CHUNK_Atom,
+    CHUNK_Code,
+    CHUNK_StrT,
+    CHUNK_ImpT,
+    CHUNK_ExpT,
+    CHUNK_LocT,
+    CHUNK_FunT,
+    CHUNK_LitT,
+    CHUNK_Line,
+    CHUNK_Attr,
+    CHUNK_CInf,
+    CHUNK_Meta,
+    CHUNK_COUNT,
 };
 static const char chunk_names[CHUNK_COUNT][5] = {
-    "AtU8", "Atom", "Code", "StrT", "ImpT", "ExpT", "LocT", "FunT", "LitT", "Line", "Attr", "CInf", "Meta",
+    "AtU8",
+    "Atom",
+    "Code",
+    "StrT",
+    "ImpT",
+    "ExpT",
+    "LocT",
+    "FunT",
+    "LitT",
+    "Line",
+    "Attr",
+    "CInf",
+    "Meta",
 };
 
 /* A chunk being read. */
@@ -52,7 +74,8 @@ static bool fail(struct beam_file *f, struct chunk *c, const char *fmt, ...)
     if (f->error[0] == '\0') {
         int n = 0;
         if (c != NULL) {
-            n = snprintf(f->error, sizeof(f->error), "%s chunk, offset %zu: ", c->name, (size_t) (c->at - c->start));
+            n = snprintf(f->error, sizeof(f->error), "%s chunk, offset %zu: ", c->name,
+                (size_t) (c->at - c->start));
             c->failed = true;
         }
         va_list args;
@@ -77,6 +100,7 @@ static uint32_t load_u32be(const uint8_t *p)
 
 static bool read_u32(struct parser *p, struct chunk *c, uint32_t *out)
 {
+    *out = 0;
     if (left(c) < 4) {
         return fail(p->file, c, "chunk ends early");
     }
@@ -113,7 +137,7 @@ static void *new_table(struct beam_file *f, struct chunk *c, size_t n, size_t by
 
 static bool read_atom(struct parser *p, struct chunk *c, term *out)
 {
-    uint32_t index = 0;
+    uint32_t index;
     const uint8_t *at = c->at;
     if (!read_u32(p, c, &index)) {
         return false;
@@ -163,80 +187,16 @@ static bool read_compact(struct parser *p, struct chunk *c, unsigned *tag, uint3
     return true;
 }
 
-/* ---- compression ---- */
-
-static voidpf inflate_alloc(voidpf opaque, uInt n, uInt size)
-{
-    (void) opaque;
-    return vm_try_alloc((size_t) n * size);
-}
-static void inflate_free(voidpf opaque, voidpf p)
-{
-    (void) opaque;
-    vm_free(p);
-}
-
-/* Inflates into a new block of at most max bytes. window_bits: 15 zlib, 31 gzip.
- * size_hint: what the file says the size is, or 0. NULL if it is not well formed. */
-static uint8_t *inflate_bytes(
-    const uint8_t *bytes, size_t n, int window_bits, size_t size_hint, size_t max, size_t *out_n)
-{
-    z_stream z = { .zalloc = inflate_alloc, .zfree = inflate_free };
-    if (n > UINT32_MAX || inflateInit2(&z, window_bits) != Z_OK) {
-        return NULL;
-    }
-    size_t capacity = size_hint > 0 ? size_hint : n * 4 + 64;
-    capacity = capacity > max ? max : capacity;
-    uint8_t *out = vm_try_alloc(capacity + 1);
-    size_t done = 0;
-    bool ok = false;
-    z.next_in = (Bytef *) (uintptr_t) bytes;
-    z.avail_in = (uInt) n;
-    while (out != NULL) {
-        z.next_out = out + done;
-        z.avail_out = (uInt) (capacity - done);
-        int st = inflate(&z, Z_NO_FLUSH);
-        done = capacity - z.avail_out;
-        if (st == Z_STREAM_END) {
-            ok = true;
-            break;
-        }
-        if ((st != Z_OK && st != Z_BUF_ERROR) || z.avail_out > 0 || capacity >= max) {
-            break;
-        }
-        size_t larger = capacity * 2 > max ? max : capacity * 2;
-        uint8_t *moved = vm_try_alloc(larger + 1);
-        if (moved == NULL) {
-            break;
-        }
-        memcpy(moved, out, done);
-        vm_free(out);
-        out = moved;
-        capacity = larger;
-    }
-    inflateEnd(&z);
-    if (!ok) {
-        vm_free(out);
-        return NULL;
-    }
-    *out_n = done;
-    return out;
-}
-
-static size_t inflate_limit(size_t n)
-{
-    size_t max = n < FILE_MAX_BYTES / INFLATE_MAX_RATIO ? n * INFLATE_MAX_RATIO + 64 : FILE_MAX_BYTES;
-    return max < FILE_MAX_BYTES ? max : FILE_MAX_BYTES;
-}
+/* ---- the file ---- */
 
 static bool take_data(struct beam_file *f, const uint8_t *bytes, size_t n)
 {
     if (n >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) {
-        f->data = inflate_bytes(bytes, n, 31, 0, inflate_limit(n), &f->n_data);
+        f->data = beam_inflate(bytes, n, BEAM_INFLATE_GZIP, 0, beam_inflate_limit(n), &f->n_data);
         return f->data != NULL || fail(f, NULL, "gzip data is damaged");
     }
-    if (n > FILE_MAX_BYTES) {
-        return fail(f, NULL, "file is larger than %d MiB", FILE_MAX_BYTES >> 20);
+    if (n > BEAM_FILE_MAX_BYTES) {
+        return fail(f, NULL, "file is larger than %d MiB", BEAM_FILE_MAX_BYTES >> 20);
     }
     f->data = vm_try_alloc(n + 1);
     if (f->data == NULL) {
@@ -253,7 +213,8 @@ static bool find_chunks(struct parser *p)
 {
     struct beam_file *f = p->file;
     const uint8_t *d = f->data;
-    if (f->n_data < FORM_HEADER_BYTES || memcmp(d, "FOR1", 4) != 0 || memcmp(d + 8, "BEAM", 4) != 0) {
+    if (f->n_data < FORM_HEADER_BYTES || memcmp(d, "FOR1", 4) != 0
+        || memcmp(d + 8, "BEAM", 4) != 0) {
         return fail(f, NULL, "offset 0: not a BEAM file (no FOR1/BEAM header)");
     }
     size_t form = load_u32be(d + 4);
@@ -267,7 +228,8 @@ static bool find_chunks(struct parser *p)
         }
         size_t size = load_u32be(d + at + 4);
         if (size > end - at - CHUNK_HEADER_BYTES) {
-            return fail(f, NULL, "offset %zu: chunk of %zu bytes, %zu left", at, size, end - at - CHUNK_HEADER_BYTES);
+            return fail(f, NULL, "offset %zu: chunk of %zu bytes, %zu left", at, size,
+                end - at - CHUNK_HEADER_BYTES);
         }
         for (int i = 0; i < CHUNK_COUNT; i++) {
             if (memcmp(d + at, chunk_names[i], 4) == 0) {
@@ -327,7 +289,8 @@ static bool parse_atoms(struct parser *p)
             c->at = at;
             return fail(f, c, "atom %u of %u bytes reaches past the chunk", i, bytes);
         }
-        term atom = utf8 ? atom_intern((const char *) c->at, bytes) : atom_intern_latin1(c->at, bytes);
+        term atom =
+            utf8 ? atom_intern((const char *) c->at, bytes) : atom_intern_latin1(c->at, bytes);
         if (term_is_none(atom)) {
             c->at = at;
             return fail(f, c, "atom %u is not UTF-8, too long, or the atom table is full", i);
@@ -424,7 +387,8 @@ static bool parse_imports(struct parser *p)
 }
 
 /* ExpT and LocT. */
-static bool parse_exports(struct parser *p, enum chunk_id id, struct beam_export **out, size_t *out_n)
+static bool parse_exports(
+    struct parser *p, enum chunk_id id, struct beam_export **out, size_t *out_n)
 {
     struct beam_file *f = p->file;
     struct chunk *c = &p->chunks[id];
@@ -441,7 +405,8 @@ static bool parse_exports(struct parser *p, enum chunk_id id, struct beam_export
     }
     for (; *out_n < count; ++*out_n) {
         struct beam_export *e = &(*out)[*out_n];
-        if (!read_atom(p, c, &e->function) || !read_u32(p, c, &e->arity) || !read_u32(p, c, &e->label)) {
+        if (!read_atom(p, c, &e->function) || !read_u32(p, c, &e->arity)
+            || !read_u32(p, c, &e->label)) {
             return false;
         }
         if (e->arity > ARITY_MAX) {
@@ -473,18 +438,21 @@ static bool parse_lambdas(struct parser *p)
     }
     for (; f->n_lambdas < count; f->n_lambdas++) {
         struct beam_lambda *l = &f->lambdas[f->n_lambdas];
-        if (!read_atom(p, c, &l->function) || !read_u32(p, c, &l->arity) || !read_u32(p, c, &l->label)
-            || !read_u32(p, c, &l->index) || !read_u32(p, c, &l->n_free) || !read_u32(p, c, &l->old_uniq)) {
+        if (!read_atom(p, c, &l->function) || !read_u32(p, c, &l->arity)
+            || !read_u32(p, c, &l->label) || !read_u32(p, c, &l->index)
+            || !read_u32(p, c, &l->n_free) || !read_u32(p, c, &l->old_uniq)) {
             return false;
         }
         c->at -= 24;
         if (l->arity > ARITY_MAX || l->n_free > l->arity) {
-            return fail(f, c, "fun %zu: arity %u, %u free variables", f->n_lambdas, l->arity, l->n_free);
+            return fail(
+                f, c, "fun %zu: arity %u, %u free variables", f->n_lambdas, l->arity, l->n_free);
         }
         if (l->label == 0 || l->label >= f->n_labels) {
             return fail(f, c, "fun %zu: label %u of %u", f->n_lambdas, l->label, f->n_labels);
         }
-        if (l->index != f->n_lambdas) { /* old and new uniq tell versions apart, this the funs of one */
+        if (l->index
+            != f->n_lambdas) { /* old and new uniq tell versions apart, this the funs of one */
             return fail(f, c, "fun %zu: index %u", f->n_lambdas, l->index);
         }
         c->at += 24;
@@ -493,7 +461,8 @@ static bool parse_lambdas(struct parser *p)
 }
 
 /* Decodes an external term and keeps it for as long as the program runs. */
-static bool decode_literal(struct beam_file *f, struct chunk *c, const uint8_t *bytes, size_t n, term *out)
+static bool decode_literal(
+    struct beam_file *f, struct chunk *c, const uint8_t *bytes, size_t n, term *out)
 {
     struct heap h;
     heap_init_frags(&h);
@@ -525,13 +494,13 @@ static bool parse_literals(struct parser *p)
     uint8_t *unpacked = NULL;
     struct chunk table = { "LitT", c->at, c->at, c->end, false }; /* stored since OTP 28: size 0 */
     if (size != 0) {
-        if (size > inflate_limit(left(c))) {
+        if (size > beam_inflate_limit(left(c))) {
             size_t packed = left(c);
             c->at = c->start;
             return fail(f, c, "%u bytes packed into %zu", size, packed);
         }
         size_t n;
-        unpacked = inflate_bytes(c->at, left(c), 15, size, size, &n);
+        unpacked = beam_inflate(c->at, left(c), BEAM_INFLATE_ZLIB, size, size, &n);
         if (unpacked == NULL || n != size) {
             vm_free(unpacked);
             return fail(f, c, "compressed data is damaged");
@@ -581,8 +550,13 @@ static term file_name_literal(const uint8_t *bytes, size_t n)
                 }
                 uint8_t first = bytes[at];
                 ok = (bits == 6 && (first & 0xE0) == 0xC0) || (bits == 12 && (first & 0xF0) == 0xE0)
-                    || (bits == 18 && (first & 0xF8) == 0xF0);
-                ch = tail | (uint32_t) (first & (bits == 6 ? 0x1F : bits == 12 ? 0x0F : 0x07)) << bits;
+                     || (bits == 18 && (first & 0xF8) == 0xF0);
+                ch = tail
+                     | (uint32_t) (first
+                                   & (bits == 6     ? 0x1F
+                                       : bits == 12 ? 0x0F
+                                                    : 0x07))
+                           << bits;
                 ok = ok && ch <= 0x10FFFF;
             }
             if (ok) {
@@ -623,7 +597,8 @@ static bool parse_lines(struct parser *p)
         }
     }
     f->lines = new_table(f, c, (size_t) n_lines + 1, sizeof(*f->lines));
-    f->line_files = f->lines == NULL ? NULL : new_table(f, c, (size_t) n_files + 1, sizeof(*f->line_files));
+    f->line_files =
+        f->lines == NULL ? NULL : new_table(f, c, (size_t) n_files + 1, sizeof(*f->line_files));
     if (f->line_files == NULL) {
         return false;
     }
@@ -681,8 +656,8 @@ static bool parse_properties(struct parser *p, enum chunk_id id, term *out)
  * unique values in FunT count as zero, because they are made from this checksum. */
 static void sum_chunks(struct parser *p)
 {
-    static const enum chunk_id summed[]
-        = { CHUNK_AtU8, CHUNK_Atom, CHUNK_Code, CHUNK_StrT, CHUNK_ImpT, CHUNK_ExpT, CHUNK_FunT, CHUNK_LitT, CHUNK_Meta };
+    static const enum chunk_id summed[] = { CHUNK_AtU8, CHUNK_Atom, CHUNK_Code, CHUNK_StrT,
+        CHUNK_ImpT, CHUNK_ExpT, CHUNK_FunT, CHUNK_LitT, CHUNK_Meta };
     static const uint8_t zero[4];
     struct md5 m;
     md5_init(&m);
@@ -707,7 +682,8 @@ static void sum_chunks(struct parser *p)
 
 bool beam_file_chunk(const uint8_t *bytes, size_t n, const uint8_t id[4], size_t *at, size_t *size)
 {
-    if (n < FORM_HEADER_BYTES || memcmp(bytes, "FOR1", 4) != 0 || memcmp(bytes + 8, "BEAM", 4) != 0) {
+    if (n < FORM_HEADER_BYTES || memcmp(bytes, "FOR1", 4) != 0
+        || memcmp(bytes + 8, "BEAM", 4) != 0) {
         return false;
     }
     for (size_t i = FORM_HEADER_BYTES; n - i >= CHUNK_HEADER_BYTES;) {
@@ -746,11 +722,13 @@ bool beam_file_parse(const uint8_t *bytes, size_t n, struct beam_file *out)
     memset(out, 0, sizeof(*out));
     out->attributes = out->compile_info = TERM_NIL;
     struct parser p = { .file = out };
-    bool ok = take_data(out, bytes, n) && find_chunks(&p) && parse_atoms(&p) && parse_code_header(&p)
-        && parse_strings(&p) && parse_imports(&p) && parse_exports(&p, CHUNK_ExpT, &out->exports, &out->n_exports)
-        && parse_exports(&p, CHUNK_LocT, &out->locals, &out->n_locals) && parse_lambdas(&p) && parse_literals(&p)
-        && parse_lines(&p) && parse_properties(&p, CHUNK_Attr, &out->attributes)
-        && parse_properties(&p, CHUNK_CInf, &out->compile_info);
+    bool ok = take_data(out, bytes, n) && find_chunks(&p) && parse_atoms(&p)
+              && parse_code_header(&p) && parse_strings(&p) && parse_imports(&p)
+              && parse_exports(&p, CHUNK_ExpT, &out->exports, &out->n_exports)
+              && parse_exports(&p, CHUNK_LocT, &out->locals, &out->n_locals) && parse_lambdas(&p)
+              && parse_literals(&p) && parse_lines(&p)
+              && parse_properties(&p, CHUNK_Attr, &out->attributes)
+              && parse_properties(&p, CHUNK_CInf, &out->compile_info);
     if (ok) {
         sum_chunks(&p);
     }

@@ -7,29 +7,48 @@
 struct export;
 struct fun_entry;
 
-struct beam_lambda { term function; uint32_t arity, label, index, n_free, old_uniq; };
-struct beam_export { term function; uint32_t arity, label; };
-struct beam_line { uint32_t file, line; };
+struct beam_lambda {
+    term function;
+    uint32_t arity, label, index, n_free, old_uniq;
+};
+struct beam_export {
+    term function;
+    uint32_t arity, label;
+};
+struct beam_line {
+    uint32_t file, line;
+};
 
 /* All tables owned; freed by beam_file_free. Terms are atoms or live in arena_literals. */
 struct beam_file {
-    char error[256];           /* "Code chunk, offset 17: ..." after a failure */
+    char error[256]; /* "Code chunk, offset 17: ..." after a failure */
     term module;
-    term *atoms; size_t n_atoms;              /* [0] is nil's place: unused */
-    struct export **imports; size_t n_imports;
-    struct beam_export *exports; size_t n_exports;
-    struct beam_export *locals; size_t n_locals;
-    struct beam_lambda *lambdas; size_t n_lambdas;
-    term *literals; size_t n_literals;
-    struct beam_line *lines; size_t n_lines;  /* [0]: no line */
-    term *line_files; size_t n_line_files;    /* strings; [0]: Module.erl */
-    uint8_t *strings; size_t n_strings;
-    const uint8_t *code; size_t n_code;       /* instructions only, in data */
-    size_t code_offset;                       /* of the first one in its chunk, for messages */
+    term *atoms;
+    size_t n_atoms; /* [0] is nil's place: unused */
+    struct export **imports;
+    size_t n_imports;
+    struct beam_export *exports;
+    size_t n_exports;
+    struct beam_export *locals;
+    size_t n_locals;
+    struct beam_lambda *lambdas;
+    size_t n_lambdas;
+    term *literals;
+    size_t n_literals;
+    struct beam_line *lines;
+    size_t n_lines; /* [0]: no line */
+    term *line_files;
+    size_t n_line_files; /* strings; [0]: Module.erl */
+    uint8_t *strings;
+    size_t n_strings;
+    const uint8_t *code;
+    size_t n_code;      /* instructions only, in data */
+    size_t code_offset; /* of the first one in its chunk, for messages */
     uint32_t opcode_max, n_labels, n_functions;
     term attributes, compile_info;
-    uint8_t md5[16];           /* as module_info(md5): over the essential chunks */
-    uint8_t *data; size_t n_data;             /* the (unzipped) file */
+    uint8_t md5[16]; /* as module_info(md5): over the essential chunks */
+    uint8_t *data;
+    size_t n_data; /* the (unzipped) file */
 };
 
 /* Takes a copy of bytes. gzip is undone. false: *out holds only error (free it all the same). */

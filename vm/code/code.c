@@ -34,9 +34,12 @@ static void init(void)
 
 static void range_copy(struct range *to, const struct range *from)
 {
-    atomic_store_explicit(&to->start, atomic_load_explicit(&from->start, memory_order_relaxed), memory_order_relaxed);
-    atomic_store_explicit(&to->end, atomic_load_explicit(&from->end, memory_order_relaxed), memory_order_relaxed);
-    atomic_store_explicit(&to->image, atomic_load_explicit(&from->image, memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(
+        &to->start, atomic_load_explicit(&from->start, memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(
+        &to->end, atomic_load_explicit(&from->end, memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(
+        &to->image, atomic_load_explicit(&from->image, memory_order_relaxed), memory_order_relaxed);
 }
 
 static void begin_change(void)
@@ -71,7 +74,8 @@ void code_register(struct code_image *image)
         range_copy(&r->at[i], &r->at[i - 1]);
     }
     atomic_store_explicit(&r->at[i].start, start, memory_order_relaxed);
-    atomic_store_explicit(&r->at[i].end, (uintptr_t) (image->words + image->n_words), memory_order_relaxed);
+    atomic_store_explicit(
+        &r->at[i].end, (uintptr_t) (image->words + image->n_words), memory_order_relaxed);
     atomic_store_explicit(&r->at[i].image, image, memory_order_relaxed);
     atomic_store_explicit(&r->n, n + 1, memory_order_release);
     end_change();
@@ -119,7 +123,8 @@ struct code_image *code_find_image(const uint64_t *pc)
             }
         }
         atomic_thread_fence(memory_order_acquire);
-        if ((sequence & 1) == 0 && sequence == atomic_load_explicit(&ranges_sequence, memory_order_relaxed)) {
+        if ((sequence & 1) == 0
+            && sequence == atomic_load_explicit(&ranges_sequence, memory_order_relaxed)) {
             return found;
         }
     }
@@ -145,7 +150,8 @@ const struct code_function *code_find_function(const struct code_image *image, c
     return NULL;
 }
 
-bool code_find_line(const struct code_image *image, const uint64_t *pc, term *out_file, uint32_t *out_line)
+bool code_find_line(
+    const struct code_image *image, const uint64_t *pc, term *out_file, uint32_t *out_line)
 {
     const struct code_function *f = code_find_function(image, pc);
     size_t word = (size_t) (pc - image->words);
@@ -194,18 +200,26 @@ void code_image_free(struct code_image *image)
 
 /* ---- catch tags ---- */
 
-enum { CATCH_PAGE_BITS = 12, CATCH_PAGE = 1 << CATCH_PAGE_BITS, CATCH_PAGES = 1 << 12, CATCH_FREE_MAX = 64 };
+enum {
+    CATCH_PAGE_BITS = 12,
+    CATCH_PAGE = 1 << CATCH_PAGE_BITS,
+    CATCH_PAGES = 1 << 12,
+    CATCH_FREE_MAX = 64
+};
 
 typedef const uint64_t *_Atomic catch_slot;
 static catch_slot *_Atomic catch_pages[CATCH_PAGES];
 static size_t catch_next = 1; /* under the lock; 0 is never a tag */
 /* Runs of indices of images that are gone, to be used again. Those that do not fit are lost. */
-static struct { size_t first, n; } catch_free[CATCH_FREE_MAX];
+static struct {
+    size_t first, n;
+} catch_free[CATCH_FREE_MAX];
 static size_t n_catch_free;
 
 const uint64_t *catch_target(size_t index)
 {
-    catch_slot *page = atomic_load_explicit(&catch_pages[index >> CATCH_PAGE_BITS], memory_order_acquire);
+    catch_slot *page =
+        atomic_load_explicit(&catch_pages[index >> CATCH_PAGE_BITS], memory_order_acquire);
     return atomic_load_explicit(&page[index % CATCH_PAGE], memory_order_acquire);
 }
 
@@ -229,7 +243,8 @@ size_t catch_reserve(size_t n)
         first = catch_next;
         catch_next += n;
         VM_REQUIRE(catch_next < (size_t) CATCH_PAGES * CATCH_PAGE); /* 16 million catches loaded */
-        for (size_t page = first >> CATCH_PAGE_BITS; page <= catch_next >> CATCH_PAGE_BITS; page++) {
+        for (size_t page = first >> CATCH_PAGE_BITS; page <= catch_next >> CATCH_PAGE_BITS;
+             page++) {
             if (atomic_load_explicit(&catch_pages[page], memory_order_relaxed) == NULL) {
                 catch_slot *slots = vm_zalloc(CATCH_PAGE * sizeof(*slots));
                 atomic_store_explicit(&catch_pages[page], slots, memory_order_release);
@@ -242,7 +257,8 @@ size_t catch_reserve(size_t n)
 
 void catch_set(size_t index, const uint64_t *target)
 {
-    catch_slot *page = atomic_load_explicit(&catch_pages[index >> CATCH_PAGE_BITS], memory_order_acquire);
+    catch_slot *page =
+        atomic_load_explicit(&catch_pages[index >> CATCH_PAGE_BITS], memory_order_acquire);
     atomic_store_explicit(&page[index % CATCH_PAGE], target, memory_order_release);
 }
 

@@ -37,9 +37,9 @@ struct code_function {
 
 /* Position of every instruction that can raise: sorted by word. */
 struct code_line {
-    uint32_t word;     /* first word for which it holds */
-    uint32_t line;     /* 0: unknown */
-    uint32_t file;     /* index into files */
+    uint32_t word; /* first word for which it holds */
+    uint32_t line; /* 0: unknown */
+    uint32_t file; /* index into files */
 };
 
 struct code_image {
@@ -55,11 +55,14 @@ struct code_image {
     struct fun_entry **funs; /* owned array */
     uint32_t *fun_words;     /* owned: entry word of each fun */
     size_t n_funs;
-    struct { struct export *export; uint32_t entry_word; } *exports; /* owned */
+    struct {
+        struct export *export;
+        uint32_t entry_word;
+    } * exports; /* owned */
     size_t n_exports;
-    uint8_t *strings; /* owned: StrT */
+    uint8_t *strings;              /* owned: StrT */
     term attributes, compile_info; /* literals: [{K,[V]}] */
-    term on_load;   /* function name of -on_load, or TERM_NONE (arity 0) */
+    term on_load;                  /* function name of -on_load, or TERM_NONE (arity 0) */
     uint32_t on_load_word;
     uint8_t md5[16];
     uint32_t catch_base; /* first index of its catch tags; see catch_target */
@@ -82,11 +85,12 @@ extern void (*code_release_nif)(struct nif_lib *lib);
 struct code_image *code_find_image(const uint64_t *pc);
 const struct code_function *code_find_function(const struct code_image *image, const uint64_t *pc);
 /* Line of the instruction at or before pc. false if unknown. */
-bool code_find_line(const struct code_image *image, const uint64_t *pc, term *out_file, uint32_t *out_line);
+bool code_find_line(
+    const struct code_image *image, const uint64_t *pc, term *out_file, uint32_t *out_line);
 
 /* Catch tags: index -> code to continue at. Process-wide, lock-free to read. */
 const uint64_t *catch_target(size_t index);
-size_t catch_reserve(size_t n);                       /* first index of n new ones */
+size_t catch_reserve(size_t n); /* first index of n new ones */
 void catch_set(size_t index, const uint64_t *target);
 void catch_release(size_t first, size_t n);
 

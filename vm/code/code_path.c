@@ -119,7 +119,10 @@ const char *code_otp_root(void)
 /* Applications in the order they are searched: those everything uses first. */
 static int rank_of(const char *app)
 {
-    return strncmp(app, "stdlib-", 7) == 0 ? 0 : strncmp(app, "kernel-", 7) == 0 ? 1 : strncmp(app, "erts-", 5) == 0 ? 3 : 2;
+    return strncmp(app, "stdlib-", 7) == 0   ? 0
+           : strncmp(app, "kernel-", 7) == 0 ? 1
+           : strncmp(app, "erts-", 5) == 0   ? 3
+                                             : 2;
 }
 
 static int compare_apps(const void *a, const void *b)
@@ -215,7 +218,8 @@ bool code_path_remove(const char *dir)
     if (!libs_known) {
         list_libs_locked();
     }
-    bool removed = strcmp(first.names[0], dir) != 0
+    bool removed =
+        strcmp(first.names[0], dir) != 0
         && (dirs_remove(&first, dir) || dirs_remove(&libs, dir) || dirs_remove(&last, dir));
     lock_drop(&lock);
     return removed;
@@ -259,7 +263,8 @@ char *code_path_find(term module)
     struct atom_text text = atom_text(module);
     char file[ATOM_MAX_BYTES + 8];
     /* A name with a slash would leave the directory. */
-    if (text.bytes == 0 || memchr(text.utf8, '/', text.bytes) != NULL || memchr(text.utf8, 0, text.bytes) != NULL) {
+    if (text.bytes == 0 || memchr(text.utf8, '/', text.bytes) != NULL
+        || memchr(text.utf8, 0, text.bytes) != NULL) {
         return NULL;
     }
     memcpy(file, text.utf8, text.bytes);

@@ -15,7 +15,8 @@ static void write_name(struct text *out, term module, term function, uint32_t ar
     text_format(out, "/%u", arity);
 }
 
-static void write_operand(struct text *out, const struct gen_code *c, const struct gen_operand *o, char letter)
+static void write_operand(
+    struct text *out, const struct gen_code *c, const struct gen_operand *o, char letter)
 {
     const struct beam_file *f = c->file;
     switch (o->kind) {
@@ -71,7 +72,9 @@ static void write_insn(struct text *out, const struct gen_code *c, const struct 
         bool in_list = i > list_at;
         char letter = in_list ? letters[list_at + 1 + (i - list_at - 1) % period] : letters[i];
         if (in_list) {
-            text_cstr(out, i == list_at + 1 ? "" : period > 1 && (i - list_at - 1) % period == 0 ? "; " : ", ");
+            text_cstr(out, i == list_at + 1                                ? ""
+                           : period > 1 && (i - list_at - 1) % period == 0 ? "; "
+                                                                           : ", ");
         } else {
             text_cstr(out, i == 0 ? " " : ", ");
         }
@@ -98,8 +101,10 @@ static void write_module(struct text *out, const struct gen_code *c)
     const struct beam_file *f = c->file;
     text_cstr(out, "module ");
     print_atom(out, f->module);
-    text_format(out, "  %% %u functions, %u labels, opcodes up to %u, ", f->n_functions, f->n_labels, f->opcode_max);
-    text_format(out, "%zu atoms, %zu imports, %zu literals, %zu funs\n", f->n_atoms, f->n_imports, f->n_literals, f->n_lambdas);
+    text_format(out, "  %% %u functions, %u labels, opcodes up to %u, ", f->n_functions,
+        f->n_labels, f->opcode_max);
+    text_format(out, "%zu atoms, %zu imports, %zu literals, %zu funs\n", f->n_atoms, f->n_imports,
+        f->n_literals, f->n_lambdas);
     text_cstr(out, "attributes ");
     print_term(out, f->attributes, PRINT_PRETTY);
     text_cstr(out, "\n");
@@ -117,7 +122,8 @@ static void write_module(struct text *out, const struct gen_code *c)
                 print_atom(out, gen_arg(c, &c->insns[info], 1)->constant);
                 text_format(out, "/%" PRId64, gen_arg(c, &c->insns[info], 2)->value);
                 for (size_t e = 0; e < f->n_exports; e++) {
-                    if (info + 1 < c->n_insns && f->exports[e].label == gen_arg(c, &c->insns[info + 1], 0)->value) {
+                    if (info + 1 < c->n_insns
+                        && f->exports[e].label == gen_arg(c, &c->insns[info + 1], 0)->value) {
                         text_cstr(out, "  % exported");
                     }
                 }

@@ -13,7 +13,16 @@
 #include "vm/core/copy.h"
 
 /* Tags in the low three bits of a compact term. */
-enum compact_tag { COMPACT_U = 0, COMPACT_I, COMPACT_A, COMPACT_X, COMPACT_Y, COMPACT_F, COMPACT_H, COMPACT_Z };
+enum compact_tag {
+    COMPACT_U = 0,
+    COMPACT_I,
+    COMPACT_A,
+    COMPACT_X,
+    COMPACT_Y,
+    COMPACT_F,
+    COMPACT_H,
+    COMPACT_Z
+};
 enum extended { EXT_LIST = 1, EXT_FR = 2, EXT_ALLOC = 3, EXT_LITERAL = 4, EXT_TYPED = 5 };
 enum { ALLOC_WORDS = 0, ALLOC_FLOATS = 1, ALLOC_FUNS = 2 };
 
@@ -162,9 +171,9 @@ static bool read_alloc_list(struct decoder *d, struct gen_operand *out)
             || !read_count(d, GEN_MAX_HEAP_WORDS, "allocation", &count)) {
             return false;
         }
-        total += kind == ALLOC_WORDS  ? count
-            : kind == ALLOC_FLOATS ? count * HEAP_FLOAT_WORDS
-                                   : count * (int64_t) HEAP_FUN_WORDS(0);
+        total += kind == ALLOC_WORDS    ? count
+                 : kind == ALLOC_FLOATS ? count * HEAP_FLOAT_WORDS
+                                        : count * (int64_t) HEAP_FUN_WORDS(0);
     }
     if (total >= GEN_MAX_HEAP_WORDS) {
         return FAIL(d, d->at, "%s: allocation out of range", d->insn_name);
@@ -178,7 +187,8 @@ static struct gen_operand constant(term t)
     return (struct gen_operand) { .kind = GEN_CONST, .constant = t };
 }
 
-static bool read_register(struct decoder *d, const uint8_t *at, const struct raw *r, struct gen_operand *out)
+static bool read_register(
+    struct decoder *d, const uint8_t *at, const struct raw *r, struct gen_operand *out)
 {
     if (r->value < 0 || r->value >= GEN_MAX_REGISTERS) {
         return FAIL(d, at, "%s: register out of range", d->insn_name);
@@ -219,7 +229,8 @@ static bool read_operand(struct decoder *d, struct gen_operand *out)
     }
     case COMPACT_A:
         if (r.value < 0 || (uint64_t) r.value > d->file->n_atoms) {
-            return FAIL(d, at, "%s: atom is not in the table of %zu", d->insn_name, d->file->n_atoms);
+            return FAIL(
+                d, at, "%s: atom is not in the table of %zu", d->insn_name, d->file->n_atoms);
         }
         *out = constant(r.value == 0 ? TERM_NIL : d->file->atoms[r.value]);
         return true;
@@ -323,7 +334,8 @@ static bool check_operand(struct decoder *d, const uint8_t *at, char letter, str
         ok = o->kind == GEN_LABEL;
         break;
     case 'm':
-        ok = (o->kind == GEN_LABEL && o->value != 0)
+        ok =
+            (o->kind == GEN_LABEL && o->value != 0)
             || (o->kind == GEN_CONST
                 && (term_same(o->constant, ATOM(no_fail)) || term_same(o->constant, ATOM(resume))));
         break;
@@ -352,8 +364,8 @@ static bool check_operand(struct decoder *d, const uint8_t *at, char letter, str
         break;
     case 'g':
         ok = (o->kind == GEN_U && (size_t) o->value < f->n_lambdas)
-            || (o->kind == GEN_CONST
-                && (term_same(o->constant, ATOM(safe)) || term_same(o->constant, ATOM(unsafe))));
+             || (o->kind == GEN_CONST
+                 && (term_same(o->constant, ATOM(safe)) || term_same(o->constant, ATOM(unsafe))));
         break;
     case 'I':
     case 'B':
@@ -439,7 +451,8 @@ static bool note_function(struct decoder *d, const struct gen_insn *insn)
         return FAIL(d, d->insn_start, "more than the %u functions announced", d->file->n_functions);
     }
     if (gen_arg(c, insn, 2)->value > 255) {
-        return FAIL(d, d->insn_start, "function of arity %lld", (long long) gen_arg(c, insn, 2)->value);
+        return FAIL(
+            d, d->insn_start, "function of arity %lld", (long long) gen_arg(c, insn, 2)->value);
     }
     c->function_insn[c->n_functions++] = (uint32_t) (insn - c->insns);
     return true;
@@ -456,7 +469,8 @@ static bool decode_insn(struct decoder *d)
     const struct opcode_info *info = &opcode_table[op];
     d->insn_name = info->name;
     if (info->operands == NULL) {
-        return FAIL(d, d->insn_start, "obsolete instruction %s/%u: please recompile with OTP 22 or later", info->name, op);
+        return FAIL(d, d->insn_start,
+            "obsolete instruction %s/%u: please recompile with OTP 22 or later", info->name, op);
     }
     struct gen_insn *insn = &c->insns[c->n_insns];
     *insn = (struct gen_insn) {
@@ -468,7 +482,8 @@ static bool decode_insn(struct decoder *d)
         return false;
     }
     insn->n_operands = (uint32_t) c->n_operands - insn->first_operand;
-    if ((op == OP_label && !note_label(d, insn)) || (op == OP_func_info && !note_function(d, insn))) {
+    if ((op == OP_label && !note_label(d, insn))
+        || (op == OP_func_info && !note_function(d, insn))) {
         return false;
     }
     c->n_insns++;
@@ -480,9 +495,15 @@ bool gen_decode(struct beam_file *file, struct gen_code *out)
     memset(out, 0, sizeof(*out));
     out->file = file;
     out->module = file->module;
-    struct decoder d = { .code = out, .file = file, .at = file->code, .end = file->code + file->n_code, .insn_name = "" };
+    struct decoder d = { .code = out,
+        .file = file,
+        .at = file->code,
+        .end = file->code + file->n_code,
+        .insn_name = "" };
     if (file->opcode_max > OPCODE_MAX) {
-        return gen_fail(file, 8, "compiled for opcodes up to %u, this VM knows %d: please recompile with OTP 28 or older",
+        return gen_fail(file, 8,
+            "compiled for opcodes up to %u, this VM knows %d: please recompile with OTP 28 or "
+            "older",
             file->opcode_max, OPCODE_MAX);
     }
     /* Every instruction and every operand takes a byte at least, so these are always enough. */
@@ -491,8 +512,10 @@ bool gen_decode(struct beam_file *file, struct gen_code *out)
     out->operands = vm_try_alloc(d.operands_cap * sizeof(*out->operands));
     out->n_labels = file->n_labels;
     out->label_insn = vm_try_alloc(((size_t) file->n_labels + 1) * sizeof(*out->label_insn));
-    out->function_insn = vm_try_alloc(((size_t) file->n_functions + 1) * sizeof(*out->function_insn));
-    if (out->insns == NULL || out->operands == NULL || out->label_insn == NULL || out->function_insn == NULL) {
+    out->function_insn =
+        vm_try_alloc(((size_t) file->n_functions + 1) * sizeof(*out->function_insn));
+    if (out->insns == NULL || out->operands == NULL || out->label_insn == NULL
+        || out->function_insn == NULL) {
         return FAIL(&d, d.at, "no memory for %zu bytes of code", file->n_code);
     }
     memset(out->label_insn, 0xFF, ((size_t) file->n_labels + 1) * sizeof(*out->label_insn));

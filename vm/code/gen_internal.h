@@ -5,10 +5,10 @@
 #include "vm/code/gen.h"
 
 enum {
-    GEN_MAX_REGISTERS = 1024,       /* x and y, as OTP */
+    GEN_MAX_REGISTERS = 1024, /* x and y, as OTP */
     GEN_MAX_FLOAT_REGISTERS = 1024,
-    GEN_MAX_TIMEOUTS = 32,          /* x registers looked at for the time of a receive */
-    GEN_MAX_HEAP_WORDS = 1 << 22,   /* one instruction may reserve */
+    GEN_MAX_TIMEOUTS = 32,        /* x registers looked at for the time of a receive */
+    GEN_MAX_HEAP_WORDS = 1 << 22, /* one instruction may reserve */
 };
 
 /* Keeps the first error. Always false. */

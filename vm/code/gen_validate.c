@@ -44,8 +44,9 @@ static bool find_functions(struct validator *v)
         uint32_t start = info;
         uint32_t floor = i == 0 ? 0 : c->function_insn[i - 1] + 1;
         while (start > floor
-            && (c->insns[start - 1].op == OP_label || c->insns[start - 1].op == OP_line
-                || c->insns[start - 1].op == OP_executable_line || c->insns[start - 1].op == OP_debug_line)) {
+               && (c->insns[start - 1].op == OP_label || c->insns[start - 1].op == OP_line
+                   || c->insns[start - 1].op == OP_executable_line
+                   || c->insns[start - 1].op == OP_debug_line)) {
             start--;
         }
         if (info + 1 >= c->n_insns || c->insns[info + 1].op != OP_label) {
@@ -55,7 +56,8 @@ static bool find_functions(struct validator *v)
             return bad_layout(v, info, "a function of another module");
         }
         *f = (struct vfunction) {
-            .start = start, .entry = info + 1,
+            .start = start,
+            .entry = info + 1,
             .label = (uint32_t) gen_arg(c, &c->insns[info + 1], 0)->value,
             .arity = (uint32_t) gen_arg(c, &c->insns[info], 2)->value,
         };
@@ -115,9 +117,12 @@ static bool check_tables(struct validator *v)
         for (size_t i = 0; i < n; i++) {
             struct vfunction *f = function_at(v, table[i].label);
             if (f == NULL || f->arity != table[i].arity
-                || !term_same(gen_arg(c, &c->insns[f->entry - 1], 1)->constant, table[i].function)) {
-                snprintf(error, sizeof(file->error), "%s chunk, offset %zu: label %u is not that of %.100s/%u",
-                    pass == 0 ? "ExpT" : "LocT", 4 + 12 * i, table[i].label, atom_cstr(table[i].function), table[i].arity);
+                || !term_same(
+                    gen_arg(c, &c->insns[f->entry - 1], 1)->constant, table[i].function)) {
+                snprintf(error, sizeof(file->error),
+                    "%s chunk, offset %zu: label %u is not that of %.100s/%u",
+                    pass == 0 ? "ExpT" : "LocT", 4 + 12 * i, table[i].label,
+                    atom_cstr(table[i].function), table[i].arity);
                 return false;
             }
             if (pass == 0) {
@@ -130,8 +135,9 @@ static bool check_tables(struct validator *v)
         struct vfunction *f = function_at(v, l->label);
         if (f == NULL || f->arity != l->arity
             || !term_same(gen_arg(c, &c->insns[f->entry - 1], 1)->constant, l->function)) {
-            snprintf(error, sizeof(file->error), "FunT chunk, offset %zu: label %u is not that of %.100s/%u", 4 + 24 * i,
-                l->label, atom_cstr(l->function), l->arity);
+            snprintf(error, sizeof(file->error),
+                "FunT chunk, offset %zu: label %u is not that of %.100s/%u", 4 + 24 * i, l->label,
+                atom_cstr(l->function), l->arity);
             return false;
         }
         open_to_all(f);
@@ -209,7 +215,8 @@ static bool run_function(struct validator *v, struct vfunction *f)
         if (v->reachable && !v->failed) {
             vfail(v, "the function ends without a return, jump or call");
         }
-        for (uint32_t k = f->start; v->lowest_dirty == UINT32_MAX && v->n_dirty > 0 && k < f->end; k++) {
+        for (uint32_t k = f->start; v->lowest_dirty == UINT32_MAX && v->n_dirty > 0 && k < f->end;
+             k++) {
             if (c->insns[k].op == OP_label && v->label_dirty[gen_arg(c, &c->insns[k], 0)->value]) {
                 v->lowest_dirty = k;
             }
@@ -253,7 +260,8 @@ bool gen_validate(struct gen_code *code)
     v->label_function = vm_try_alloc(n_labels * sizeof(*v->label_function));
     v->label_states = vm_try_alloc(n_labels * sizeof(*v->label_states));
     v->label_dirty = vm_try_alloc(n_labels);
-    bool ok = v->functions != NULL && v->label_function != NULL && v->label_states != NULL && v->label_dirty != NULL;
+    bool ok = v->functions != NULL && v->label_function != NULL && v->label_states != NULL
+              && v->label_dirty != NULL;
     if (ok) {
         memset(v->label_function, 0, n_labels * sizeof(*v->label_function));
         memset(v->label_states, 0, n_labels * sizeof(*v->label_states));

@@ -5,9 +5,13 @@
  * run again if that weakened anything; states only ever get weaker, so this ends. Arguments of
  * local functions are merged over all calls in the same way.
  *
- *   gen_validate.c        functions, labels, merging, the order of work, loops, calls' arguments
- *   gen_validate_insn.c   what each instruction needs and leaves
- *   gen_validate_bits.c   the same for bs_ instructions
+ *   gen_validate.c        functions, tables, the order of work
+ *   gen_validate_merge.c  where paths meet: labels, exceptions, arguments of local functions
+ *   gen_validate_loops.c  no loop without a call
+ *   gen_validate_regs.c   registers and heap
+ *   gen_validate_data.c   what instructions need and leave: tests, BIFs, terms, floating point
+ *   gen_validate_flow.c   calls, frames, catches, messages
+ *   gen_validate_bits.c   the bit syntax
  */
 #ifndef VM_GEN_VALIDATE_H
 #define VM_GEN_VALIDATE_H
@@ -21,16 +25,16 @@ enum reg_kind {
     REG_TUPLE,       /* number: it has at least so many elements */
     REG_FRESH_TUPLE, /* made by setelement/3 and not yet seen by a collection: may be written */
     REG_CONS,
-    REG_LIST,        /* cons or [] */
+    REG_LIST, /* cons or [] */
     REG_MAP,
     REG_FLOAT,
-    REG_SMALL,       /* number: its value */
-    REG_MATCH,       /* a match context: no term, must not get out of the function */
+    REG_SMALL, /* number: its value */
+    REG_MATCH, /* a match context: no term, must not get out of the function */
     REG_TERM_OR_MATCH,
-    REG_CAUGHT,      /* x0 where a catch continues: only catch_end may look */
-    REG_CAUGHT_TRY,  /* x0 where a try continues: only try_case may look */
-    REG_TIMEOUT,     /* a term, or anything while the timer of a receive runs: wait_timeout may look */
-    REG_CATCH_TAG,   /* y only; number: label */
+    REG_CAUGHT,     /* x0 where a catch continues: only catch_end may look */
+    REG_CAUGHT_TRY, /* x0 where a try continues: only try_case may look */
+    REG_TIMEOUT, /* a term, or anything while the timer of a receive runs: wait_timeout may look */
+    REG_CATCH_TAG, /* y only; number: label */
     REG_TRY_TAG,
 };
 enum {
@@ -43,7 +47,7 @@ typedef uint32_t reg;
 
 static inline enum reg_kind reg_kind(reg r)
 {
-    return (enum reg_kind) (r & REG_KIND_MASK);
+    return (enum reg_kind)(r & REG_KIND_MASK);
 }
 static inline uint32_t reg_number(reg r)
 {
@@ -108,15 +112,15 @@ struct validator {
     uint8_t *label_dirty;
     reg *args;
     size_t n_dirty;
-    size_t state_bytes, steps;          /* spent, against budgets */
-    uint32_t lowest_dirty;              /* instruction */
-    bool backward;                      /* this function has a jump back */
+    size_t state_bytes, steps; /* spent, against budgets */
+    uint32_t lowest_dirty;     /* instruction */
+    bool backward;             /* this function has a jump back */
 
     const struct vfunction *function; /* being run */
     struct gen_insn *insn;
-    uint32_t at;     /* its index */
+    uint32_t at;               /* its index */
     struct gen_insn *previous; /* the instruction before it if it runs into it, or NULL */
-    bool reachable;  /* what follows can be reached from it */
+    bool reachable;            /* what follows can be reached from it */
     bool failed;
     struct vstate s;
 };
@@ -129,14 +133,23 @@ static inline const struct gen_operand *varg(const struct validator *v, size_t n
     return gen_arg(v->code, v->insn, n);
 }
 
+static inline struct gen_operand vx(uint32_t i)
+{
+    return (struct gen_operand) { .kind = GEN_X, .value = i };
+}
+
+/* Where a register is kept; NULL, and failed, if there is no such slot. */
+reg *vslot(struct validator *v, const struct gen_operand *o);
 /* A register or constant as a term: fails unless it is one. TERM facts come back. */
 reg vuse(struct validator *v, const struct gen_operand *o);
 /* As vuse, for what is going to be kept: not fragile. */
 reg vkeep(struct validator *v, const struct gen_operand *o);
 /* Any defined register, match contexts too. */
 reg vuse_any(struct validator *v, const struct gen_operand *o);
-void vuse_x(struct validator *v, uint32_t n);  /* x0 .. n-1 are terms and may be kept */
+void vuse_x(struct validator *v, uint32_t n); /* x0 .. n-1 are terms and may be kept */
 void vdef(struct validator *v, const struct gen_operand *o, reg r);
+void vdef_x0(struct validator *v); /* any term */
+void vdrop_x(struct validator *v, uint32_t from);
 /* Something more is known of a register from here on. */
 void vlearn(struct validator *v, const struct gen_operand *o, reg r);
 reg vfact_of_constant(term t);
@@ -150,9 +163,22 @@ void vconsume(struct validator *v, uint32_t words);
 void vdrop_fragile(struct validator *v);
 /* Whatever is known of messages still in the queue: gone, or ours. */
 void vpin(struct validator *v);
+void vmessage_is_ours(struct validator *v);
+bool vframe_is_fragile(const struct validator *v);
 void vtrusted(struct validator *v, bool proven); /* else the instruction is GEN_UNPROVEN */
 
+/* What comes to a label: the current state, but x and what follows as given. */
+void varrive(struct validator *v, uint32_t label, const reg *x, uint32_t n_x, uint32_t n_f,
+    uint32_t heap_words);
+uint32_t vfloat_prefix(const struct vstate *s);
+void vload_label(struct validator *v, uint32_t label);
+void vmerge_args(struct vfunction *f, const reg *args);
+bool vcheck_loops(struct validator *v) MUST_CHECK;
+
 void vjump(struct validator *v, const struct gen_operand *label); /* label 0: nothing */
+/* The function an operand names, which must take so many arguments. */
+const struct export *vimport(struct validator *v, const struct gen_operand *o, int64_t arity);
+
 /* The jump instruction. */
 void vjump_always(struct validator *v, const struct gen_operand *label);
 /* A jump to label or, for label 0, an exception. */
@@ -160,8 +186,9 @@ void vfail_or_raise(struct validator *v, const struct gen_operand *label);
 void vraise(struct validator *v);
 void vcall_local(struct validator *v, uint32_t arity, const struct gen_operand *label);
 
-/* One instruction. */
-void vstep(struct validator *v);
-bool vstep_bits(struct validator *v); /* false: not one of them */
+/* One instruction each; false: it is not of this kind. */
+bool vstep_data(struct validator *v);
+bool vstep_flow(struct validator *v);
+bool vstep_bits(struct validator *v);
 
 #endif

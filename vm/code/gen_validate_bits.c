@@ -8,7 +8,8 @@ static reg use_context(struct validator *v, const struct gen_operand *o)
 {
     reg r = vuse_any(v, o);
     if (!v->failed && reg_kind(r) != REG_MATCH) {
-        vfail(v, "%s%d is not known to hold a match context", o->kind == GEN_X ? "x" : "y", (int) o->value);
+        vfail(v, "%s%d is not known to hold a match context", o->kind == GEN_X ? "x" : "y",
+            (int) o->value);
     }
     return r;
 }
@@ -23,15 +24,16 @@ static void check_unit(struct validator *v, const struct gen_operand *unit)
 /* A part of the string table, in bits. */
 static void check_string(struct validator *v, int64_t n_bits, int64_t offset)
 {
-    if (offset < 0 || n_bits < 0 || n_bits > UINT32_MAX
-        || (uint64_t) offset > v->file->n_strings || (uint64_t) n_bits > 8 * (v->file->n_strings - (uint64_t) offset)) {
-        vfail(v, "%lld bits at %lld of the string table of %zu bytes", (long long) n_bits, (long long) offset, v->file->n_strings);
+    if (offset < 0 || n_bits < 0 || n_bits > UINT32_MAX || (uint64_t) offset > v->file->n_strings
+        || (uint64_t) n_bits > 8 * (v->file->n_strings - (uint64_t) offset)) {
+        vfail(v, "%lld bits at %lld of the string table of %zu bytes", (long long) n_bits,
+            (long long) offset, v->file->n_strings);
     }
 }
 
 /* A jump where the source, if it may be either, is known to be no match context. */
-static void start_match(struct validator *v, const struct gen_operand *fail_label, const struct gen_operand *source,
-    const struct gen_operand *live, const struct gen_operand *to)
+static void start_match(struct validator *v, const struct gen_operand *fail_label,
+    const struct gen_operand *source, const struct gen_operand *live, const struct gen_operand *to)
 {
     reg r = vuse_any(v, source);
     vcollect(v, live);
@@ -39,9 +41,9 @@ static void start_match(struct validator *v, const struct gen_operand *fail_labe
         return;
     }
     if (fail_label->kind == GEN_LABEL) {
-        reg *at = source->kind == GEN_X ? &v->s.x[source->value]
-            : source->kind == GEN_Y     ? &v->s.y[source->value]
-                                        : NULL;
+        reg *at = source->kind == GEN_X   ? &v->s.x[source->value]
+                  : source->kind == GEN_Y ? &v->s.y[source->value]
+                                          : NULL;
         bool either = at != NULL && reg_kind(*at) == REG_TERM_OR_MATCH;
         if (either) {
             *at = reg_make(REG_TERM, 0) | (*at & REG_FRAGILE);
@@ -77,7 +79,8 @@ static void get_utf(struct validator *v)
     vdef(v, varg(v, 4), reg_make(REG_TERM, 0) | (ctx & REG_FRAGILE));
 }
 
-static const struct gen_operand *next_command(struct validator *v, const struct gen_operand **at, int64_t *left, int64_t n)
+static const struct gen_operand *next_command(
+    struct validator *v, const struct gen_operand **at, int64_t *left, int64_t n)
 {
     if (*left < n) {
         vfail(v, "command cut off");
@@ -183,7 +186,8 @@ static void match(struct validator *v)
 
 /* ---- construction ---- */
 
-static void begin_binary(struct validator *v, const struct gen_operand *fail_label, const struct gen_operand *to)
+static void begin_binary(
+    struct validator *v, const struct gen_operand *fail_label, const struct gen_operand *to)
 {
     vfail_or_raise(v, fail_label);
     vdef(v, to, reg_make(REG_TERM, 0));
@@ -214,8 +218,10 @@ static void create(struct validator *v)
             check_string(v, bytes < 0 || bytes > UINT32_MAX / 8 ? -1 : 8 * bytes, offset);
             continue;
         }
-        bool known = term_same(type, ATOM(integer)) || term_same(type, ATOM(float)) || term_same(type, ATOM(binary))
-            || term_same(type, ATOM(utf8)) || term_same(type, ATOM(utf16)) || term_same(type, ATOM(utf32))
+        bool known =
+            term_same(type, ATOM(integer)) || term_same(type, ATOM(float))
+            || term_same(type, ATOM(binary)) || term_same(type, ATOM(utf8))
+            || term_same(type, ATOM(utf16)) || term_same(type, ATOM(utf32))
             || (first && (term_same(type, ATOM(append)) || term_same(type, ATOM(private_append))));
         if (!known) {
             vfail(v, "segment %lld of type %.40s", (long long) (i / 6 + 1), atom_cstr(type));

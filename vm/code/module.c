@@ -91,7 +91,9 @@ static void detach_locked(struct code_image *image, bool funs)
 {
     for (size_t i = 0; i < image->n_exports; i++) {
         struct export *e = image->exports[i].export;
-        if (e->bif == NULL && atomic_load_explicit(&e->code, memory_order_relaxed) == image->words + image->exports[i].entry_word) {
+        if (e->bif == NULL
+            && atomic_load_explicit(&e->code, memory_order_relaxed)
+                   == image->words + image->exports[i].entry_word) {
             atomic_store_explicit(&e->code, &e->stub[0], memory_order_release);
         }
     }
@@ -115,12 +117,15 @@ static bool publish_locked(struct code_image *image)
         atomic_store_explicit(&m->old, former, memory_order_release);
     }
     for (size_t i = 0; i < image->n_funs; i++) {
-        atomic_store_explicit(&image->funs[i]->code, image->words + image->fun_words[i], memory_order_release);
+        atomic_store_explicit(
+            &image->funs[i]->code, image->words + image->fun_words[i], memory_order_release);
     }
     for (size_t i = 0; i < image->n_exports; i++) {
         struct export *e = image->exports[i].export;
-        if (e->bif == NULL) { /* what is native here stays native; the .beam has only a stub for it */
-            atomic_store_explicit(&e->code, image->words + image->exports[i].entry_word, memory_order_release);
+        if (e->bif
+            == NULL) { /* what is native here stays native; the .beam has only a stub for it */
+            atomic_store_explicit(
+                &e->code, image->words + image->exports[i].entry_word, memory_order_release);
         }
     }
     atomic_store_explicit(&m->current, image, memory_order_release);
@@ -151,7 +156,8 @@ bool module_finish_start(term name, bool keep)
 {
     lock_loading();
     struct module *m = module_find(name);
-    struct code_image *image = m == NULL ? NULL : atomic_load_explicit(&m->starting, memory_order_relaxed);
+    struct code_image *image =
+        m == NULL ? NULL : atomic_load_explicit(&m->starting, memory_order_relaxed);
     bool ok = image != NULL && (!keep || publish_locked(image));
     if (ok) {
         atomic_store_explicit(&m->starting, NULL, memory_order_release);
@@ -168,7 +174,8 @@ bool module_delete(term name)
 {
     lock_loading();
     struct module *m = module_find(name);
-    struct code_image *image = m == NULL ? NULL : atomic_load_explicit(&m->current, memory_order_relaxed);
+    struct code_image *image =
+        m == NULL ? NULL : atomic_load_explicit(&m->current, memory_order_relaxed);
     bool ok = image != NULL && atomic_load_explicit(&m->old, memory_order_relaxed) == NULL;
     if (ok) {
         detach_locked(image, false);
@@ -183,7 +190,8 @@ void module_block_old(term name, bool block)
 {
     lock_loading();
     struct module *m = module_find(name);
-    struct code_image *image = m == NULL ? NULL : atomic_load_explicit(&m->old, memory_order_relaxed);
+    struct code_image *image =
+        m == NULL ? NULL : atomic_load_explicit(&m->old, memory_order_relaxed);
     for (size_t i = 0; image != NULL && i < image->n_funs; i++) {
         const uint64_t *code = image->words + image->fun_words[i];
         const uint64_t *expected = block ? code : NULL;
@@ -196,7 +204,8 @@ bool module_set_path(term name, const char *path)
 {
     lock_loading();
     struct module *m = module_find(name);
-    struct code_image *image = m == NULL ? NULL : atomic_load_explicit(&m->current, memory_order_relaxed);
+    struct code_image *image =
+        m == NULL ? NULL : atomic_load_explicit(&m->current, memory_order_relaxed);
     if (image != NULL && image->path == NULL) { /* set once: others may be reading it */
         size_t n = strlen(path) + 1;
         image->path = memcpy(vm_alloc(n), path, n);
@@ -209,7 +218,8 @@ bool module_purge_old(term name)
 {
     lock_loading();
     struct module *m = module_find(name);
-    struct code_image *image = m == NULL ? NULL : atomic_load_explicit(&m->old, memory_order_relaxed);
+    struct code_image *image =
+        m == NULL ? NULL : atomic_load_explicit(&m->old, memory_order_relaxed);
     if (image != NULL) {
         detach_locked(image, true);
         atomic_store_explicit(&m->old, NULL, memory_order_release);

@@ -6,7 +6,7 @@
 
 enum opcode {
 #define OP(number, name, operands, doc) OP_##name = number,
-#define OP_RETIRED(number, name)        OP_##name = number,
+#define OP_RETIRED(number, name) OP_##name = number,
 #include "vm/code/opcodes.def"
 #undef OP
 #undef OP_RETIRED

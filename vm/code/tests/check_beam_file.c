@@ -35,8 +35,9 @@ START_TEST(every_file_of_otp_is_accepted)
         ck_assert_ptr_nonnull(bytes);
         struct beam_file file;
         struct gen_code code = { 0 };
-        ck_assert_msg(beam_file_parse(bytes, n, &file) && gen_decode(&file, &code) && gen_validate(&code), "%s: %s",
-            found.gl_pathv[i], file.error);
+        ck_assert_msg(
+            beam_file_parse(bytes, n, &file) && gen_decode(&file, &code) && gen_validate(&code),
+            "%s: %s", found.gl_pathv[i], file.error);
         n_insns += code.n_insns;
         for (size_t k = 0; k < code.n_insns; k++) {
             n_unproven += (code.insns[k].flags & GEN_UNPROVEN) != 0;
@@ -101,8 +102,9 @@ enum { MUTANTS_PER_FILE = 300 };
 
 START_TEST(mutants_are_judged_without_harm)
 {
-    static const char *const modules[] = { "lists", "io_lib", "binary", "gen_server", "erl_scan", "timer", "base64",
-        "proplists", "ets", "file_sorter", "string", "queue", "sets", "math", "io_lib_format" };
+    static const char *const modules[] = { "lists", "io_lib", "binary", "gen_server", "erl_scan",
+        "timer", "base64", "proplists", "ets", "file_sorter", "string", "queue", "sets", "math",
+        "io_lib_format" };
     char *path = code_path_find(atom_from_cstr(modules[_i]));
     if (path == NULL) {
         return;
@@ -166,16 +168,31 @@ static void append_chunk(struct blob *b, const char *name, const void *bytes, si
     }
 }
 
-static void no_form(struct blob *b) { replace(b, "FOR1", "FORX", 4); }
-static void form_too_large(struct blob *b) { b->bytes[5] = 1; }
-static void chunk_too_large(struct blob *b) { replace(b, "AtU8", "AtU8\0\1\0\0", 8); }
-static void code_twice(struct blob *b) { append_chunk(b, "Code", "", 0); }
+static void no_form(struct blob *b)
+{
+    replace(b, "FOR1", "FORX", 4);
+}
+static void form_too_large(struct blob *b)
+{
+    b->bytes[5] = 1;
+}
+static void chunk_too_large(struct blob *b)
+{
+    replace(b, "AtU8", "AtU8\0\1\0\0", 8);
+}
+static void code_twice(struct blob *b)
+{
+    append_chunk(b, "Code", "", 0);
+}
 static void many_atoms(struct blob *b)
 {
     uint8_t *at = memmem(b->bytes, b->n, "AtU8", 4);
     memcpy(at + 8, "\x00\x10\x00\x00", 4);
 }
-static void atom_not_utf8(struct blob *b) { replace(b, "reverse", "r\xFFverse", 7); }
+static void atom_not_utf8(struct blob *b)
+{
+    replace(b, "reverse", "r\xFFverse", 7);
+}
 static void many_imports(struct blob *b)
 {
     uint8_t *at = memmem(b->bytes, b->n, "ImpT", 4);
@@ -191,8 +208,14 @@ static void import_of_arity_300(struct blob *b)
     uint8_t *at = memmem(b->bytes, b->n, "ImpT", 4);
     memcpy(at + 20, "\x00\x00\x01\x2C", 4);
 }
-static void literals_of_4_gib(struct blob *b) { append_chunk(b, "LitT", "\xFF\xFF\xFF\xFFxxxx", 8); }
-static void literals_not_packed(struct blob *b) { append_chunk(b, "LitT", "\0\0\0\x20xxxx", 8); }
+static void literals_of_4_gib(struct blob *b)
+{
+    append_chunk(b, "LitT", "\xFF\xFF\xFF\xFFxxxx", 8);
+}
+static void literals_not_packed(struct blob *b)
+{
+    append_chunk(b, "LitT", "\0\0\0\x20xxxx", 8);
+}
 static void literal_is_no_term(struct blob *b)
 {
     append_chunk(b, "LitT", "\0\0\0\0\0\0\0\1\0\0\0\2\x83\xFF", 14);
@@ -205,13 +228,19 @@ static void line_of_no_file(struct blob *b)
 {
     append_chunk(b, "Line", "\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\x52", 21);
 }
-static void attributes_are_no_list(struct blob *b) { append_chunk(b, "Attr", "\x83\x61\x01", 3); }
+static void attributes_are_no_list(struct blob *b)
+{
+    append_chunk(b, "Attr", "\x83\x61\x01", 3);
+}
 static void code_version_1(struct blob *b)
 {
     uint8_t *at = memmem(b->bytes, b->n, "Code", 4);
     at[15] = 1;
 }
-static void unknown_chunk(struct blob *b) { append_chunk(b, "Xyzz", "anything", 8); }
+static void unknown_chunk(struct blob *b)
+{
+    append_chunk(b, "Xyzz", "anything", 8);
+}
 static void stored_literal(struct blob *b)
 {
     append_chunk(b, "LitT", "\0\0\0\0\0\0\0\1\0\0\0\2\x83\x6A", 14);
@@ -279,7 +308,8 @@ END_TEST
 
 START_TEST(funs_must_lead_to_their_function)
 {
-    static const uint8_t body[] = { OP_return, OP_label, U(3), OP_func_info, A(A_MODULE), A(A_G), U(1), OP_label, U(4), OP_return };
+    static const uint8_t body[] = { OP_return, OP_label, U(3), OP_func_info, A(A_MODULE), A(A_G),
+        U(1), OP_label, U(4), OP_return };
     struct recipe r = { .body = body, .n_body = sizeof(body), .n_functions = 2 };
     struct blob file;
     char error[256];
@@ -293,10 +323,13 @@ END_TEST
 
 START_TEST(md5_is_md5)
 {
-    static const struct { const char *text, *sum; } known[] = {
+    static const struct {
+        const char *text, *sum;
+    } known[] = {
         { "", "d41d8cd98f00b204e9800998ecf8427e" },
         { "abc", "900150983cd24fb0d6963f7d28e17f72" },
-        { "12345678901234567890123456789012345678901234567890123456789012345678901234567890", "57edf4a22be3c955ac49da2e2107b67a" },
+        { "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+            "57edf4a22be3c955ac49da2e2107b67a" },
     };
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         struct md5 m;

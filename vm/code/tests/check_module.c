@@ -13,13 +13,16 @@
 static const uint8_t body_one[] = { OP_return };
 static const uint8_t body_two[] = { OP_move, I(2), X(0), OP_return };
 static const uint8_t body_on_load[] = { OP_on_load, OP_move, I(2), X(0), OP_return };
-static const uint8_t body_fun[] = { OP_return, OP_label, U(3), OP_func_info, A(A_MODULE), A(A_G), U(1), OP_label, U(4), OP_return };
+static const uint8_t body_fun[] = { OP_return, OP_label, U(3), OP_func_info, A(A_MODULE), A(A_G),
+    U(1), OP_label, U(4), OP_return };
 
-static struct code_image *prepare(const uint8_t *body, size_t n_body, unsigned n_functions, unsigned fun_label)
+static struct code_image *prepare(
+    const uint8_t *body, size_t n_body, unsigned n_functions, unsigned fun_label)
 {
     struct blob file;
     char error[256] = "";
-    make_file(&file, &(struct recipe) { .body = body, .n_body = n_body, .n_functions = n_functions }, fun_label);
+    make_file(&file,
+        &(struct recipe) { .body = body, .n_body = n_body, .n_functions = n_functions }, fun_label);
     struct code_image *image = module_prepare(file.bytes, file.n, error);
     ck_assert_msg(image != NULL, "%s", error);
     return image;
@@ -139,8 +142,10 @@ END_TEST
 START_TEST(there_is_no_such_module)
 {
     char error[256];
-    ck_assert_int_eq(module_ensure_loaded(atom_from_cstr("no such module"), error), MODULE_NOT_FOUND);
-    ck_assert_int_eq(module_ensure_loaded(atom_from_cstr("../../etc/passwd"), error), MODULE_NOT_FOUND);
+    ck_assert_int_eq(
+        module_ensure_loaded(atom_from_cstr("no such module"), error), MODULE_NOT_FOUND);
+    ck_assert_int_eq(
+        module_ensure_loaded(atom_from_cstr("../../etc/passwd"), error), MODULE_NOT_FOUND);
     ck_assert_int_eq(module_ensure_loaded(ATOM(empty), error), MODULE_NOT_FOUND);
 }
 END_TEST

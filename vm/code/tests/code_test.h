@@ -50,22 +50,33 @@ static inline void put_chunk(struct blob *b, const char *name, const struct blob
 #define Y(n) ((n) << 4 | 4)
 #define F(n) ((n) << 4 | 5)
 #define LIST 0x17
-#define FR   0x27
-#define LIT  0x47
-#define NIL  A(0)
+#define FR 0x27
+#define LIT 0x47
+#define NIL A(0)
 
 /* The atoms every file here has, 1-based: see ATOMS in make_file. */
-enum { A_MODULE = 1, A_F, A_G, A_ERLANG, A_ERROR, A_SETELEMENT, A_HD, A_LISTS, A_REVERSE, A_LENGTH };
+enum {
+    A_MODULE = 1,
+    A_F,
+    A_G,
+    A_ERLANG,
+    A_ERROR,
+    A_SETELEMENT,
+    A_HD,
+    A_LISTS,
+    A_REVERSE,
+    A_LENGTH
+};
 /* Its imports. */
 enum { IMP_ERROR_1, IMP_SETELEMENT_3, IMP_HD_1, IMP_REVERSE_1, IMP_LENGTH_1 };
 
 struct recipe {
     const uint8_t *body; /* of f/1: between its entry label 2 and int_code_end */
     size_t n_body;
-    unsigned n_labels;   /* default 8 */
-    unsigned n_functions; /* announced; default 1 */
-    unsigned opcode_max; /* default 180 */
-    unsigned export_label; /* default 2 */
+    unsigned n_labels;      /* default 8 */
+    unsigned n_functions;   /* announced; default 1 */
+    unsigned opcode_max;    /* default 180 */
+    unsigned export_label;  /* default 2 */
     const char *drop_chunk; /* left out */
 };
 
@@ -73,7 +84,8 @@ struct recipe {
  * free variables, label given, if fun_label is not 0. */
 static inline void make_file(struct blob *out, const struct recipe *r, unsigned fun_label)
 {
-    static const char *const atoms[] = { "t", "f", "g", "erlang", "error", "setelement", "hd", "lists", "reverse", "length" };
+    static const char *const atoms[] = { "t", "f", "g", "erlang", "error", "setelement", "hd",
+        "lists", "reverse", "length" };
     static const unsigned imports[][3] = { { A_ERLANG, A_ERROR, 1 }, { A_ERLANG, A_SETELEMENT, 3 },
         { A_ERLANG, A_HD, 1 }, { A_LISTS, A_REVERSE, 1 }, { A_ERLANG, A_LENGTH, 1 } };
     struct blob chunks = { .n = 0 }, data = { .n = 0 };
@@ -82,14 +94,18 @@ static inline void make_file(struct blob *out, const struct recipe *r, unsigned 
         put_u8(&data, (unsigned) strlen(atoms[i]));
         put_bytes(&data, atoms[i], strlen(atoms[i]));
     }
-    struct { const char *name; struct blob data; } all[6] = { { "AtU8", data } };
+    struct {
+        const char *name;
+        struct blob data;
+    } all[6] = { { "AtU8", data } };
     data.n = 0;
     put_u32(&data, 16);
     put_u32(&data, 0);
     put_u32(&data, r->opcode_max != 0 ? r->opcode_max : 180);
     put_u32(&data, r->n_labels != 0 ? r->n_labels : 8);
     put_u32(&data, r->n_functions != 0 ? r->n_functions : 1);
-    static const uint8_t start[] = { OP_label, U(1), OP_func_info, A(A_MODULE), A(A_F), U(1), OP_label, U(2) };
+    static const uint8_t start[] = { OP_label, U(1), OP_func_info, A(A_MODULE), A(A_F), U(1),
+        OP_label, U(2) };
     put_bytes(&data, start, sizeof(start));
     put_bytes(&data, r->body, r->n_body);
     put_u8(&data, OP_int_code_end);
