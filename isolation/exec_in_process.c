@@ -118,7 +118,8 @@ static void call_in_process(struct native_call *call, struct native_outcome *out
     if (__builtin_expect(timeout_ms != 0, 0) && atomic_load_explicit(&watchdog_asleep, memory_order_relaxed) != 0) {
         watchdog_wake();
     }
-    int abandoned = native_enter(f, call->code, call->arg, stack->high);
+    int abandoned = __builtin_expect(lib->changes_fp, 0) ? native_enter(f, call->code, call->arg, stack->high)
+                                                       : native_enter_fp_safe(f, call->code, call->arg, stack->high);
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
     if (__builtin_expect(abandoned == 0, 1)) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "isolation/executor.h"
+#include "isolation/fp_scan.h"
 #include "isolation/interpose.h"
 #include "isolation/watchdog.h"
 
@@ -77,6 +78,7 @@ void library_set_handle(struct native_library *lib, void *handle)
     if (lib->n_code == 0 && handle != NULL && dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
         struct code_search s = { lib, map->l_addr };
         dl_iterate_phdr(collect_code, &s);
+        lib->changes_fp = fp_scan_may_change(lib, handle);
     }
 }
 
@@ -99,6 +101,7 @@ struct native_library *library_get(term module, const char *path, void *handle)
     lib->name = lib->path + (slash != NULL ? (size_t) (slash - path) + 1 : 0);
     lib->module_atom = module;
     lib->module = atom_cstr(module);
+    lib->changes_fp = true; /* until its code is there to be looked at */
     lock_init(&lib->lock, RANK_EXECUTOR);
     refresh(lib);
     library_set_handle(lib, handle);

@@ -123,6 +123,7 @@ bool native_try(void (*fn)(void *arg), void *arg);
 
 /* trampoline_x86_64.S */
 int native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top); /* 0: returned */
+int native_enter_fp_safe(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top);
 extern const char native_enter_end[], native_abandon[];
 _Noreturn void native_leave_saving(struct native_frame *f, greg_t *registers);
 

@@ -14,12 +14,14 @@
 #define MXCSR_CONTROL 0xffc0
 
         .text
-/* int native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top) */
-        .globl  native_enter
-        .hidden native_enter
-        .type   native_enter, @function
+/* int native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top)
+ * and the same without a look at MXCSR afterwards, which costs more than all the rest. */
+        .macro  enter name, looks_at_mxcsr
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
         .balign 16
-native_enter:
+\name:
         .cfi_startproc
         .cfi_personality 0x9b, DW.ref.native_personality
         .cfi_lsda 0x1b, no_lsda
@@ -53,14 +55,17 @@ native_enter:
         movq    8(%rsp), %rdi
         movq    %rax, VALUE(%rdi)
         movq    HOST_SP(%rdi), %rsp
-        stmxcsr -8(%rsp)
         fnstcw  -4(%rsp)
-        movl    -8(%rsp), %ecx
         movzwl  -4(%rsp), %edx
-        xorl    native_mxcsr(%rip), %ecx
         xorw    native_fpucw(%rip), %dx
+        .if     \looks_at_mxcsr
+        stmxcsr -8(%rsp)
+        movl    -8(%rsp), %ecx
+        xorl    native_mxcsr(%rip), %ecx
         andl    $MXCSR_CONTROL, %ecx
-        orl     %edx, %ecx
+        orl     %ecx, %edx
+        .endif
+        testl   %edx, %edx
         jne     2f
 1:      xorl    %eax, %eax
         jmp     3f
@@ -78,7 +83,11 @@ native_enter:
         .cfi_def_cfa %rsp, 8
         ret
         .cfi_endproc
-        .size   native_enter, .-native_enter
+        .size   \name, .-\name
+        .endm
+
+        enter   native_enter, 1
+        enter   native_enter_fp_safe, 0
         .globl  native_enter_end
         .hidden native_enter_end
 native_enter_end:
