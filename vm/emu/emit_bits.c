@@ -220,8 +220,9 @@ static bool emit_match_small(struct emitter *e, const struct gen_insn *i)
     case OP_bs_test_unit: {
         check_context(e, i, arg(e, i, 1));
         uint64_t unit = (uint64_t) arg(e, i, 2)->value, context = emit_reg(e, arg(e, i, 1));
-        emit_op_label(e, I_bs_test_unit, context, label_of(arg(e, i, 0)));
-        emit_word(e, unit == 0 ? 1 : unit);
+        bool is_power = (unit & (unit - 1)) == 0;
+        emit_op_label(e, is_power ? I_bs_test_mask : I_bs_test_unit, context, label_of(arg(e, i, 0)));
+        emit_word(e, is_power ? (unit == 0 ? 0 : unit - 1) : unit);
         return true;
     }
     case OP_bs_match_string: {

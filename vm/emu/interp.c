@@ -1669,6 +1669,13 @@ static enum run_result loop(struct sched *s)
         }
         NEXT(L);
     }
+    CASE (bs_test_mask) { /* the unit is a power of two */
+        const struct match_ctx *ctx = term_match_ctx(R(A));
+        if (((ctx->end - ctx->position) & pc[1]) == 0) {
+            NEXT(2);
+        }
+        NEXT(L);
+    }
     CASE (bs_ensure_at_least) {
         const struct match_ctx *ctx = term_match_ctx(R(A));
         size_t left = ctx->end - ctx->position;
