@@ -2,6 +2,8 @@
 #ifndef VM_PROC_INTERNAL_H
 #define VM_PROC_INTERNAL_H
 
+#include <pthread.h>
+
 #include "vm/proc/sched.h"
 
 /* sched.c */
@@ -11,7 +13,9 @@ uint32_t sched_run(struct sched *s, struct proc *p);
 /* sched_dirty.c */
 void dirty_init(unsigned n_cpu, unsigned n_io);
 void dirty_enqueue(struct proc *p);
-void dirty_stop(void);
+/* Both wait until then; false: a thread has not ended. */
+bool dirty_stop(int64_t system_deadline_ns);
+bool sched_join(pthread_t thread, int64_t system_deadline_ns);
 
 /* suspend.c: it stands still: whoever asked hears of it. */
 void proc_tell_suspended(struct proc *p);

@@ -490,16 +490,29 @@ bool sched_start(const struct sched_options *o)
     return true;
 }
 
+bool sched_join(pthread_t thread, int64_t system_deadline_ns)
+{
+    struct timespec at = { system_deadline_ns / 1000000000, system_deadline_ns % 1000000000 };
+    return pthread_timedjoin_np(thread, NULL, &at) == 0;
+}
+
 void sched_stop(void)
 {
+    /* A thread in a native call that does not end must not keep the program from ending. */
+    enum { PATIENCE_NS = 300000000 };
+    int64_t deadline_ns = clock_system_ns() + PATIENCE_NS;
+    bool ended = true;
     atomic_store(&stopping, true);
     for (unsigned i = 0; i < n_scheds; i++) {
         wake(scheds[i]->private);
     }
     for (unsigned i = 0; i < n_scheds; i++) {
-        pthread_join(scheds[i]->private->thread, NULL);
+        ended &= sched_join(scheds[i]->private->thread, deadline_ns);
     }
-    dirty_stop();
+    ended &= dirty_stop(deadline_ns);
+    if (!ended) {
+        return; /* what it uses stays */
+    }
     proc_free_all();
     for (unsigned i = 0; i < n_scheds; i++) {
         wheel_free(scheds[i]->private->wheel);

@@ -107,8 +107,9 @@ void dirty_init(unsigned n_cpu, unsigned n_io)
     }
 }
 
-void dirty_stop(void)
+bool dirty_stop(int64_t deadline_ns)
 {
+    bool ended = true;
     for (size_t i = 0; i < 2; i++) {
         struct dirty_pool *d = &pools[i];
         lock_take(&d->lock);
@@ -116,9 +117,12 @@ void dirty_stop(void)
         pthread_cond_broadcast(&d->work);
         lock_drop(&d->lock);
         for (unsigned j = 0; j < d->n_threads; j++) {
-            pthread_join(d->threads[j], NULL);
+            ended &= sched_join(d->threads[j], deadline_ns);
         }
-        pthread_cond_destroy(&d->work);
-        lock_destroy(&d->lock);
+        if (ended) {
+            pthread_cond_destroy(&d->work);
+            lock_destroy(&d->lock);
+        }
     }
+    return ended;
 }
