@@ -198,8 +198,8 @@ static void put_string(struct sink *s, const struct conversion *c, const char *t
     const char *digits = c->spec + strcspn(c->spec, "123456789*.s");
     unsigned star = 0;
     int width = *digits == '*' ? c->stars[star++] : *digits == '.' || *digits == 's' ? 0 : atoi(digits);
-    size_t most = dot == NULL ? SIZE_MAX
-        : dot[1] == '*' ? (c->stars[star] < 0 ? SIZE_MAX : (size_t) c->stars[star])
+    size_t most = dot == NULL ? PTRDIFF_MAX
+        : dot[1] == '*' ? (c->stars[star] < 0 ? PTRDIFF_MAX : (size_t) c->stars[star])
                         : (size_t) atoi(dot + 1);
     size_t n = text != NULL ? strnlen(text, most) : 0;
     size_t padding = width < 0 || (size_t) width <= n ? 0 : (size_t) width - n;

@@ -17,3 +17,7 @@ CLEANFILES += $(nif_test_libraries)
 EXTRA_DIST += nif/tests/libs/entries.c nif/tests/libs/no_init.c
 TESTS += nif/tests/misuse.sh
 EXTRA_DIST += nif/tests/misuse.sh nif/tests/misuse.erl nif/tests/libs/misuse.c
+
+# For authors of libraries; erl_nif.h of OTP serves as well.
+nifincludedir = $(includedir)/bulkhead
+nifinclude_HEADERS = nif/erl_nif.h nif/bulkhead_nif.h
