@@ -70,7 +70,8 @@ term bif_binary_part_3(struct proc *p, term *args)
 
 static term copies(struct proc *p, term binary, term times)
 {
-    if (!term_is_binary(binary) || !term_is_integer(times) || integer_is_negative(times)) {
+    uint64_t n_times;
+    if (!term_is_binary(binary) || !integer_to_uint64(times, &n_times)) {
         return proc_badarg(p);
     }
     struct bits_view v = bits_view(binary);
@@ -79,7 +80,7 @@ static term copies(struct proc *p, term binary, term times)
     if (n == 0) {
         return bits_from_bytes(&p->heap, "", 0);
     }
-    if (!term_is_small(times) || __builtin_mul_overflow(n, (size_t) term_to_small(times), &total)) {
+    if (__builtin_mul_overflow(n, (size_t) n_times, &total)) {
         return proc_system_limit(p);
     }
     term t = bits_new_binary(&p->heap, total, &out);

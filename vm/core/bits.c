@@ -238,6 +238,11 @@ term bits_append(struct heap *h, term t, size_t extra_bits, uint8_t **out_bytes,
 {
     struct bits_view v = bits_view(t);
     size_t total = v.size + extra_bits;
+    if (extra_bits == 0) {
+        *out_bytes = (uint8_t *) v.bytes; /* nothing will be written */
+        *out_offset = v.offset + v.size;
+        return t;
+    }
     if (extra_bits > BITS_MAX_BYTES * 8 || total > BITS_MAX_BYTES * 8) {
         return TERM_NONE;
     }
