@@ -313,17 +313,25 @@ static void emit_segment(struct emitter *e, const struct gen_operand *o, size_t 
         kind = SEG_BINARY_ALL;
     }
     uint64_t position = (uint64_t) o[1].value & 0xFFFF, unit = (uint64_t) o[2].value & 0xFFFF;
-    emit_word(e, (uint64_t) kind | (uint64_t) flags_of_list(&o[3]) << 8 | position << 16 | unit << 32);
+    uint64_t number = number_of(size);
+    bool fixed = kind == SEG_STRING
+        || ((kind == SEG_INTEGER || kind == SEG_BINARY) && (size->kind == GEN_U || operand_is_small(size))
+            && number < 1 << 24 && unit <= 256);
+    emit_word(e, (uint64_t) kind | (flags_of_list(&o[3]) | (fixed ? SEG_FIXED : 0ull)) << 8 | position << 16 | unit << 32);
     if (kind == SEG_STRING) {
-        uint64_t offset = (uint64_t) value->value, bytes = number_of(size);
+        uint64_t offset = (uint64_t) value->value, bytes = number;
         if (offset > e->gen->file->n_strings || bytes > e->gen->file->n_strings - offset) {
             emit_fail(e, "outside the string table");
         }
         emit_word(e, (uintptr_t) (e->image->strings + offset));
-        emit_word(e, bytes);
+        emit_word(e, bytes * 8);
         return;
     }
     emit_source(e, value);
+    if (fixed) {
+        emit_word(e, number * unit);
+        return;
+    }
     if (size->kind == GEN_U) {
         emit_word(e, term_from_small((intptr_t) size->value).word);
     } else {

@@ -179,7 +179,9 @@ static inline uint64_t bs_word(uint64_t to, unsigned flags, uint64_t n)
     return to | (uint64_t) flags << 16 | n << 32;
 }
 
-/* A segment of bs_create_bin: three words, [kind | flags << 8 | position << 16 | unit << 32][value][size] */
+/* A segment of bs_create_bin: three words, [kind | flags << 8 | position << 16 | unit << 32][value][size].
+ * With SEG_FIXED among the flags the third word is the size in bits itself. */
+enum { SEG_FIXED = 0x80 };
 enum segment_kind {
     SEG_INTEGER, SEG_FLOAT, SEG_BINARY, SEG_BINARY_ALL, SEG_APPEND, SEG_PRIVATE_APPEND, SEG_STRING,
     SEG_UTF8, SEG_UTF16, SEG_UTF32,

@@ -46,7 +46,7 @@ struct segment {
 
 static struct segment read_segment(const uint64_t *w)
 {
-    return (struct segment) { (enum segment_kind) (w[0] & 0xFF), (w[0] >> 8) & 0xFF, (w[0] >> 16) & 0xFFFF,
+    return (struct segment) { (enum segment_kind) (w[0] & 0xFF), (w[0] >> 8) & 0x7F, (w[0] >> 16) & 0xFFFF,
         (w[0] >> 32) & 0xFFFF, w[1], w[2] };
 }
 
@@ -127,8 +127,7 @@ static const uint64_t *segment_bits(struct emu *m, const uint64_t *pc, const str
         }
         return pc;
     case SEG_STRING:
-        *out = g->size * 8;
-        return pc;
+        return pc; /* always fixed */
     case SEG_UTF8:
     case SEG_UTF16:
     case SEG_UTF32: {
@@ -193,27 +192,50 @@ static const uint64_t *put_segment(
     return pc;
 }
 
+/* A small integer into whole bytes at a byte: what most segments are. False: not so simple. */
+static inline bool put_simple(struct emu *m, const uint64_t *segment, uint8_t *bytes, size_t at, size_t n)
+{
+    if ((segment[0] & 0x7FFF) != SEG_INTEGER || ((at | n) & 7) != 0 || n > 56) { /* big-endian */
+        return false;
+    }
+    term value = source(m, segment[1]);
+    if (!term_is_small(value)) {
+        return false;
+    }
+    uint64_t v = (uint64_t) term_to_small(value);
+    bytes += at / 8;
+    for (size_t i = n / 8; i-- > 0; v >>= 8) {
+        bytes[i] = (uint8_t) v;
+    }
+    return true;
+}
+
 /* [A to, L][n | live << 32][words] then three words a segment. */
 const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
 {
+    enum { KNOWN = 8 };
     struct heap *h = &m->p->heap;
-    size_t n = pc[1] & UINT32_MAX, total = 0, at = 0;
+    size_t n = pc[1] & UINT32_MAX, total = 0, at = 0, known[KNOWN];
     const uint64_t *first = pc + 3, *next;
     if (!reserve(m, pc[2], pc[1] >> 32)) {
         return end_process(m);
     }
-    struct segment g = { .kind = SEG_STRING };
-    bool appends = false;
+    enum segment_kind kind = n == 0 ? SEG_STRING : (enum segment_kind) (first[0] & 0xFF);
+    bool appends = kind == SEG_APPEND || kind == SEG_PRIVATE_APPEND; /* only the first can */
     for (size_t i = 0; i < n; i++) {
-        size_t bits;
-        g = read_segment(first + 3 * i);
-        next = segment_bits(m, pc, &g, &bits);
-        if (next != pc) {
-            return next;
+        const uint64_t *segment = first + 3 * i;
+        size_t bits = segment[2];
+        if (!(segment[0] & SEG_FIXED << 8)) {
+            struct segment g = read_segment(segment);
+            next = segment_bits(m, pc, &g, &bits);
+            if (next != pc) {
+                return next;
+            }
         }
-        if (g.kind == SEG_APPEND || g.kind == SEG_PRIVATE_APPEND) {
-            appends = true; /* only the first can be */
-        } else if (__builtin_add_overflow(total, bits, &total) || total > SIZE_MAX >> 4) {
+        if (i < KNOWN) {
+            known[i] = bits;
+        }
+        if ((i > 0 || !appends) && (__builtin_add_overflow(total, bits, &total) || total > SIZE_MAX >> 4)) {
             proc_system_limit(m->p);
             return NULL;
         }
@@ -226,14 +248,17 @@ const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
         return NULL;
     }
     for (size_t i = appends; i < n; i++) {
-        size_t bits;
-        g = read_segment(first + 3 * i);
-        next = segment_bits(m, pc, &g, &bits);
-        if (next == pc) {
-            next = put_segment(m, pc, &g, bytes, at, bits);
-        }
-        if (next != pc) {
-            return next;
+        const uint64_t *segment = first + 3 * i;
+        size_t bits = i < KNOWN ? known[i] : segment[2];
+        if (!put_simple(m, segment, bytes, at, bits)) {
+            struct segment g = read_segment(segment);
+            next = i < KNOWN || (segment[0] & SEG_FIXED << 8) ? pc : segment_bits(m, pc, &g, &bits);
+            if (next == pc) {
+                next = put_segment(m, pc, &g, bytes, at, bits);
+            }
+            if (next != pc) {
+                return next;
+            }
         }
         at += bits;
     }
