@@ -114,6 +114,9 @@ term bif_erlang_process_flag_2(struct proc *p, term *args)
         ok = set_save_calls(p, value, &old);
     } else if (term_same(flag, ATOM(sensitive))) {
         ok = set_bool(value, &proc_rare(p)->sensitive, &old);
+    } else if (term_same(flag, ATOM(scheduler))) {
+        old = term_from_small(0); /* a wish: processes go where there is room */
+        ok = term_is_small(value) && term_to_small(value) >= 0 && term_to_small(value) <= sched_count();
     } else if (term_same(flag, ATOM(async_dist))) {
         old = ATOM(false); /* there is no distribution yet */
         ok = term_is_bool(value);

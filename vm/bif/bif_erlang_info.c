@@ -152,7 +152,7 @@ static term monitors(const struct info *i)
                 continue;
             }
             term what = term_is_none(n->name) ? n->target : heap_tuple2(i->h, n->name, n->node);
-            list = heap_cons(i->h, heap_tuple2(i->h, term_is_port(n->target) ? ATOM(port) : ATOM(process), what), list);
+            list = heap_cons(i->h, heap_tuple2(i->h, n->of_port ? ATOM(port) : ATOM(process), what), list);
         }
     }
     return list;

@@ -62,7 +62,7 @@ static term monitor(struct proc *p, term type, term target, enum monitor_alias a
         return signal_monitor(p, target, alias, tag);
     }
     if (term_same(type, ATOM(port))) {
-        return term_is_port(target) || is_named(target) ? signal_monitor(p, target, alias, tag) : proc_badarg(p);
+        return term_is_port(target) || is_named(target) ? signal_monitor_port(p, target, alias, tag) : proc_badarg(p);
     }
     if (term_same(type, ATOM(time_offset))) {
         /* The offset never changes: nothing to remember. */

@@ -72,6 +72,9 @@ static bool take_pair_option(term key, term value, struct spawn_options *out)
     if (term_same(key, ATOM(monitor))) {
         return take_monitor_option(value, out);
     }
+    if (term_same(key, ATOM(scheduler))) { /* a wish: processes go where there is room */
+        return term_is_small(value) && term_to_small(value) >= 0 && term_to_small(value) <= sched_count();
+    }
     return term_same(key, ATOM(async_dist)) && term_is_bool(value);
 }
 

@@ -316,6 +316,9 @@ term interp_stacktrace(struct proc *p, struct heap *h, size_t max_depth)
 {
     uintptr_t pcs[DEPTH_MAX];
     struct frame_list l = { .n = 0, .max = max_depth < DEPTH_MAX ? max_depth : DEPTH_MAX };
+    if (p->pc == interp_hibernated_code()) {
+        return heap_cons(h, heap_tuple4(h, ATOM(erlang), ATOM(hibernate), term_from_small(3), TERM_NIL), TERM_NIL);
+    }
     pcs[0] = (uintptr_t) (p->pc + 1);
     size_t n = walk_stack(&p->heap, pcs, 1, DEPTH_MAX);
     for (size_t i = 0; i < n; i++) {

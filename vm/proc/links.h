@@ -21,6 +21,7 @@ struct link_node {
     uint64_t unlinking;  /* links: id of the unlink that was not yet acknowledged; 0: active */
     struct message *tag_message; /* owned: holds tag when that is no immediate */
     uint8_t mode;        /* enum link_mode */
+    bool of_port;        /* monitors: 'DOWN' says port */
 };
 
 /* A chain up to 8 nodes, then buckets. */

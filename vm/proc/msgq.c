@@ -3,11 +3,11 @@
 #include "vm/proc/proc_table.h"
 
 enum {
-    N_MARKS = 4,
+    N_MARKS = 8,
     COPY_MAX_WORDS = 24, /* messages up to this size are copied to the heap when there is room */
 };
 
-/* Receive marks, the oldest is replaced. serial tells an unbound marker from its successors. */
+/* Receive marks. serial tells an unbound marker from others. */
 struct msgq_marks {
     struct {
         struct message **at; /* NULL: unused */
@@ -143,17 +143,29 @@ term msgq_take(struct proc *p)
     return value;
 }
 
+/* An unused mark, else the oldest. */
+static size_t choose_mark(const struct msgq_marks *m)
+{
+    size_t oldest = 0;
+    for (size_t i = 0; i < N_MARKS; i++) {
+        if (m->marks[i].at == NULL) {
+            return i;
+        }
+        oldest = m->next_serial - m->marks[i].serial > m->next_serial - m->marks[oldest].serial ? i : oldest;
+    }
+    return oldest;
+}
+
 term msgq_mark_reserve(struct proc *p)
 {
     if (p->marks == NULL) {
         p->marks = vm_zalloc(sizeof(*p->marks));
     }
-    uint32_t serial = p->marks->next_serial++;
-    size_t i = serial % N_MARKS;
+    size_t i = choose_mark(p->marks);
     p->marks->marks[i].at = p->msg_last;
     p->marks->marks[i].ref = 0;
-    p->marks->marks[i].serial = serial;
-    return term_from_small(serial);
+    p->marks->marks[i].serial = p->marks->next_serial;
+    return term_from_small(p->marks->next_serial++);
 }
 
 static uint64_t ref_id(term ref)
@@ -166,10 +178,11 @@ void msgq_mark_bind(struct proc *p, term marker, term ref)
     if (p->marks == NULL || !term_is_small(marker) || ref_id(ref) == 0) {
         return;
     }
-    uint32_t serial = (uint32_t) term_to_small(marker);
-    size_t i = serial % N_MARKS;
-    if (p->marks->marks[i].serial == serial && p->marks->marks[i].ref == 0) {
-        p->marks->marks[i].ref = ref_id(ref);
+    for (size_t i = 0; i < N_MARKS; i++) {
+        if (p->marks->marks[i].at != NULL && p->marks->marks[i].ref == 0
+            && p->marks->marks[i].serial == (uint32_t) term_to_small(marker)) {
+            p->marks->marks[i].ref = ref_id(ref);
+        }
     }
 }
 

@@ -99,6 +99,7 @@ void signal_unlink(struct proc *p, term pid);
 /* A monitor reference on p's heap. target: pid, name, {Name,Node}. flags as monitor/3. */
 enum monitor_alias { MONITOR_NO_ALIAS, MONITOR_ALIAS_EXPLICIT, MONITOR_ALIAS_DEMONITOR, MONITOR_ALIAS_REPLY };
 term signal_monitor(struct proc *p, term target, enum monitor_alias alias, term tag /* or TERM_NONE: 'DOWN' */);
+term signal_monitor_port(struct proc *p, term target, enum monitor_alias alias, term tag);
 bool signal_demonitor(struct proc *p, term ref, bool flush);
 term signal_alias_new(struct proc *p, bool reply);
 bool signal_alias_remove(struct proc *p, term ref);

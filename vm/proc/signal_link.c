@@ -196,7 +196,7 @@ static term resolve(term target, term *name, term *node)
     return pid;
 }
 
-term signal_monitor(struct proc *p, term target, enum monitor_alias alias, term tag)
+static term monitor(struct proc *p, term target, bool of_port, enum monitor_alias alias, term tag)
 {
     uint64_t id = ref_next_id();
     term ref = heap_ref(&p->heap, id, alias == MONITOR_NO_ALIAS ? 0 : p->id.word);
@@ -209,6 +209,7 @@ term signal_monitor(struct proc *p, term target, enum monitor_alias alias, term 
     n->mode = (uint8_t) alias;
     n->name = name;
     n->node = node;
+    n->of_port = of_port;
     link_store_tag(n, tag);
     if (term_same(pid, p->id)) {
         return ref;
@@ -218,11 +219,21 @@ term signal_monitor(struct proc *p, term target, enum monitor_alias alias, term 
     if (!inbox_push(pid, &s->base)) {
         message_free(&s->base);
         bool elsewhere = !term_is_none(node) && !term_same(node, ATOM(nonode));
-        elsewhere = elsewhere || term_has_tag(pid, TAG_EXT_PID);
+        elsewhere = elsewhere || (term_has_tag(pid, TAG_EXT_PID) && !term_same((term) { term_words(pid)[1] }, ATOM(nonode)));
         n->target = term_is_none(pid) ? ATOM(undefined) : pid;
         tell_self(p, SIGNAL_DOWN, pid, id, elsewhere ? ATOM(noconnection) : ATOM(noproc), DOWN_SPARE_WORDS);
     }
     return ref;
+}
+
+term signal_monitor(struct proc *p, term target, enum monitor_alias alias, term tag)
+{
+    return monitor(p, target, false, alias, tag);
+}
+
+term signal_monitor_port(struct proc *p, term target, enum monitor_alias alias, term tag)
+{
+    return monitor(p, target, true, alias, tag);
 }
 
 void signal_handle_monitor(struct proc *p, struct signal *s)
@@ -256,7 +267,7 @@ static void build_down(struct proc *p, struct signal *s, const struct link_node 
     term parts[5];
     parts[0] = term_is_none(n->tag) ? ATOM(DOWN) : n->tag;
     parts[1] = heap_ref(&spare, s->id, n->mode == LINK_PLAIN ? 0 : p->id.word);
-    parts[2] = term_is_port(n->target) ? ATOM(port) : ATOM(process);
+    parts[2] = n->of_port ? ATOM(port) : ATOM(process);
     parts[3] = term_is_none(n->name) ? s->from : heap_tuple2(&spare, n->name, n->node);
     parts[4] = s->base.value;
     s->base.value = heap_tuple(&spare, parts, 5);
