@@ -24,12 +24,50 @@ static void *allocate(size_t n)
     return vm_try_alloc(n);
 }
 
-static void use_vm_memory(void)
+/* Where things are in PCRE's character tables: two case maps, bit maps of classes, type bytes. */
+enum {
+    TABLE_LOWER = 0, TABLE_FLIPPED = 256, TABLE_CLASSES = 512, TABLE_TYPES = 832,
+    CLASS_UPPER = 96, CLASS_LOWER = 128, CLASS_WORD = 160, CLASS_GRAPH = 192, CLASS_PRINT = 224, CLASS_PUNCT = 256,
+    CLASS_CONTROL = 288,
+    TYPE_LETTER = 0x02, TYPE_WORD = 0x10,
+};
+static unsigned char *latin1_tables; /* made once, before the first expression */
+
+static bool is_latin1_letter(unsigned c)
+{
+    return c == 0xAA || c == 0xB5 || c == 0xBA || (c >= 0xC0 && c != 0xD7 && c != 0xF7);
+}
+
+/* Characters 128 to 255 are Latin-1, as OTP has them; the library's own tables know only ASCII. */
+static void make_latin1_tables(void)
+{
+    unsigned char *t = (unsigned char *) pcre_maketables();
+    VM_REQUIRE(t != NULL);
+    for (unsigned c = 0x80; c <= 0xFF; c++) {
+        bool letter = is_latin1_letter(c), upper = letter && c >= 0xC0 && c < 0xDF, graphic = c >= 0xA0;
+        unsigned char *classes = t + TABLE_CLASSES + c / 8, bit = (unsigned char) (1 << c % 8);
+        if (letter && c >= 0xC0 && c != 0xDF && c != 0xFF) {
+            t[TABLE_LOWER + c] = (unsigned char) (c | 0x20);
+            t[TABLE_FLIPPED + c] = (unsigned char) (c ^ 0x20);
+        }
+        t[TABLE_TYPES + c] |= letter ? TYPE_LETTER | TYPE_WORD : 0;
+        classes[upper ? CLASS_UPPER : CLASS_LOWER] |= letter ? bit : 0;
+        classes[CLASS_WORD] |= letter ? bit : 0;
+        classes[CLASS_GRAPH] |= graphic ? bit : 0;
+        classes[CLASS_PRINT] |= graphic ? bit : 0;
+        classes[CLASS_PUNCT] |= graphic && !letter ? bit : 0;
+        classes[CLASS_CONTROL] |= graphic ? 0 : bit;
+    }
+    latin1_tables = t;
+}
+
+static void init(void)
 {
     pcre_malloc = allocate;
     pcre_free = vm_free;
     pcre_stack_malloc = allocate;
     pcre_stack_free = vm_free;
+    make_latin1_tables();
 }
 
 /* Bytes of stack that one recursion of the matcher takes: pcre_exec answers this to a call that
@@ -86,7 +124,7 @@ static bool compile(struct regex *re, const uint8_t *pattern, size_t n, uint32_t
     re->pattern[n] = '\0';
     re->n_pattern = n;
     re->options = options;
-    re->code = pcre_compile(re->pattern, (int) options, error, error_offset, NULL);
+    re->code = pcre_compile(re->pattern, (int) options, error, error_offset, latin1_tables);
     if (re->code == NULL) {
         return false;
     }
@@ -102,7 +140,7 @@ const struct regex *regex_get(const uint8_t *pattern, size_t n, uint32_t options
     /* Of this thread alone; sets are kept in order of use. */
     static _Thread_local struct regex (*cache)[CACHE_WAYS];
     if (cache == NULL) {
-        pthread_once(&once, use_vm_memory);
+        pthread_once(&once, init);
         cache = vm_zalloc(CACHE_SETS * sizeof(*cache));
     }
     uint64_t hash = XXH3_64bits_withSeed(pattern, n, options);

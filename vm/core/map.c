@@ -262,8 +262,11 @@ static term flat_merge(struct heap *h, term a, term b)
 {
     term kv[4 * MAP_FLAT_MAX];
     size_t na = flat_size(a), nb = flat_size(b), i = 0, j = 0, n = 0;
-    if (term_same(map_flat_keys(a), map_flat_keys(b))) {
+    if (na == 0 || term_same(map_flat_keys(a), map_flat_keys(b))) {
         return b;
+    }
+    if (nb == 0) {
+        return a;
     }
     while (i < na || j < nb) {
         int diff = i == na ? 1 : j == nb ? -1 : term_compare_exact(flat_keys(a)[i], flat_keys(b)[j]);

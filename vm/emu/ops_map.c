@@ -118,6 +118,19 @@ static const uint64_t *put_failed(struct emu *m, const uint64_t *pc, term tag, t
     return NULL;
 }
 
+/* The key an exact update complains of: OTP looks them up in term order. */
+static term missing_key(struct emu *m, term map, const uint64_t *pairs, size_t n)
+{
+    term missing = TERM_NONE;
+    for (size_t i = 0; i < n; i++) {
+        term key = insn_source(m->s, m->p->heap.stop, pairs[2 * i]);
+        if (term_is_none(lookup(map, key)) && (term_is_none(missing) || term_compare_exact(key, missing) < 0)) {
+            missing = key;
+        }
+    }
+    return missing;
+}
+
 /* [A to, L][n << 1 | exact][map] then [key][value] each. */
 const uint64_t *op_put_map(struct emu *m, const uint64_t *pc)
 {
@@ -140,7 +153,7 @@ const uint64_t *op_put_map(struct emu *m, const uint64_t *pc)
         for (size_t i = 0; i < n; i++) {
             term key = insn_source(s, stack, pairs[2 * i]);
             if (exact && term_is_none(map_get(result, key))) {
-                return put_failed(m, pc, ATOM(badkey), key);
+                return put_failed(m, pc, ATOM(badkey), missing_key(m, map, pairs, n));
             }
             result = map_put(h, result, key, insn_source(s, stack, pairs[2 * i + 1]));
         }
