@@ -113,16 +113,16 @@ struct code_image *code_find_image(const uint64_t *pc)
         while (low < high) {
             size_t middle = low + (high - low) / 2;
             const struct range *at = &r->at[middle];
-            if (address < atomic_load_explicit(&at->start, memory_order_relaxed)) {
+            if (address < atomic_load_explicit(&at->start, memory_order_acquire)) {
                 high = middle;
-            } else if (address >= atomic_load_explicit(&at->end, memory_order_relaxed)) {
+            } else if (address >= atomic_load_explicit(&at->end, memory_order_acquire)) {
                 low = middle + 1;
             } else {
-                found = atomic_load_explicit(&at->image, memory_order_relaxed);
+                found = atomic_load_explicit(&at->image, memory_order_acquire);
                 break;
             }
         }
-        atomic_thread_fence(memory_order_acquire);
+        /* The loads above are acquires, so this one comes after them. */
         if ((sequence & 1) == 0
             && sequence == atomic_load_explicit(&ranges_sequence, memory_order_relaxed)) {
             return found;
