@@ -257,7 +257,7 @@ static const struct {
     { many_atoms, "AtU8 chunk, offset 0: 1048576 atoms in" },
     { atom_not_utf8, "AtU8 chunk, offset 43: atom 9 is not UTF-8" },
     { many_imports, "ImpT chunk, offset 0: count 268435456" },
-    { import_without_atom, "ImpT chunk, offset 4: atom 119 is not in the table of 10" },
+    { import_without_atom, "ImpT chunk, offset 4: atom 119 is not in the table of 15" },
     { import_of_arity_300, "ImpT chunk, offset 12: arity 300" },
     { literals_of_4_gib, "LitT chunk, offset 0: 4294967295 bytes packed into 4" },
     { literals_not_packed, "LitT chunk, offset 4: compressed data is damaged" },

@@ -65,7 +65,12 @@ enum {
     A_HD,
     A_LISTS,
     A_REVERSE,
-    A_LENGTH
+    A_LENGTH,
+    A_COPY,
+    A_AT_LEAST,
+    A_INTEGER,
+    A_GET_TAIL,
+    A_SKIP
 };
 /* Its imports. */
 enum { IMP_ERROR_1, IMP_SETELEMENT_3, IMP_HD_1, IMP_REVERSE_1, IMP_LENGTH_1 };
@@ -85,7 +90,7 @@ struct recipe {
 static inline void make_file(struct blob *out, const struct recipe *r, unsigned fun_label)
 {
     static const char *const atoms[] = { "t", "f", "g", "erlang", "error", "setelement", "hd",
-        "lists", "reverse", "length" };
+        "lists", "reverse", "length", "copy", "ensure_at_least", "integer", "get_tail", "skip" };
     static const unsigned imports[][3] = { { A_ERLANG, A_ERROR, 1 }, { A_ERLANG, A_SETELEMENT, 3 },
         { A_ERLANG, A_HD, 1 }, { A_LISTS, A_REVERSE, 1 }, { A_ERLANG, A_LENGTH, 1 } };
     struct blob chunks = { .n = 0 }, data = { .n = 0 };
