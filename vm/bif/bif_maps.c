@@ -221,6 +221,9 @@ term bif_erts_internal_map_next_3(struct proc *p, term *args)
         return proc_badarg(p);
     }
     size_t at = (size_t) term_to_small(args[0]);
+    if (at > (map_size(args[1]) <= MAP_FLAT_MAX ? 0 : MAP_MAX_POSITION)) {
+        return proc_badarg(p);
+    }
     return iterator ? next_iterator(p, args[1], at) : next_list(p, args[1], at, args[2]);
 }
 

@@ -102,13 +102,45 @@ static int ask(const struct regex *re, int what)
 static void describe(struct regex *re)
 {
     unsigned long options = 0;
-    VM_REQUIRE(pcre_fullinfo(re->code, re->study, PCRE_INFO_OPTIONS, &options) == 0);
+    VM_REQUIRE(pcre_fullinfo(re->code, NULL, PCRE_INFO_OPTIONS, &options) == 0);
+    if ((options & PCRE_UTF8) == 0) { /* with UTF-8 it overlooks what the tables say above 127 */
+        const char *ignored;
+        re->study = pcre_study(re->code, 0, &ignored); /* NULL: nothing to be gained */
+    }
     options &= PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY | PCRE_NEWLINE_ANYCRLF;
     re->crlf = options == PCRE_NEWLINE_CRLF || options == PCRE_NEWLINE_ANY || options == PCRE_NEWLINE_ANYCRLF;
     re->n_captures = ask(re, PCRE_INFO_CAPTURECOUNT);
     re->n_names = ask(re, PCRE_INFO_NAMECOUNT);
     re->name_entry_size = ask(re, PCRE_INFO_NAMEENTRYSIZE);
     VM_REQUIRE(pcre_fullinfo(re->code, re->study, PCRE_INFO_NAMETABLE, &re->names) == 0);
+}
+
+/* PCRE before 8.40 takes .* at the start of a lookahead for one at the start of the pattern, and then
+ * matches at the start of lines only. An empty group in front keeps it from that. */
+static bool unanchor(struct regex *re)
+{
+    static const char group[] = "(?:)";
+    const char *error;
+    int offset;
+    if (re->pattern[0] == '(' && re->pattern[1] == '*') { /* (*UTF8) and the like must come first */
+        return true;
+    }
+    if (strstr(re->pattern, "(?=.*") == NULL && strstr(re->pattern, "(?>.*") == NULL) {
+        return true;
+    }
+    char *longer = vm_try_alloc(re->n_pattern + sizeof(group));
+    if (longer == NULL) {
+        return false;
+    }
+    memcpy(longer, group, sizeof(group) - 1);
+    memcpy(longer + sizeof(group) - 1, re->pattern, re->n_pattern + 1);
+    void *code = pcre_compile(longer, (int) re->options, &error, &offset, latin1_tables);
+    vm_free(longer);
+    if (code != NULL) {
+        pcre_free(re->code);
+        re->code = code;
+    }
+    return true;
 }
 
 static bool compile(struct regex *re, const uint8_t *pattern, size_t n, uint32_t options, const char **error,
@@ -128,8 +160,10 @@ static bool compile(struct regex *re, const uint8_t *pattern, size_t n, uint32_t
     if (re->code == NULL) {
         return false;
     }
-    const char *ignored;
-    re->study = pcre_study(re->code, 0, &ignored); /* NULL: nothing to be gained */
+    if (!unanchor(re)) {
+        *error = "out of memory";
+        return false;
+    }
     describe(re);
     return true;
 }

@@ -429,6 +429,7 @@ bool map_iter_prev(struct map_iter *it, term *key, term *value)
 
 /* A position is the slots of the first levels, four bits each; less deep leaves end in zeros. */
 enum { POSITION_LEVELS = 6 };
+_Static_assert(MAP_MAX_POSITION == (1 << HAMT_BITS * POSITION_LEVELS) - 1, "as many bits as there are levels");
 
 static unsigned slot_of_child(term node, uint32_t at)
 {
@@ -442,7 +443,7 @@ static unsigned slot_of_child(term node, uint32_t at)
 void map_iter_init_at(struct map_iter *it, term map, size_t position)
 {
     map_iter_init(it, map);
-    if (is_flat(map) || position >> (HAMT_BITS * POSITION_LEVELS) != 0) {
+    if (is_flat(map) || position > MAP_MAX_POSITION) {
         if (position != 0) { /* behind the last pair */
             it->index = is_flat(map) ? flat_size(map) : 0;
             it->depth = 0;

@@ -39,6 +39,7 @@ bool map_iter_next(struct map_iter *it, term *key, term *value);
 bool map_iter_prev(struct map_iter *it, term *key, term *value);
 /* A position is a number that stays good for a map's contents; pairs come in rising positions.
  * Neighbours may have the same one. All of a flat map's are 0. */
+enum { MAP_MAX_POSITION = (1 << 24) - 1 };
 void map_iter_init_at(struct map_iter *it, term map, size_t position);
 size_t map_iter_position(const struct map_iter *it); /* of the pair map_iter_next() gave last */
 
