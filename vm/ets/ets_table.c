@@ -453,6 +453,9 @@ static void bequeath(struct proc *p, struct ets_table *t, struct ets_object **go
 static void owner_ends(struct proc *p)
 {
     struct ets_object *gone = NULL;
+    if (!term_is_local_pid(p->id)) { /* a port: owns no tables */
+        return;
+    }
     if (atomic_load_explicit(&n_fixes[term_pid_number(p->id) % FIX_BUCKETS], memory_order_relaxed) > 0) {
         lock_take(&registry_lock);
         for (size_t i = 0; i < ID_BUCKETS; i++) {
