@@ -125,14 +125,18 @@ static void emit_put_tuple(struct emitter *e, const struct gen_insn *i)
 {
     size_t n = (size_t) arg(e, i, 1)->value;
     const struct gen_operand *d = arg(e, i, 0);
+    size_t tags = n >= 3 && operand_is_const(arg(e, i, 2)); /* a record */
     bool all_registers = n >= 2;
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = tags; k < n; k++) {
         all_registers = all_registers && !operand_is_const(arg(e, i, 2 + k));
     }
     uint64_t reg = emit_reg(e, d);
     if (all_registers && d->kind == GEN_X && n <= UINT16_MAX) {
-        emit_op(e, I_put_tuple2_x, reg, n, 0);
-        for (size_t k = 0; k < n; k += 4) {
+        emit_op(e, tags ? I_put_record : I_put_tuple2_x, reg, n, 0);
+        if (tags) {
+            emit_source(e, arg(e, i, 2));
+        }
+        for (size_t k = tags; k < n; k += 4) {
             uint64_t w = 0;
             for (size_t m = 0; m < 4 && k + m < n; m++) {
                 w |= emit_reg(e, arg(e, i, 2 + k + m)) << (16 * m);

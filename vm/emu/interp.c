@@ -445,6 +445,18 @@ static enum run_result loop(struct sched *s)
         top += n + 1;
         NEXT(1 + n);
     }
+    CASE (put_record) {
+        size_t n = B;
+        const uint16_t *regs = (const uint16_t *) &pc[2];
+        top[0] = TERM_HEADER(TAG_TUPLE, n);
+        top[1] = pc[1];
+        for (size_t i = 0; i < n - 1; i++) {
+            top[2 + i] = R((uint64_t) regs[i]).word;
+        }
+        X(A) = term_from_boxed_ptr(top);
+        top += n + 1;
+        NEXT(2 + (n + 2) / 4);
+    }
     CASE (put_tuple2_x) {
         size_t n = B;
         const uint16_t *regs = (const uint16_t *) &pc[1];
@@ -1550,6 +1562,7 @@ static enum run_result loop(struct sched *s)
             if (term_is_small(a) && term_to_small(a) > 0 && term_to_small(a) <= UINT32_MAX) {
                 timer_set_receive(P, (uint64_t) term_to_small(a));
             } else if (!term_same(a, ATOM(infinity))) {
+                msgq_reset(P); /* the receive is left */
                 proc_raise(P, EXC_ERROR, ATOM(timeout_value));
                 goto raise;
             }
