@@ -3,7 +3,8 @@
  *   exit and kin       the call ends with {nif_exit, Status}
  *   abort, raise       the call ends with {nif_signal, N}
  *   failed assert      {nif_panic, Text, Trace}
- *   signal handlers    remembered and given back, never installed; run by raise() alone
+ *   signal handlers    remembered and given back; run by raise(), and, for signals the VM has no use
+ *                      for, when such a signal meets a thread that runs native code
  *   signal masks       in force during the call, except for signals the VM needs
  *   exec               {nif_policy, exec}: a forked child may, the VM's process may not
  *   pthread_create     the thread runs protected: a crash ends it, not the VM
@@ -143,6 +144,48 @@ void __assert_perror_fail(int error, const char *file, unsigned line, const char
 /* What libraries believe to have installed. */
 static struct sigaction believed[_NSIG];
 
+/* Those a library may have: handled by the dispatcher below while it has a handler for one. */
+static bool is_free_for_libraries(int number)
+{
+    switch (number) {
+    case SIGUSR1:
+    case SIGUSR2:
+    case SIGALRM:
+    case SIGVTALRM:
+    case SIGPROF:
+    case SIGIO:
+    case SIGURG: return true;
+    default: return number >= SIGRTMIN && number <= SIGRTMAX && !fault_owns(number);
+    }
+}
+
+/* The library's handler, if this thread is in native code; a fault in it is the call's. Everywhere
+ * else the signal is dropped. */
+static void dispatch(int number, siginfo_t *si, void *context)
+{
+    struct sigaction action = believed[number];
+    int saved_errno = errno;
+    if (in_call() != NULL) {
+        if ((action.sa_flags & SA_SIGINFO) != 0) {
+            action.sa_sigaction(number, si, context);
+        } else if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN) {
+            action.sa_handler(number);
+        }
+    }
+    errno = saved_errno;
+}
+
+static void note_handler(int number, const struct sigaction *action)
+{
+    believed[number] = *action;
+    if (is_free_for_libraries(number) && action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN) {
+        struct sigaction real = { .sa_sigaction = dispatch, .sa_mask = action->sa_mask,
+            .sa_flags = SA_SIGINFO | SA_ONSTACK | (action->sa_flags & SA_RESTART) };
+        fault_unblock(&real.sa_mask);
+        LIBC(sigaction)(number, &real, NULL);
+    }
+}
+
 UNWATCHED int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict old)
 {
     if (in_call() == NULL) {
@@ -154,7 +197,7 @@ UNWATCHED int sigaction(int number, const struct sigaction *restrict action, str
     }
     struct sigaction was = believed[number];
     if (action != NULL) {
-        believed[number] = *action;
+        note_handler(number, action);
     }
     if (old != NULL) {
         *old = was;
@@ -275,6 +318,13 @@ UNWATCHED int pthread_kill(pthread_t thread, int number)
     struct native_thread *t = in_call();
     if (t != NULL && pthread_equal(thread, pthread_self())) {
         return send_to_self(t, number) == 0 ? 0 : errno;
+    }
+    /* To another thread: what would end an ordinary program ends the call that sent it. */
+    if (t != NULL && number > 0 && number < _NSIG && !is_free_for_libraries(number)) {
+        return send_to_self(t, number) == 0 ? 0 : errno;
+    }
+    if (t != NULL && number > 0 && number < _NSIG && believed[number].sa_handler == SIG_DFL) {
+        native_leave_signalled(t, number);
     }
     return LIBC(pthread_kill)(thread, number);
 }

@@ -269,6 +269,14 @@ START_TEST(signals_a_library_sends_end_its_call)
         ck_assert_str_eq(reason, expected);
     }
     ck_assert_int_eq(call("kill_self", SIGCHLD, 0), NATIVE_RETURNED);
+    ck_assert_int_eq(call("alarm_clock", 0, 0), NATIVE_RETURNED);
+    ck_assert_uint_eq(out.value, 1);
+    ck_assert_int_eq(call("signal_thread", 0, 0), NATIVE_RETURNED);
+    ck_assert_uint_eq(out.value, 1);
+    ck_assert_int_eq(kill(getpid(), SIGUSR1), 0); /* outside of calls it is dropped */
+    for (int i = 0; i < 3; i++) {
+        assert_reason("alarm_that_crashes", "{nif_signal,11}");
+    }
 }
 END_TEST
 

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vm/emu/cli.h"
 
@@ -27,6 +28,20 @@ static void print_help(void)
            "Exit status: 0 normal, 1 uncaught error or exit, 2 usage or load error.\n");
 }
 
+/* Not exit(): what native libraries registered with atexit(), and destructors of their objects, would
+ * run while their threads do, and outside of any protection. A stream that is locked stays as it is. */
+static _Noreturn void leave(int status)
+{
+    FILE *const streams[] = { stdout, stderr };
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
+        if (ftrylockfile(streams[i]) == 0) {
+            fflush(streams[i]);
+            funlockfile(streams[i]);
+        }
+    }
+    _exit(status);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, not our death */
@@ -43,7 +58,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].run(argc - 2, argv + 2);
+            leave(commands[i].run(argc - 2, argv + 2));
         }
     }
     return cli_error("unknown command '%s'; try 'bulkhead --help'", argv[1]);

@@ -207,6 +207,44 @@ FN(in_thread_exit) { UNUSED; return in_thread(thread_exit, a); }
 FN(in_thread_pthread_exit) { UNUSED; return in_thread(thread_pthread_exit, a); }
 FN(in_thread_overflow) { UNUSED; return in_thread(thread_overflow, a); }
 
+static volatile int seen_signals;
+static void count_signal(int n) { (void) n; seen_signals++; }
+static void crash_in_handler(int n) { (void) n; volatile int *p = NULL; HIDE(p); *p = 1; }
+static void *wait_for_signal(void *arg)
+{
+    (void) arg;
+    while (seen_signals == 0) { usleep(1000); }
+    return NULL;
+}
+FN(signal_thread)
+{
+    UNUSED;
+    pthread_t t;
+    seen_signals = 0;
+    signal(SIGUSR1, count_signal);
+    pthread_create(&t, NULL, wait_for_signal, NULL);
+    usleep(2000);
+    pthread_kill(t, SIGUSR1);
+    pthread_join(t, NULL);
+    return (uintptr_t) seen_signals;
+}
+FN(alarm_clock)
+{
+    UNUSED;
+    seen_signals = 0;
+    signal(SIGALRM, count_signal);
+    ualarm(2000, 0);
+    while (seen_signals == 0) { pause(); }
+    signal(SIGALRM, SIG_DFL);
+    return (uintptr_t) seen_signals;
+}
+FN(alarm_that_crashes)
+{
+    UNUSED;
+    signal(SIGALRM, crash_in_handler);
+    ualarm(2000, 0);
+    for (;;) { __asm__ volatile(""); }
+}
 FN(do_fork)
 {
     UNUSED;
