@@ -59,7 +59,8 @@ static term insert(struct proc *p, term tuple, size_t i, term value)
 
 term bif_erlang_append_element_2(struct proc *p, term *args)
 {
-    return term_is_tuple(args[0]) ? insert(p, args[0], term_tuple_arity(args[0]), args[1]) : proc_badarg(p);
+    return term_is_tuple(args[0]) ? insert(p, args[0], term_tuple_arity(args[0]), args[1])
+                                  : proc_badarg(p);
 }
 
 term bif_erlang_insert_element_3(struct proc *p, term *args)
@@ -92,7 +93,8 @@ term bif_erlang_delete_element_2(struct proc *p, term *args)
 /* A tuple of n equal elements; NULL: raised. */
 static uintptr_t *filled(struct proc *p, term arity, term value, term *out)
 {
-    if (!term_is_small(arity) || term_to_small(arity) < 0 || term_to_small(arity) > TUPLE_MAX_ARITY) {
+    if (!term_is_small(arity) || term_to_small(arity) < 0
+        || term_to_small(arity) > TUPLE_MAX_ARITY) {
         (void) proc_badarg(p);
         return NULL;
     }

@@ -23,9 +23,9 @@ term bif_erts_debug_same_2(struct proc *p, term *args)
 static const char *bits_type(term t)
 {
     bool whole = bits_size(t) % 8 == 0; /* OTP's heap and refc binaries have whole bytes only */
-    return whole && term_has_tag(t, TAG_HEAP_BITS) ? "heap_binary"
-        : whole && term_has_tag(t, TAG_REFC_BITS)  ? "refc_binary"
-                                                   : "sub_binary";
+    return whole && term_has_tag(t, TAG_HEAP_BITS)   ? "heap_binary"
+           : whole && term_has_tag(t, TAG_REFC_BITS) ? "refc_binary"
+                                                     : "sub_binary";
 }
 
 static const char *boxed_type(term t)
@@ -33,17 +33,17 @@ static const char *boxed_type(term t)
     if (term_is_bits(t)) {
         return bits_type(t);
     }
-    return term_is_tuple(t)              ? "tuple"
-        : term_is_big(t)                 ? "bignum"
-        : term_is_float(t)               ? "hfloat"
-        : term_has_tag(t, TAG_FUN)       ? "fun"
-        : term_has_tag(t, TAG_EXPORT)    ? "export"
-        : term_has_tag(t, TAG_FLATMAP)   ? "flatmap"
-        : term_has_tag(t, TAG_HASHMAP)   ? "hashmap"
-        : term_has_tag(t, TAG_EXT_PID)   ? "external_pid"
-        : term_has_tag(t, TAG_EXT_PORT)  ? "external_port"
-        : term_has_tag(t, TAG_EXT_REF)   ? "external_reference"
-                                         : "reference";
+    return term_is_tuple(t)                ? "tuple"
+           : term_is_big(t)                ? "bignum"
+           : term_is_float(t)              ? "hfloat"
+           : term_has_tag(t, TAG_FUN)      ? "fun"
+           : term_has_tag(t, TAG_EXPORT)   ? "export"
+           : term_has_tag(t, TAG_FLATMAP)  ? "flatmap"
+           : term_has_tag(t, TAG_HASHMAP)  ? "hashmap"
+           : term_has_tag(t, TAG_EXT_PID)  ? "external_pid"
+           : term_has_tag(t, TAG_EXT_PORT) ? "external_port"
+           : term_has_tag(t, TAG_EXT_REF)  ? "external_reference"
+                                           : "reference";
 }
 
 /* How OTP's emulator would name the representation. */
@@ -51,13 +51,13 @@ term bif_erts_internal_term_type_1(struct proc *p, term *args)
 {
     (void) p;
     term t = args[0];
-    return atom_from_cstr(term_is_atom(t) ? "atom"
-            : term_is_small(t)            ? "fixnum"
-            : term_is_nil(t)              ? "nil"
-            : term_is_cons(t)             ? "list"
-            : term_is_local_pid(t)        ? "pid"
-            : term_is_local_port(t)       ? "port"
-                                          : boxed_type(t));
+    return atom_from_cstr(term_is_atom(t)         ? "atom"
+                          : term_is_small(t)      ? "fixnum"
+                          : term_is_nil(t)        ? "nil"
+                          : term_is_cons(t)       ? "list"
+                          : term_is_local_pid(t)  ? "pid"
+                          : term_is_local_port(t) ? "port"
+                                                  : boxed_type(t));
 }
 
 /* ---- internal state, for tests; undefined functions until a test asks for them ---- */
@@ -72,13 +72,15 @@ static bool is_named(term t, const char *text)
 /* Limits after which OTP's natives give way; ours count reductions instead, so these change nothing. */
 static bool is_loop_limit(term t)
 {
-    return is_named(t, "binary_loop_limit") || is_named(t, "re_loop_limit") || is_named(t, "unicode_loop_limit");
+    return is_named(t, "binary_loop_limit") || is_named(t, "re_loop_limit")
+           || is_named(t, "unicode_loop_limit");
 }
 
 term bif_erts_debug_set_internal_state_2(struct proc *p, term *args)
 {
     if (is_named(args[0], "available_internal_state") && term_is_bool(args[1])) {
-        return term_from_bool(atomic_exchange(&internal_state_available, term_same(args[1], ATOM(true))));
+        return term_from_bool(
+            atomic_exchange(&internal_state_available, term_same(args[1], ATOM(true))));
     }
     if (!atomic_load(&internal_state_available)) {
         return proc_raise(p, EXC_ERROR, ATOM(undef));

@@ -38,7 +38,8 @@ static bool encode_option(term option, unsigned *flags)
         return version_flag(value, 2, flags);
     }
     int64_t level;
-    if (!term_same(name, ATOM(compressed)) || !integer_to_int64(value, &level) || level < 0 || level > MAX_COMPRESSION) {
+    if (!term_same(name, ATOM(compressed)) || !integer_to_int64(value, &level) || level < 0
+        || level > MAX_COMPRESSION) {
         return false;
     }
     *flags = (*flags & ~(unsigned) ETF_COMPRESSED_LEVEL_MASK) | (unsigned) level;
@@ -110,7 +111,8 @@ term bif_erlang_external_size_2(struct proc *p, term *args)
     term options = args[1];
     for (; term_is_cons(options); options = term_tail(options)) {
         term option = term_head(options);
-        if (!term_is_tuple_of(option, 2) || !term_same(term_tuple_get(option, 0), ATOM(minor_version))
+        if (!term_is_tuple_of(option, 2)
+            || !term_same(term_tuple_get(option, 0), ATOM(minor_version))
             || !version_flag(term_tuple_get(option, 1), 1, &flags)) {
             return proc_badarg(p);
         }
@@ -173,7 +175,9 @@ static bool hash_range(term t, uint64_t *out)
 term bif_erlang_phash_2(struct proc *p, term *args)
 {
     uint64_t range;
-    return hash_range(args[1], &range) ? term_from_small((intptr_t) (term_phash(args[0]) % range + 1)) : proc_badarg(p);
+    return hash_range(args[1], &range)
+               ? term_from_small((intptr_t) (term_phash(args[0]) % range + 1))
+               : proc_badarg(p);
 }
 
 term bif_erlang_phash2_1(struct proc *p, term *args)
@@ -185,7 +189,8 @@ term bif_erlang_phash2_1(struct proc *p, term *args)
 term bif_erlang_phash2_2(struct proc *p, term *args)
 {
     uint64_t range;
-    return hash_range(args[1], &range) ? term_from_small((intptr_t) (term_phash2(args[0]) % range)) : proc_badarg(p);
+    return hash_range(args[1], &range) ? term_from_small((intptr_t) (term_phash2(args[0]) % range))
+                                       : proc_badarg(p);
 }
 
 term bif_erts_internal_cmp_term_2(struct proc *p, term *args)

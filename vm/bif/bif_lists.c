@@ -30,7 +30,8 @@ term bif_lists_reverse_2(struct proc *p, term *args)
     }
     bif_elements(p, (size_t) n);
     term result = args[1];
-    for (term list = args[0]; term_is_cons(list); list = term_tail(list), cells += HEAP_CONS_WORDS) {
+    for (term list = args[0]; term_is_cons(list);
+         list = term_tail(list), cells += HEAP_CONS_WORDS) {
         cells[0] = term_head(list).word;
         cells[1] = result.word;
         result = term_from_list_ptr(cells);
@@ -201,7 +202,8 @@ term bif_erlang_subtract_2(struct proc *p, term *args)
     /* Kept cells go to the heap as they come; once nothing is left to take out, the rest is shared. */
     uintptr_t result = TERM_NIL.word, *end = &result;
     term list = args[0];
-    for (; term_is_cons(list) && (all.slots != NULL ? all.total : few.n) > 0; list = term_tail(list)) {
+    for (; term_is_cons(list) && (all.slots != NULL ? all.total : few.n) > 0;
+         list = term_tail(list)) {
         term head = term_head(list);
         if (all.slots != NULL ? !tallies_take(&all, head) : !few_take(&few, head)) {
             uintptr_t *cell = heap_alloc(&p->heap, HEAP_CONS_WORDS);

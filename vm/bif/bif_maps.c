@@ -36,7 +36,8 @@ term bif_maps_is_key_2(struct proc *p, term *args)
 
 term bif_maps_put_3(struct proc *p, term *args)
 {
-    return term_is_map(args[2]) ? map_put(&p->heap, args[2], args[0], args[1]) : bif_badmap(p, args[2]);
+    return term_is_map(args[2]) ? map_put(&p->heap, args[2], args[0], args[1])
+                                : bif_badmap(p, args[2]);
 }
 
 term bif_maps_update_3(struct proc *p, term *args)
@@ -52,7 +53,8 @@ term bif_maps_update_3(struct proc *p, term *args)
 
 term bif_maps_remove_2(struct proc *p, term *args)
 {
-    return term_is_map(args[1]) ? map_remove(&p->heap, args[1], args[0], NULL) : bif_badmap(p, args[1]);
+    return term_is_map(args[1]) ? map_remove(&p->heap, args[1], args[0], NULL)
+                                : bif_badmap(p, args[1]);
 }
 
 term bif_maps_take_2(struct proc *p, term *args)
@@ -210,7 +212,8 @@ static term next_list(struct proc *p, term map, size_t at, term acc)
         acc = heap_cons(&p->heap, heap_tuple2(&p->heap, key, value), acc);
     }
     bif_elements(p, 4 * n);
-    return more ? heap_cons(&p->heap, term_from_small((intptr_t) at), heap_cons(&p->heap, map, acc)) : acc;
+    return more ? heap_cons(&p->heap, term_from_small((intptr_t) at), heap_cons(&p->heap, map, acc))
+                : acc;
 }
 
 term bif_erts_internal_map_next_3(struct proc *p, term *args)

@@ -14,11 +14,24 @@
 #include "vm/core/map.h"
 
 #define PATTERN_MAGIC "BHRE"
-enum { PATTERN_HEADER = 8, DEFAULT_MATCH_LIMIT = 10000000, INLINE_BYTES = 256, INLINE_ENDS = 60, BYTES_PER_REDUCTION = 32 };
+enum {
+    PATTERN_HEADER = 8,
+    DEFAULT_MATCH_LIMIT = 10000000,
+    INLINE_BYTES = 256,
+    INLINE_ENDS = 60,
+    BYTES_PER_REDUCTION = 32
+};
 
 /* ---- options ---- */
 
-enum { CAPTURE_ALL, CAPTURE_ALL_BUT_FIRST, CAPTURE_FIRST, CAPTURE_NONE, CAPTURE_NAMES, CAPTURE_LIST };
+enum {
+    CAPTURE_ALL,
+    CAPTURE_ALL_BUT_FIRST,
+    CAPTURE_FIRST,
+    CAPTURE_NONE,
+    CAPTURE_NAMES,
+    CAPTURE_LIST
+};
 enum { RETURN_INDEX, RETURN_LIST, RETURN_BINARY };
 
 struct options {
@@ -72,10 +85,12 @@ static const struct option_name newlines[] = {
     { "lf", PCRE_NEWLINE_LF, USE_COMPILE },
 };
 
-#define COMPILE_BITS \
-    (PCRE_ANCHORED | PCRE_BSR_ANYCRLF | PCRE_BSR_UNICODE | PCRE_CASELESS | PCRE_DOLLAR_ENDONLY | PCRE_DOTALL | PCRE_DUPNAMES \
-        | PCRE_EXTENDED | PCRE_FIRSTLINE | PCRE_MULTILINE | PCRE_NEVER_UTF | PCRE_NO_AUTO_CAPTURE | PCRE_NO_START_OPTIMIZE \
-        | PCRE_UCP | PCRE_UNGREEDY | PCRE_UTF8 | PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY | PCRE_NEWLINE_ANYCRLF)
+#define COMPILE_BITS                                                                               \
+    (PCRE_ANCHORED | PCRE_BSR_ANYCRLF | PCRE_BSR_UNICODE | PCRE_CASELESS | PCRE_DOLLAR_ENDONLY     \
+        | PCRE_DOTALL | PCRE_DUPNAMES | PCRE_EXTENDED | PCRE_FIRSTLINE | PCRE_MULTILINE            \
+        | PCRE_NEVER_UTF | PCRE_NO_AUTO_CAPTURE | PCRE_NO_START_OPTIMIZE | PCRE_UCP                \
+        | PCRE_UNGREEDY | PCRE_UTF8 | PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY         \
+        | PCRE_NEWLINE_ANYCRLF)
 
 static const struct option_name *find_name(const struct option_name *names, size_t n, term atom)
 {
@@ -113,11 +128,16 @@ static enum option_status plain_option(struct options *o, term option)
 static enum option_status capture_option(struct options *o, term what, term type)
 {
     static const struct option_name whats[] = {
-        { "all", CAPTURE_ALL, 0 }, { "all_but_first", CAPTURE_ALL_BUT_FIRST, 0 }, { "first", CAPTURE_FIRST, 0 },
-        { "none", CAPTURE_NONE, 0 }, { "all_names", CAPTURE_NAMES, 0 },
+        { "all", CAPTURE_ALL, 0 },
+        { "all_but_first", CAPTURE_ALL_BUT_FIRST, 0 },
+        { "first", CAPTURE_FIRST, 0 },
+        { "none", CAPTURE_NONE, 0 },
+        { "all_names", CAPTURE_NAMES, 0 },
     };
     static const struct option_name types[] = {
-        { "index", RETURN_INDEX, 0 }, { "list", RETURN_LIST, 0 }, { "binary", RETURN_BINARY, 0 },
+        { "index", RETURN_INDEX, 0 },
+        { "list", RETURN_LIST, 0 },
+        { "binary", RETURN_BINARY, 0 },
     };
     const struct option_name *name = find_name(whats, ARRAY_LEN(whats), what);
     if (name != NULL) {
@@ -140,7 +160,8 @@ static enum option_status capture_option(struct options *o, term what, term type
 static enum option_status number_option(struct options *o, term name, term value)
 {
     uint64_t n;
-    bool good = integer_to_uint64(value, &n) && n <= (is_atom_named(name, "offset") ? (uint64_t) INTPTR_MAX : UINT32_MAX);
+    bool good = integer_to_uint64(value, &n)
+                && n <= (is_atom_named(name, "offset") ? (uint64_t) INTPTR_MAX : UINT32_MAX);
     o->exec_only = true;
     if (is_atom_named(name, "offset")) {
         o->offset = good ? n : 0;
@@ -170,7 +191,8 @@ static enum option_status one_option(struct options *o, term option)
     if (arity == 2 && is_atom_named(name, "newline")) {
         const struct option_name *newline = find_name(newlines, ARRAY_LEN(newlines), value);
         if (newline != NULL) {
-            uint32_t others = ~(uint32_t) (PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY | PCRE_NEWLINE_ANYCRLF);
+            uint32_t others = ~(uint32_t) (PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY
+                                           | PCRE_NEWLINE_ANYCRLF);
             o->compile = (o->compile & others) | newline->bits;
             o->exec = (o->exec & others) | newline->bits;
         }
@@ -181,7 +203,8 @@ static enum option_status one_option(struct options *o, term option)
 
 static enum option_status parse_options(struct options *o, term list)
 {
-    *o = (struct options) { .match_limit = DEFAULT_MATCH_LIMIT, .recursion_limit = DEFAULT_MATCH_LIMIT };
+    *o = (struct options) { .match_limit = DEFAULT_MATCH_LIMIT,
+        .recursion_limit = DEFAULT_MATCH_LIMIT };
     enum option_status status = OPTION_OK;
     for (; status == OPTION_OK && term_is_cons(list); list = term_tail(list)) {
         status = one_option(o, term_head(list));
@@ -307,8 +330,9 @@ static const struct regex *pattern_regex(term t)
         uint32_t options = bytes_u32be(&r);
         const char *error;
         int offset;
-        re = r.bad || (options & ~(uint32_t) COMPILE_BITS) != 0 ? NULL
-                                                               : regex_get(r.at, bytes_left(&r), options, &error, &offset);
+        re = r.bad || (options & ~(uint32_t) COMPILE_BITS) != 0
+                 ? NULL
+                 : regex_get(r.at, bytes_left(&r), options, &error, &offset);
     }
     vm_free(scratch);
     return re;
@@ -379,16 +403,19 @@ static term group_value(const struct result *r, int group)
 {
     struct heap *h = &r->p->heap;
     bool set = group >= 0 && group < r->n_groups && r->ends[2 * group] >= 0;
-    size_t start = set ? (size_t) r->ends[2 * group] : 0, n = set ? (size_t) r->ends[2 * group + 1] - start : 0;
+    size_t start = set ? (size_t) r->ends[2 * group] : 0,
+           n = set ? (size_t) r->ends[2 * group + 1] - start : 0;
     switch (r->o->type) {
     case RETURN_LIST:
         return r->unicode ? characters(h, r->subject->at + start, n)
                           : heap_string(h, (const char *) r->subject->at + start, n);
     case RETURN_BINARY:
-        return term_is_none(r->subject_binary) || n == 0 ? bits_from_bytes(h, r->subject->at + start, n)
-                                                         : bits_sub(h, r->subject_binary, start * 8, n * 8);
+        return term_is_none(r->subject_binary) || n == 0
+                   ? bits_from_bytes(h, r->subject->at + start, n)
+                   : bits_sub(h, r->subject_binary, start * 8, n * 8);
     default:
-        return heap_tuple2(h, term_from_small(set ? (intptr_t) start : -1), term_from_small((intptr_t) n));
+        return heap_tuple2(
+            h, term_from_small(set ? (intptr_t) start : -1), term_from_small((intptr_t) n));
     }
 }
 
@@ -398,8 +425,8 @@ static int named_group(const struct result *r, const uint8_t *name, size_t n)
     for (int i = 0; i < r->re->n_names; i++) {
         const uint8_t *entry = r->re->names + i * r->re->name_entry_size;
         int group = entry[0] << 8 | entry[1];
-        if (strlen((const char *) entry + 2) == n && memcmp(entry + 2, name, n) == 0 && group < r->n_groups
-            && r->ends[2 * group] >= 0) {
+        if (strlen((const char *) entry + 2) == n && memcmp(entry + 2, name, n) == 0
+            && group < r->n_groups && r->ends[2 * group] >= 0) {
             return group;
         }
     }
@@ -453,7 +480,8 @@ static bool add_groups(const struct result *r, uintptr_t *end)
     case CAPTURE_NAMES:
         for (int i = 0; i < r->re->n_names; i++) {
             const uint8_t *name = r->re->names + i * r->re->name_entry_size + 2;
-            if (i == 0 || strcmp((const char *) name, (const char *) name - r->re->name_entry_size) != 0) {
+            if (i == 0
+                || strcmp((const char *) name, (const char *) name - r->re->name_entry_size) != 0) {
                 add_group(r, named_group(r, name, strlen((const char *) name)), &end);
             }
         }
@@ -473,56 +501,133 @@ static term match_result(const struct result *r)
         return match;
     }
     uintptr_t list = TERM_NIL.word;
-    return add_groups(r, &list) ? heap_tuple2(&r->p->heap, match, (term) { list }) : proc_badarg(r->p);
+    return add_groups(r, &list) ? heap_tuple2(&r->p->heap, match, (term) { list })
+                                : proc_badarg(r->p);
 }
 
 /* ---- run ---- */
 
-enum run_kind { RUN_FIRST, RUN_AGAIN /* the subject was looked at before: it is UTF-8 */ };
+/* Global matching runs over one text again and again, and looking whether it is UTF-8 takes longer
+ * than matching. Each thread remembers the last binary it has seen to be; the reference it holds
+ * keeps the address from meaning another one. */
+static _Thread_local struct {
+    struct offheap_bin *bin;
+    const uint8_t *at;
+    size_t n;
+} known_utf8;
 
-static term report(struct proc *p, const struct options *o, term what)
+static struct offheap_bin *offheap_of(term subject, const struct bytes *bytes)
 {
-    return o->report_errors ? heap_tuple2(&p->heap, ATOM(error), what) : atom_from_cstr("nomatch");
+    if (bytes->owned != NULL || !term_is_binary(subject)) {
+        return NULL;
+    }
+    term base = bits_view(subject).base;
+    return term_has_tag(base, TAG_REFC_BITS) ? (struct offheap_bin *) term_words(base)[2] : NULL;
 }
 
-static term exec(struct proc *p, const struct regex *re, const struct options *o, const struct bytes *subject, term *args,
-    term options, enum run_kind kind, bool deep)
+static bool is_known_utf8(term subject, const struct bytes *bytes)
+{
+    struct offheap_bin *bin = offheap_of(subject, bytes);
+    return bin != NULL && bin == known_utf8.bin && bytes->at == known_utf8.at
+           && bytes->n == known_utf8.n;
+}
+
+static bool starts_character(const struct bytes *bytes, size_t offset)
+{
+    return offset >= bytes->n || (bytes->at[offset] & 0xC0) != 0x80;
+}
+
+static void remember_utf8(term subject, const struct bytes *bytes)
+{
+    struct offheap_bin *bin = offheap_of(subject, bytes);
+    if (bin != NULL) {
+        offheap_bin_ref(bin);
+        if (known_utf8.bin != NULL) {
+            offheap_bin_unref(known_utf8.bin);
+        }
+        known_utf8.bin = bin;
+        known_utf8.at = bytes->at;
+        known_utf8.n = bytes->n;
+    }
+}
+
+struct request {
+    struct proc *p;
+    term *args; /* subject, expression */
+    term options;
+    bool deep; /* see regex.h */
+    struct options o;
+};
+
+static term report(const struct request *q, const char *what)
+{
+    return q->o.report_errors ? heap_tuple2(&q->p->heap, ATOM(error), atom_from_cstr(what))
+                              : atom_from_cstr("nomatch");
+}
+
+/* To the same function on a dirty scheduler, with more room. */
+static term run_deeper(const struct request *q)
+{
+    term args[] = { q->args[0], q->args[1], q->options };
+    struct export *target =
+        export_get(atom_from_cstr("bulkhead_re"), atom_from_cstr("run"), ARRAY_LEN(args));
+    return proc_trap(q->p, target, args, ARRAY_LEN(args));
+}
+
+static term outcome(const struct request *q, enum regex_status status, const struct result *r)
+{
+    switch (status) {
+    case REGEX_MATCH:
+        return match_result(r);
+    case REGEX_NO_MATCH:
+        return atom_from_cstr("nomatch");
+    case REGEX_MATCH_LIMIT:
+        return report(q, "match_limit");
+    case REGEX_RECURSION_LIMIT:
+        return report(q, "match_limit_recursion");
+    case REGEX_TOO_LONG:
+        return run_deeper(q);
+    case REGEX_NO_MEMORY:
+        return proc_system_limit(q->p);
+    case REGEX_BAD:
+        break;
+    }
+    return proc_badarg(q->p);
+}
+
+static term exec(const struct request *q, const struct regex *re, const struct bytes *subject)
 {
     int here[INLINE_ENDS], n_ends = 3 * (re->n_captures + 1), n_groups = 0;
     int *ends = n_ends > INLINE_ENDS ? vm_alloc((size_t) n_ends * sizeof(*ends)) : here;
-    struct regex_match m = { .subject = subject->at, .n = subject->n, .start = o->offset, .match_limit = o->match_limit,
-        .recursion_limit = o->recursion_limit, .options = o->exec | (kind == RUN_AGAIN ? PCRE_NO_UTF8_CHECK : 0),
-        .deep = deep, .ends = ends, .n_ends = n_ends };
-    term result;
-    switch (regex_exec(re, &m, &n_groups)) {
-    case REGEX_MATCH: {
-        struct result r = { .p = p, .re = re, .o = o, .subject = subject, .ends = ends, .n_groups = n_groups,
-            .subject_binary = term_is_binary(args[0]) ? args[0] : TERM_NONE, .unicode = (re->options & PCRE_UTF8) != 0 };
-        result = match_result(&r);
-        break;
+    bool unicode = (re->options & PCRE_UTF8) != 0,
+         known = unicode && is_known_utf8(q->args[0], subject)
+                 && starts_character(subject, q->o.offset);
+    struct regex_match m = {
+        .subject = subject->at,
+        .n = subject->n,
+        .start = q->o.offset,
+        .match_limit = q->o.match_limit,
+        .recursion_limit = q->o.recursion_limit,
+        .options = q->o.exec | (known ? PCRE_NO_UTF8_CHECK : 0),
+        .deep = q->deep,
+        .ends = ends,
+        .n_ends = n_ends,
+    };
+    enum regex_status status = regex_exec(re, &m, &n_groups);
+    if (unicode && !known && status != REGEX_BAD) {
+        remember_utf8(q->args[0], subject);
     }
-    case REGEX_MATCH_LIMIT:
-        result = report(p, o, atom_from_cstr("match_limit"));
-        break;
-    case REGEX_RECURSION_LIMIT:
-        result = report(p, o, atom_from_cstr("match_limit_recursion"));
-        break;
-    case REGEX_TOO_LONG: {
-        term again[] = { args[0], args[1], options, term_from_bool(kind == RUN_FIRST) };
-        result = proc_trap(p, export_get(atom_from_cstr("bulkhead_re"), atom_from_cstr("run"), 4), again, 4);
-        break;
-    }
-    case REGEX_NO_MEMORY:
-        result = proc_system_limit(p);
-        break;
-    case REGEX_NO_MATCH:
-        result = atom_from_cstr("nomatch");
-        break;
-    case REGEX_BAD:
-    default:
-        result = proc_badarg(p);
-        break;
-    }
+    struct result r = {
+        .p = q->p,
+        .re = re,
+        .o = &q->o,
+        .subject = subject,
+        .subject_binary = term_is_binary(q->args[0]) ? q->args[0] : TERM_NONE,
+        .ends = ends,
+        .n_groups = n_groups,
+        .unicode = unicode,
+    };
+    term result = outcome(q, status, &r);
     if (ends != here) {
         vm_free(ends);
     }
@@ -530,7 +635,8 @@ static term exec(struct proc *p, const struct regex *re, const struct options *o
 }
 
 /* The expression args[1] stands for. NULL: *result is what the BIF returns. */
-static const struct regex *regex_of(struct proc *p, term *args, const struct options *o, term *result)
+static const struct regex *regex_of(
+    struct proc *p, term *args, const struct options *o, term *result)
 {
     const struct regex *re;
     if (term_is_tuple(args[1])) {
@@ -548,9 +654,9 @@ static const struct regex *regex_of(struct proc *p, term *args, const struct opt
     re = regex_get(b.at, b.n, o->compile, &error, &offset);
     vm_free(b.owned);
     if (re == NULL) {
-        *result = o->report_errors
-            ? heap_tuple2(&p->heap, ATOM(error), heap_tuple2(&p->heap, ATOM(compile), compile_error(p, error, offset)))
-            : proc_badarg(p);
+        *result = o->report_errors ? heap_tuple2(&p->heap, ATOM(error),
+                      heap_tuple2(&p->heap, ATOM(compile), compile_error(p, error, offset)))
+                                   : proc_badarg(p);
     }
     return re;
 }
@@ -558,41 +664,44 @@ static const struct regex *regex_of(struct proc *p, term *args, const struct opt
 static term run_global(struct proc *p, term *args, term options, const struct regex *re)
 {
     if (term_is_tuple(args[1])) {
-        return trap(p, "grun", (term[]) { args[0], args[1], heap_tuple2(&p->heap, options, ATOM(false)) }, 3);
+        return trap(p, "grun",
+            (term[]) { args[0], args[1], heap_tuple2(&p->heap, options, ATOM(false)) }, 3);
     }
     term compiled = pattern_tuple(p, re);
     if (term_is_none(compiled)) {
         return compiled;
     }
-    return trap(p, "grun", (term[]) { args[0], compiled, heap_tuple3(&p->heap, options, ATOM(true), args[1]) }, 3);
+    return trap(p, "grun",
+        (term[]) { args[0], compiled, heap_tuple3(&p->heap, options, ATOM(true), args[1]) }, 3);
 }
 
 /* The subject must be turned into UTF-8 first, or the pattern: re:urun does it. */
 static bool needs_urun(const term *args, const struct options *o)
 {
     if (term_is_tuple(args[1])) {
-        bool unicode = term_is_tuple_of(args[1], 5) && term_same(term_tuple_get(args[1], 2), term_from_small(1));
+        bool unicode = term_is_tuple_of(args[1], 5)
+                       && term_same(term_tuple_get(args[1], 2), term_from_small(1));
         return unicode && !term_is_binary(args[0]);
     }
     return (o->compile & PCRE_UTF8) != 0 && !(term_is_binary(args[0]) && term_is_binary(args[1]));
 }
 
-static term run(struct proc *p, term *args, term options, enum run_kind kind, bool deep)
+static term run(struct proc *p, term *args, term options, bool deep)
 {
-    struct options o;
-    enum option_status status = parse_options(&o, options);
+    struct request q = { .p = p, .args = args, .options = options, .deep = deep };
+    enum option_status status = parse_options(&q.o, options);
     if (status != OPTION_OK) {
         return bad_option(p, status);
     }
-    if (needs_urun(args, &o) && !(term_is_tuple(args[1]) && o.compile_only)) {
+    if (needs_urun(args, &q.o) && !(term_is_tuple(args[1]) && q.o.compile_only)) {
         return trap(p, "urun", (term[]) { args[0], args[1], options }, 3);
     }
     term result = TERM_NONE;
-    const struct regex *re = regex_of(p, args, &o, &result);
+    const struct regex *re = regex_of(p, args, &q.o, &result);
     if (re == NULL) {
         return result;
     }
-    if (o.global) {
+    if (q.o.global) {
         return run_global(p, args, options, re);
     }
     struct bytes subject;
@@ -600,29 +709,29 @@ static term run(struct proc *p, term *args, term options, enum run_kind kind, bo
         return proc_badarg(p);
     }
     proc_bump(p, 2 + subject.n / BYTES_PER_REDUCTION);
-    result = exec(p, re, &o, &subject, args, options, kind, deep);
+    result = exec(&q, re, &subject);
     vm_free(subject.owned);
     return result;
 }
 
 term bif_re_run_2(struct proc *p, term *args)
 {
-    return run(p, args, TERM_NIL, RUN_FIRST, false);
+    return run(p, args, TERM_NIL, false);
 }
 
 term bif_re_run_3(struct proc *p, term *args)
 {
-    return run(p, args, args[2], RUN_FIRST, false);
+    return run(p, args, args[2], false);
 }
 
-/* re:grun's: the same text again and again. */
+/* re:grun's. Its fourth argument says whether it has run over this text before. */
 term bif_re_internal_run_4(struct proc *p, term *args)
 {
-    return run(p, args, args[2], term_same(args[3], ATOM(true)) ? RUN_FIRST : RUN_AGAIN, false);
+    return run(p, args, args[2], false);
 }
 
 /* What regex_exec gave up as too long, on a dirty scheduler. */
-term bif_bulkhead_re_run_4(struct proc *p, term *args)
+term bif_bulkhead_re_run_3(struct proc *p, term *args)
 {
-    return run(p, args, args[2], term_same(args[3], ATOM(true)) ? RUN_FIRST : RUN_AGAIN, true);
+    return run(p, args, args[2], true);
 }

@@ -26,10 +26,19 @@ static void *allocate(size_t n)
 
 /* Where things are in PCRE's character tables: two case maps, bit maps of classes, type bytes. */
 enum {
-    TABLE_LOWER = 0, TABLE_FLIPPED = 256, TABLE_CLASSES = 512, TABLE_TYPES = 832,
-    CLASS_UPPER = 96, CLASS_LOWER = 128, CLASS_WORD = 160, CLASS_GRAPH = 192, CLASS_PRINT = 224, CLASS_PUNCT = 256,
+    TABLE_LOWER = 0,
+    TABLE_FLIPPED = 256,
+    TABLE_CLASSES = 512,
+    TABLE_TYPES = 832,
+    CLASS_UPPER = 96,
+    CLASS_LOWER = 128,
+    CLASS_WORD = 160,
+    CLASS_GRAPH = 192,
+    CLASS_PRINT = 224,
+    CLASS_PUNCT = 256,
     CLASS_CONTROL = 288,
-    TYPE_LETTER = 0x02, TYPE_WORD = 0x10,
+    TYPE_LETTER = 0x02,
+    TYPE_WORD = 0x10,
 };
 static unsigned char *latin1_tables; /* made once, before the first expression */
 
@@ -44,7 +53,8 @@ static void make_latin1_tables(void)
     unsigned char *t = (unsigned char *) pcre_maketables();
     VM_REQUIRE(t != NULL);
     for (unsigned c = 0x80; c <= 0xFF; c++) {
-        bool letter = is_latin1_letter(c), upper = letter && c >= 0xC0 && c < 0xDF, graphic = c >= 0xA0;
+        bool letter = is_latin1_letter(c), upper = letter && c >= 0xC0 && c < 0xDF,
+             graphic = c >= 0xA0;
         unsigned char *classes = t + TABLE_CLASSES + c / 8, bit = (unsigned char) (1 << c % 8);
         if (letter && c >= 0xC0 && c != 0xDF && c != 0xFF) {
             t[TABLE_LOWER + c] = (unsigned char) (c | 0x20);
@@ -108,7 +118,8 @@ static void describe(struct regex *re)
         re->study = pcre_study(re->code, 0, &ignored); /* NULL: nothing to be gained */
     }
     options &= PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY | PCRE_NEWLINE_ANYCRLF;
-    re->crlf = options == PCRE_NEWLINE_CRLF || options == PCRE_NEWLINE_ANY || options == PCRE_NEWLINE_ANYCRLF;
+    re->crlf = options == PCRE_NEWLINE_CRLF || options == PCRE_NEWLINE_ANY
+               || options == PCRE_NEWLINE_ANYCRLF;
     re->n_captures = ask(re, PCRE_INFO_CAPTURECOUNT);
     re->n_names = ask(re, PCRE_INFO_NAMECOUNT);
     re->name_entry_size = ask(re, PCRE_INFO_NAMEENTRYSIZE);
@@ -143,8 +154,8 @@ static bool unanchor(struct regex *re)
     return true;
 }
 
-static bool compile(struct regex *re, const uint8_t *pattern, size_t n, uint32_t options, const char **error,
-    int *error_offset)
+static bool compile(struct regex *re, const uint8_t *pattern, size_t n, uint32_t options,
+    const char **error, int *error_offset)
 {
     *error = "out of memory";
     *error_offset = 0;
@@ -168,11 +179,12 @@ static bool compile(struct regex *re, const uint8_t *pattern, size_t n, uint32_t
     return true;
 }
 
-const struct regex *regex_get(const uint8_t *pattern, size_t n, uint32_t options, const char **error, int *error_offset)
+const struct regex *regex_get(
+    const uint8_t *pattern, size_t n, uint32_t options, const char **error, int *error_offset)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     /* Of this thread alone; sets are kept in order of use. */
-    static _Thread_local struct regex (*cache)[CACHE_WAYS];
+    static _Thread_local struct regex(*cache)[CACHE_WAYS];
     if (cache == NULL) {
         pthread_once(&once, init);
         cache = vm_zalloc(CACHE_SETS * sizeof(*cache));
@@ -180,8 +192,9 @@ const struct regex *regex_get(const uint8_t *pattern, size_t n, uint32_t options
     uint64_t hash = XXH3_64bits_withSeed(pattern, n, options);
     struct regex *set = cache[hash % CACHE_SETS], found = { 0 };
     size_t i = 0;
-    while (i < CACHE_WAYS && !(set[i].code != NULL && set[i].hash == hash && set[i].options == options
-               && set[i].n_pattern == n && memcmp(set[i].pattern, pattern, n) == 0)) {
+    while (i < CACHE_WAYS
+           && !(set[i].code != NULL && set[i].hash == hash && set[i].options == options
+                && set[i].n_pattern == n && memcmp(set[i].pattern, pattern, n) == 0)) {
         i++;
     }
     if (i < CACHE_WAYS) {
@@ -212,8 +225,8 @@ struct run {
 static void run_here(struct run *r)
 {
     const struct regex_match *m = r->m;
-    r->result = pcre_exec(r->re->code, &r->extra, (const char *) m->subject, (int) m->n, (int) m->start,
-        (int) m->options, m->ends, m->n_ends);
+    r->result = pcre_exec(r->re->code, &r->extra, (const char *) m->subject, (int) m->n,
+        (int) m->start, (int) m->options, m->ends, m->n_ends);
 }
 
 static void run_on_stack(unsigned high, unsigned low)
@@ -224,7 +237,8 @@ static void run_on_stack(unsigned high, unsigned low)
 /* A stack of its own, with a guard page; only what is used of it takes memory. */
 static bool run_deep(struct run *r)
 {
-    char *stack = mmap(NULL, DEEP_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    char *stack = mmap(NULL, DEEP_STACK, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) {
         return false;
     }
@@ -235,7 +249,8 @@ static bool run_deep(struct run *r)
         r->matcher.uc_stack.ss_size = DEEP_STACK;
         r->matcher.uc_link = &r->caller;
         /* makecontext passes ints. */
-        makecontext(&r->matcher, (void (*)(void)) run_on_stack, 2, (unsigned) (arg >> 32), (unsigned) arg);
+        makecontext(
+            &r->matcher, (void (*)(void)) run_on_stack, 2, (unsigned) (arg >> 32), (unsigned) arg);
         good = swapcontext(&r->caller, &r->matcher) == 0;
     }
     munmap(stack, DEEP_STACK);
@@ -249,7 +264,8 @@ enum regex_status regex_exec(const struct regex *re, struct regex_match *m, int 
     }
     struct run r = { .re = re, .m = m };
     uint32_t max_matches = m->deep ? UINT32_MAX : QUICK_MATCH_LIMIT;
-    uint32_t max_depth = m->deep ? (uint32_t) ((DEEP_STACK - DEEP_SLACK) / recursion_bytes()) : QUICK_RECURSION_LIMIT;
+    uint32_t max_depth = m->deep ? (uint32_t) ((DEEP_STACK - DEEP_SLACK) / recursion_bytes())
+                                 : QUICK_RECURSION_LIMIT;
     if (re->study != NULL) {
         r.extra = *(const pcre_extra *) re->study;
     }

@@ -244,7 +244,8 @@ term atom_from_cstr(const char *text)
 
 term atom_lookup(const char *utf8, size_t bytes)
 {
-    return find(atomic_load_explicit(&table, memory_order_acquire), XXH3_64bits(utf8, bytes), utf8, bytes);
+    return find(
+        atomic_load_explicit(&table, memory_order_acquire), XXH3_64bits(utf8, bytes), utf8, bytes);
 }
 
 struct atom_text atom_text(term atom)

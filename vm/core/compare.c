@@ -14,10 +14,16 @@
 
 /* ---- equality ---- */
 
-enum { EQ_ARITH, EQ_EXACT, EQ_NODES /* children of hash map nodes, values by ==. */, EQ_NODES_EXACT };
+enum {
+    EQ_ARITH,
+    EQ_EXACT,
+    EQ_NODES /* children of hash map nodes, values by ==. */,
+    EQ_NODES_EXACT
+};
 enum { EQ_FRAME_WORDS = 4 }; /* a, b, n, mode */
 
-static void eq_push(struct worklist *w, const uintptr_t *a, const uintptr_t *b, size_t n, unsigned mode)
+static void eq_push(
+    struct worklist *w, const uintptr_t *a, const uintptr_t *b, size_t n, unsigned mode)
 {
     if (n != 0) {
         uintptr_t *f = worklist_push_n(w, EQ_FRAME_WORDS);
@@ -251,8 +257,17 @@ bool term_equal_exact_slow(term a, term b)
 
 /* Number, atom, reference, fun, port, pid, tuple, map, nil, list, bitstring. */
 enum rank {
-    RANK_OF_NUMBER, RANK_OF_ATOM, RANK_OF_REF, RANK_OF_FUN, RANK_OF_PORT, RANK_OF_PID, RANK_OF_TUPLE,
-    RANK_OF_MAP, RANK_OF_NIL, RANK_OF_LIST, RANK_OF_BITS,
+    RANK_OF_NUMBER,
+    RANK_OF_ATOM,
+    RANK_OF_REF,
+    RANK_OF_FUN,
+    RANK_OF_PORT,
+    RANK_OF_PID,
+    RANK_OF_TUPLE,
+    RANK_OF_MAP,
+    RANK_OF_NIL,
+    RANK_OF_LIST,
+    RANK_OF_BITS,
 };
 
 static enum rank rank_of(term t)
@@ -290,12 +305,12 @@ static enum rank rank_of(term t)
         }
         VM_ASSERT(!"no value");
     }
-    return term_is_small(t)      ? RANK_OF_NUMBER
-        : term_is_atom(t)        ? RANK_OF_ATOM
-        : term_is_cons(t)        ? RANK_OF_LIST
-        : term_is_nil(t)         ? RANK_OF_NIL
-        : term_is_local_pid(t)   ? RANK_OF_PID
-                                 : RANK_OF_PORT;
+    return term_is_small(t)       ? RANK_OF_NUMBER
+           : term_is_atom(t)      ? RANK_OF_ATOM
+           : term_is_cons(t)      ? RANK_OF_LIST
+           : term_is_nil(t)       ? RANK_OF_NIL
+           : term_is_local_pid(t) ? RANK_OF_PID
+                                  : RANK_OF_PORT;
 }
 
 #define ORDER(x, y) (((x) > (y)) - ((x) < (y)))
@@ -308,10 +323,10 @@ struct map_order {
     struct pair *side[2]; /* owned, n each */
     struct pair *spare;   /* owned, n: the merge's other buffer */
     size_t n;
-    int sorting;              /* side being sorted; 2: both are */
-    size_t width, low;        /* merge sort: run length, start of the pair of runs */
-    size_t i, j, k;           /* next of left run, of right run, next place in spare */
-    bool exact;               /* how values compare */
+    int sorting;       /* side being sorted; 2: both are */
+    size_t width, low; /* merge sort: run length, start of the pair of runs */
+    size_t i, j, k;    /* next of left run, of right run, next place in spare */
+    bool exact;        /* how values compare */
 };
 
 enum frame_kind { FRAME_TERMS, FRAME_TERMS_EXACT, FRAME_MAP_ORDER };
@@ -322,7 +337,8 @@ struct order {
     bool exact;
 };
 
-static void order_push(struct order *o, const void *a, const void *b, size_t n, size_t stride, enum frame_kind kind)
+static void order_push(
+    struct order *o, const void *a, const void *b, size_t n, size_t stride, enum frame_kind kind)
 {
     if (n != 0) {
         uintptr_t *f = worklist_push_n(&o->w, ORDER_FRAME_WORDS);
@@ -387,7 +403,8 @@ static struct node_id port_id(term t)
 static int order_refs(term a, term b)
 {
     if (term_is_local_ref(a) && term_is_local_ref(b)) {
-        return ORDER(term_ref_id(a), term_ref_id(b)); /* an alias is the same reference without it */
+        return ORDER(
+            term_ref_id(a), term_ref_id(b)); /* an alias is the same reference without it */
     }
     struct ref_numbers ra = term_ref_numbers(a), rb = term_ref_numbers(b);
     int diff = order_nodes(ra.node, ra.creation, rb.node, rb.creation);
@@ -452,7 +469,8 @@ static int order_maps(struct order *o, term a, term b)
     if (n <= MAP_FLAT_MAX) {
         order_push_terms(o, map_flat_values(a), map_flat_values(b), n);
         if (!term_same(map_flat_keys(a), map_flat_keys(b))) {
-            order_push(o, term_words(map_flat_keys(a)) + 1, term_words(map_flat_keys(b)) + 1, n, 1, FRAME_TERMS_EXACT);
+            order_push(o, term_words(map_flat_keys(a)) + 1, term_words(map_flat_keys(b)) + 1, n, 1,
+                FRAME_TERMS_EXACT);
         }
         return 0;
     }

@@ -6,9 +6,9 @@
 
 /* number < atom < reference < fun < port < pid < tuple < map < nil < list < bitstring.
  * Iterative on deep terms: no input overflows the C stack. */
-int term_compare(term a, term b);         /* 1 and 1.0 are equal: ==, <, lists:sort */
-int term_compare_exact(term a, term b);   /* 1 before 1.0: order of keys in maps */
-bool term_equal(term a, term b);          /* == */
+int term_compare(term a, term b);       /* 1 and 1.0 are equal: ==, <, lists:sort */
+int term_compare_exact(term a, term b); /* 1 before 1.0: order of keys in maps */
+bool term_equal(term a, term b);        /* == */
 bool term_equal_exact_slow(term a, term b);
 static inline bool term_equal_exact(term a, term b) /* =:= */
 {

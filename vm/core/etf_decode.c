@@ -31,7 +31,8 @@ struct decoder {
 enum frame_kind { FRAME_FILL, FRAME_MAP };
 enum { FRAME_WORDS = 4, MAX_PIECE = 1 << 16 };
 
-static void push_frame(struct decoder *d, uintptr_t a, uintptr_t b, uintptr_t c, enum frame_kind kind)
+static void push_frame(
+    struct decoder *d, uintptr_t a, uintptr_t b, uintptr_t c, enum frame_kind kind)
 {
     uintptr_t *f = worklist_push_n(&d->w, FRAME_WORDS);
     f[0] = a;
@@ -195,7 +196,8 @@ static uint32_t read_creation(struct decoder *d, bool wide)
 }
 
 /* TAG_EXT_PID and kin; the caller fills in the rest. */
-static uintptr_t *external_new(struct decoder *d, enum term_tag tag, size_t arity, term node, uint32_t creation)
+static uintptr_t *external_new(
+    struct decoder *d, enum term_tag tag, size_t arity, term node, uint32_t creation)
 {
     uintptr_t *p = heap_alloc(d->h, arity + 1);
     p[0] = TERM_HEADER(tag, arity);
@@ -261,8 +263,10 @@ static term read_ref(struct decoder *d, uint8_t tag)
         return TERM_NONE;
     }
     if (is_local(node, creation) && (n == REF_LOCAL_NUMBERS || n == REF_MAX_NUMBERS)
-        && ids[0] >> REF_FIRST_BITS == 0 && ids[2] >> REF_THIRD_BITS == 0 && ids[3] >> TERM_PID_NUMBER_BITS == 0) {
-        uint64_t id = ids[0] | (uint64_t) ids[1] << REF_FIRST_BITS | (uint64_t) ids[2] << (REF_FIRST_BITS + 32);
+        && ids[0] >> REF_FIRST_BITS == 0 && ids[2] >> REF_THIRD_BITS == 0
+        && ids[3] >> TERM_PID_NUMBER_BITS == 0) {
+        uint64_t id = ids[0] | (uint64_t) ids[1] << REF_FIRST_BITS
+                      | (uint64_t) ids[2] << (REF_FIRST_BITS + 32);
         uintptr_t alias = n == REF_MAX_NUMBERS ? term_from_pid(ids[3], ids[4]).word : 0;
         return (d->flags & ETF_LITERAL) != 0 ? TERM_NONE : heap_ref(d->h, id, alias);
     }
@@ -287,7 +291,9 @@ static bool read_int32(struct decoder *d, int64_t *out)
         uint8_t n = bytes_u8(&d->in), sign = bytes_u8(&d->in);
         uint8_t b[4] = { 0 };
         *out = n <= sizeof(b) && bytes_take(&d->in, b, n)
-            ? (int64_t) (b[0] | (uint32_t) b[1] << 8 | (uint32_t) b[2] << 16 | (uint32_t) b[3] << 24) : -1;
+                   ? (int64_t) (b[0] | (uint32_t) b[1] << 8 | (uint32_t) b[2] << 16
+                                | (uint32_t) b[3] << 24)
+                   : -1;
         return n <= sizeof(b) && sign == 0 && !d->in.bad;
     }
     default:
@@ -313,12 +319,14 @@ static term read_fun(struct decoder *d)
         return TERM_NONE;
     }
     term pid = read_pid(d, tag);
-    uintptr_t *p = term_is_none(pid) || !can_owe(d, n_free) ? NULL : words_new(d, HEAP_FUN_WORDS(n_free));
+    uintptr_t *p =
+        term_is_none(pid) || !can_owe(d, n_free) ? NULL : words_new(d, HEAP_FUN_WORDS(n_free));
     if (p == NULL) {
         return TERM_NONE;
     }
     p[0] = TERM_HEADER(TAG_FUN, n_free + 2);
-    p[1] = (uintptr_t) fun_entry_get(module, index, uniq, (uint32_t) old_uniq, arity, (uint32_t) n_free, TERM_NONE);
+    p[1] = (uintptr_t) fun_entry_get(
+        module, index, uniq, (uint32_t) old_uniq, arity, (uint32_t) n_free, TERM_NONE);
     p[2] = pid.word;
     expect(d, p + 3, n_free, 1);
     return term_from_boxed_ptr(p);
@@ -335,8 +343,9 @@ static term read_export(struct decoder *d)
     if (d->in.bad) {
         return TERM_NONE;
     }
-    struct export *e = (d->flags & ETF_SAFE) != 0 ? export_lookup(module, function, (uint32_t) arity)
-                                                  : export_get(module, function, (uint32_t) arity);
+    struct export *e = (d->flags & ETF_SAFE) != 0
+                           ? export_lookup(module, function, (uint32_t) arity)
+                           : export_get(module, function, (uint32_t) arity);
     if (e == NULL) {
         return TERM_NONE;
     }
@@ -561,7 +570,9 @@ static void zlib_free(void *opaque, void *p)
  * vm_free the result; NULL if the data are wrong or memory is short. */
 static uint8_t *inflate_all(struct bytes_reader *in, size_t declared)
 {
-    z_stream z = { .zalloc = zlib_alloc, .zfree = zlib_free, .next_in = (Bytef *) (uintptr_t) in->at };
+    z_stream z = {
+        .zalloc = zlib_alloc, .zfree = zlib_free, .next_in = (Bytef *) (uintptr_t) in->at
+    };
     size_t capacity = declared < MAX_PIECE ? declared + 1 : MAX_PIECE, used = 0;
     uint8_t *out = vm_try_alloc(capacity);
     if (out == NULL || inflateInit(&z) != Z_OK) {

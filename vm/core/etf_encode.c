@@ -18,7 +18,7 @@
 struct encoder {
     uint8_t *at, *end; /* where the next byte goes; end of the buffer */
     uint8_t *start;
-    size_t counted;    /* bytes before start: already dropped */
+    size_t counted; /* bytes before start: already dropped */
     enum { ENCODE_GROW, ENCODE_COUNT } mode;
     unsigned flags;
     bool failed; /* no memory, or something has a size that the format cannot hold */
@@ -27,13 +27,16 @@ struct encoder {
 
 /* On the worklist: terms, and these with data below them. */
 enum {
-    MARK_TAIL = TERM_IMMED2_CATCH,                            /* what is left of a list */
-    MARK_FUN_END = TERM_IMMED2_CATCH | 1 << TERM_ATOM_SHIFT,  /* where a fun starts */
-    MARK_ARRAY = TERM_IMMED2_CATCH | 2 << TERM_ATOM_SHIFT,    /* n, place: terms in a row */
+    MARK_TAIL = TERM_IMMED2_CATCH,                           /* what is left of a list */
+    MARK_FUN_END = TERM_IMMED2_CATCH | 1 << TERM_ATOM_SHIFT, /* where a fun starts */
+    MARK_ARRAY = TERM_IMMED2_CATCH | 2 << TERM_ATOM_SHIFT,   /* n, place: terms in a row */
 };
 
-enum { MAX_STRING = UINT16_MAX, MAX_FIXED = 2048 /* bytes any one put_ takes at most, bulk apart */,
-    FIRST_BUFFER = 4096 };
+enum {
+    MAX_STRING = UINT16_MAX,
+    MAX_FIXED = 2048 /* bytes any one put_ takes at most, bulk apart */,
+    FIRST_BUFFER = 4096
+};
 
 static size_t bytes_so_far(const struct encoder *e)
 {
@@ -139,7 +142,8 @@ static void put_atom(struct encoder *e, term atom)
     bool narrow = (e->flags & ETF_MINOR_VERSION_2) == 0;
     for (size_t i = 0; narrow && i < text.bytes; i++) {
         narrow = s[i] < 0xC4; /* beyond: above U+00FF */
-        latin1[n < sizeof(latin1) ? n : 0] = s[i] < 0x80 ? s[i] : (uint8_t) (s[i] << 6 | (s[i + 1] & 0x3F));
+        latin1[n < sizeof(latin1) ? n : 0] =
+            s[i] < 0x80 ? s[i] : (uint8_t) (s[i] << 6 | (s[i + 1] & 0x3F));
         i += s[i] >= 0x80;
         n++;
     }
@@ -466,7 +470,8 @@ static void put_list(struct encoder *e, term t)
     term at = t;
     for (; term_is_cons(at); at = term_tail(at), n++) {
         term head = term_head(at);
-        bytes = bytes && term_is_small(head) && term_to_small(head) >= 0 && term_to_small(head) <= UINT8_MAX;
+        bytes = bytes && term_is_small(head) && term_to_small(head) >= 0
+                && term_to_small(head) <= UINT8_MAX;
     }
     if (!bytes || n > MAX_STRING || !term_is_nil(at)) {
         put_u8(e, ETF_LIST);
@@ -511,7 +516,11 @@ static void encode(struct encoder *e, term t)
 size_t etf_encoded_size(term t, unsigned flags)
 {
     uint8_t buffer[MAX_FIXED];
-    struct encoder e = { .start = buffer, .at = buffer, .end = buffer + sizeof(buffer), .mode = ENCODE_COUNT, .flags = flags };
+    struct encoder e = { .start = buffer,
+        .at = buffer,
+        .end = buffer + sizeof(buffer),
+        .mode = ENCODE_COUNT,
+        .flags = flags };
     encode(&e, t);
     return e.failed ? 0 : bytes_so_far(&e);
 }
@@ -519,7 +528,9 @@ size_t etf_encoded_size(term t, unsigned flags)
 uint8_t *etf_encode_alloc(term t, unsigned flags, size_t *out_n)
 {
     uint8_t *buffer = vm_try_alloc(FIRST_BUFFER);
-    struct encoder e = { .start = buffer, .at = buffer, .end = buffer + FIRST_BUFFER, .flags = flags };
+    struct encoder e = {
+        .start = buffer, .at = buffer, .end = buffer + FIRST_BUFFER, .flags = flags
+    };
     if (buffer == NULL) {
         return NULL;
     }
@@ -547,7 +558,10 @@ static void zlib_free(void *opaque, void *p)
 /* Deflates n bytes to at most max bytes; 0 if they do not fit. */
 static size_t deflate_all(uint8_t *to, size_t max, const uint8_t *from, size_t n, int level)
 {
-    z_stream z = { .zalloc = zlib_alloc, .zfree = zlib_free, .next_in = (Bytef *) (uintptr_t) from, .next_out = to };
+    z_stream z = { .zalloc = zlib_alloc,
+        .zfree = zlib_free,
+        .next_in = (Bytef *) (uintptr_t) from,
+        .next_out = to };
     if (deflateInit(&z, level) != Z_OK) {
         return 0;
     }
@@ -572,11 +586,14 @@ static term compress_encoded(struct heap *h, const uint8_t *plain, size_t size, 
         return TERM_NONE;
     }
     size_t n = size <= COMPRESSED_HEADER || size - 1 > UINT32_MAX
-        ? 0 : deflate_all(packed + COMPRESSED_HEADER, size - COMPRESSED_HEADER, plain + 1, size - 1, level);
+                   ? 0
+                   : deflate_all(packed + COMPRESSED_HEADER, size - COMPRESSED_HEADER, plain + 1,
+                       size - 1, level);
     packed[0] = ETF_VERSION;
     packed[1] = ETF_COMPRESSED;
     store_u32(packed + 2, (uint32_t) (size - 1));
-    term t = n != 0 ? bits_from_bytes(h, packed, n + COMPRESSED_HEADER) : bits_from_bytes(h, plain, size);
+    term t = n != 0 ? bits_from_bytes(h, packed, n + COMPRESSED_HEADER)
+                    : bits_from_bytes(h, plain, size);
     vm_free(packed);
     return t;
 }

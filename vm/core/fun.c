@@ -33,7 +33,8 @@ static uint64_t export_hash(const void *entry)
 static bool export_same(const void *entry, const void *key)
 {
     const struct export *a = entry, *b = key;
-    return term_same(a->module, b->module) && term_same(a->function, b->function) && a->arity == b->arity;
+    return term_same(a->module, b->module) && term_same(a->function, b->function)
+           && a->arity == b->arity;
 }
 
 static uint64_t fun_hash(const void *entry)
@@ -50,7 +51,8 @@ static bool fun_same(const void *entry, const void *key)
 {
     const struct fun_entry *a = entry, *b = key;
     return term_same(a->module, b->module) && a->index == b->index && a->old_uniq == b->old_uniq
-        && memcmp(a->uniq, b->uniq, sizeof(a->uniq)) == 0 && a->arity == b->arity && a->n_free == b->n_free;
+           && memcmp(a->uniq, b->uniq, sizeof(a->uniq)) == 0 && a->arity == b->arity
+           && a->n_free == b->n_free;
 }
 
 /* The two tables of the program; lock guards writes to both. */
@@ -146,11 +148,15 @@ struct export *export_get(term module, term function, uint32_t arity)
     return e;
 }
 
-struct fun_entry *fun_entry_get(term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq,
-    uint32_t arity, uint32_t n_free, term function)
+struct fun_entry *fun_entry_get(term module, uint32_t index, const uint8_t uniq[16],
+    uint32_t old_uniq, uint32_t arity, uint32_t n_free, term function)
 {
-    struct fun_entry key = { .module = module, .function = function, .arity = arity, .n_free = n_free,
-        .index = index, .old_uniq = old_uniq };
+    struct fun_entry key = { .module = module,
+        .function = function,
+        .arity = arity,
+        .n_free = n_free,
+        .index = index,
+        .old_uniq = old_uniq };
     memcpy(key.uniq, uniq, sizeof(key.uniq));
     pthread_once(&once, init);
     lock_take(&lock);

@@ -13,17 +13,18 @@ struct fun_entry {
     uint32_t arity;               /* of the fun as called, without free variables */
     uint32_t n_free;
     uint32_t index, old_uniq;
-    uint8_t uniq[16];             /* MD5 of the module */
+    uint8_t uniq[16]; /* MD5 of the module */
 };
 /* One per (module, function, arity) ever mentioned. */
 struct proc;
 struct bif_row; /* vm/bif/bif.h */
-struct export {
+struct export
+{
     const uint64_t *_Atomic code; /* what a call jumps to; never NULL: a stub calls error_handler */
     term module, function;
     uint32_t arity;
-    const struct bif_row *bif;    /* NULL: an Erlang function */
-    uint64_t stub[4];             /* instructions for "not loaded" and "is a BIF"; see emu */
+    const struct bif_row *bif; /* NULL: an Erlang function */
+    uint64_t stub[4];          /* instructions for "not loaded" and "is a BIF"; see emu */
 };
 
 /* Fills e->stub of a new export; set by the interpreter before the first export is made. */
@@ -34,7 +35,7 @@ struct export *export_lookup(term module, term function, uint32_t arity); /* NUL
 /* Up to max exports in no order; returns how many there are. */
 size_t export_all(struct export **out, size_t max);
 /* function: TERM_NONE if not known (external terms); the loader fills it in later. */
-struct fun_entry *fun_entry_get(term module, uint32_t index, const uint8_t uniq[16], uint32_t old_uniq,
-    uint32_t arity, uint32_t n_free, term function);
+struct fun_entry *fun_entry_get(term module, uint32_t index, const uint8_t uniq[16],
+    uint32_t old_uniq, uint32_t arity, uint32_t n_free, term function);
 
 #endif

@@ -62,9 +62,23 @@ static uint64_t *magnitude_words(term big, size_t *out_n)
 #define KIND(n) (GOLDEN * (uint32_t) (n))
 
 enum {
-    KIND_SMALL = 1, KIND_FUN = 1, KIND_NIL = 2, KIND_ATOM = 3, KIND_STRING = 4, KIND_PID = 5, KIND_PORT = 6,
-    KIND_REF = 7, KIND_TUPLE = 9, KIND_NEGATIVE = 10, KIND_POSITIVE = 11, KIND_FLOAT = 12, KIND_BINARY = 13,
-    KIND_EXPORT = 14, KIND_BIT_TAIL = 15, KIND_MAP = 16, KIND_MAP_PAIRS = 19,
+    KIND_SMALL = 1,
+    KIND_FUN = 1,
+    KIND_NIL = 2,
+    KIND_ATOM = 3,
+    KIND_STRING = 4,
+    KIND_PID = 5,
+    KIND_PORT = 6,
+    KIND_REF = 7,
+    KIND_TUPLE = 9,
+    KIND_NEGATIVE = 10,
+    KIND_POSITIVE = 11,
+    KIND_FLOAT = 12,
+    KIND_BINARY = 13,
+    KIND_EXPORT = 14,
+    KIND_BIT_TAIL = 15,
+    KIND_MAP = 16,
+    KIND_MAP_PAIRS = 19,
 };
 
 struct jenkins {
@@ -131,7 +145,8 @@ static uint32_t phash2_small(uint32_t hash, intptr_t i)
         return mix_one(hash, (uint32_t) i, KIND_SMALL);
     }
     uint64_t magnitude = i < 0 ? -(uint64_t) i : (uint64_t) i;
-    return mix_two(hash, (uint32_t) magnitude, (uint32_t) (magnitude >> 32), i < 0 ? KIND_NEGATIVE : KIND_POSITIVE);
+    return mix_two(hash, (uint32_t) magnitude, (uint32_t) (magnitude >> 32),
+        i < 0 ? KIND_NEGATIVE : KIND_POSITIVE);
 }
 
 static uint32_t phash2_bits(uint32_t hash, term t)
@@ -425,9 +440,9 @@ static uint32_t phash_leaf(uint32_t hash, term t)
 
 /* On the worklist: terms, and these with a word of data below them. */
 enum {
-    MARK_TUPLE_END = TERM_IMMED2_CATCH,                        /* arity */
-    MARK_TAIL = TERM_IMMED2_CATCH | 1 << TERM_ATOM_SHIFT,      /* tail of a list */
-    MARK_LIST_END = TERM_IMMED2_CATCH | 2 << TERM_ATOM_SHIFT,  /* nothing */
+    MARK_TUPLE_END = TERM_IMMED2_CATCH,                       /* arity */
+    MARK_TAIL = TERM_IMMED2_CATCH | 1 << TERM_ATOM_SHIFT,     /* tail of a list */
+    MARK_LIST_END = TERM_IMMED2_CATCH | 2 << TERM_ATOM_SHIFT, /* nothing */
 };
 
 static void push_marked(struct worklist *w, uintptr_t data, uintptr_t mark)

@@ -125,7 +125,8 @@ static term hashmap_from_pairs(struct heap *h, const term *kv, size_t n)
 
 term map_from_pairs(struct heap *h, term *kv, size_t n)
 {
-    return n <= MAP_FLAT_MAX ? flat_from_sorted(h, kv, sort_pairs(kv, n)) : hashmap_from_pairs(h, kv, n);
+    return n <= MAP_FLAT_MAX ? flat_from_sorted(h, kv, sort_pairs(kv, n))
+                             : hashmap_from_pairs(h, kv, n);
 }
 
 size_t map_size(term map)
@@ -185,7 +186,8 @@ term map_put(struct heap *h, term map, term key, term value)
     if (!is_flat(map)) {
         bool added;
         term root = hamt_put(h, hashmap_root(map), key, value, false, &added);
-        return term_same(root, hashmap_root(map)) ? map : hashmap_make(h, map_size(map) + added, root);
+        return term_same(root, hashmap_root(map)) ? map
+                                                  : hashmap_make(h, map_size(map) + added, root);
     }
     intptr_t i = flat_find(map, key);
     if (i >= 0) {
@@ -269,7 +271,9 @@ static term flat_merge(struct heap *h, term a, term b)
         return a;
     }
     while (i < na || j < nb) {
-        int diff = i == na ? 1 : j == nb ? -1 : term_compare_exact(flat_keys(a)[i], flat_keys(b)[j]);
+        int diff = i == na   ? 1
+                   : j == nb ? -1
+                             : term_compare_exact(flat_keys(a)[i], flat_keys(b)[j]);
         term from = diff < 0 ? a : b;
         size_t at = diff < 0 ? i : j;
         kv[2 * n] = flat_keys(from)[at];
@@ -308,7 +312,8 @@ term map_merge(struct heap *h, term a, term b)
         root = hashmap_root(many);
         for (size_t i = 0; i < flat_size(few); i++) {
             bool added;
-            root = hamt_put(h, root, flat_keys(few)[i], map_flat_values(few)[i], is_flat(a), &added);
+            root =
+                hamt_put(h, root, flat_keys(few)[i], map_flat_values(few)[i], is_flat(a), &added);
             size -= !added;
         }
         return term_same(root, hashmap_root(many)) ? many : hashmap_make(h, size, root);
@@ -316,8 +321,8 @@ term map_merge(struct heap *h, term a, term b)
     size_t common;
     root = hamt_merge(h, hashmap_root(a), hashmap_root(b), &common);
     return term_same(root, hashmap_root(b))   ? b
-        : term_same(root, hashmap_root(a)) ? a
-                                           : hashmap_make(h, size - common, root);
+           : term_same(root, hashmap_root(a)) ? a
+                                              : hashmap_make(h, size - common, root);
 }
 
 void map_sort_pairs(term *kv, size_t n)
@@ -327,9 +332,11 @@ void map_sort_pairs(term *kv, size_t n)
     } *from = (struct pair *) kv, *owned = vm_alloc(n * sizeof(*owned)), *to = owned;
     for (size_t width = 1; width < n; width *= 2) {
         for (size_t low = 0; low < n; low += 2 * width) {
-            size_t mid = low + width < n ? low + width : n, high = mid + width < n ? mid + width : n;
+            size_t mid = low + width < n ? low + width : n,
+                   high = mid + width < n ? mid + width : n;
             for (size_t i = low, j = mid, k = low; k < high; k++) {
-                bool left = j == high || (i < mid && term_compare_exact(from[i].key, from[j].key) <= 0);
+                bool left =
+                    j == high || (i < mid && term_compare_exact(from[i].key, from[j].key) <= 0);
                 to[k] = left ? from[i++] : from[j++];
             }
         }
@@ -429,7 +436,8 @@ bool map_iter_prev(struct map_iter *it, term *key, term *value)
 
 /* A position is the slots of the first levels, four bits each; less deep leaves end in zeros. */
 enum { POSITION_LEVELS = 6 };
-_Static_assert(MAP_MAX_POSITION == (1 << HAMT_BITS * POSITION_LEVELS) - 1, "as many bits as there are levels");
+_Static_assert(
+    MAP_MAX_POSITION == (1 << HAMT_BITS * POSITION_LEVELS) - 1, "as many bits as there are levels");
 
 static unsigned slot_of_child(term node, uint32_t at)
 {
@@ -473,7 +481,8 @@ size_t map_iter_position(const struct map_iter *it)
     size_t position = 0;
     if (!is_flat(it->map)) {
         for (unsigned level = 0; level < POSITION_LEVELS; level++) {
-            unsigned slot = level < it->depth ? slot_of_child(it->path[level].node, it->path[level].at - 1) : 0;
+            unsigned slot =
+                level < it->depth ? slot_of_child(it->path[level].node, it->path[level].at - 1) : 0;
             position = position << HAMT_BITS | slot;
         }
     }

@@ -29,9 +29,12 @@ void map_sort_pairs(term *kv, size_t n);
 /* Iteration, in an order that is fixed for a map's contents. Valid until the next collection. */
 struct map_iter {
     term map;
-    size_t index;       /* pairs already returned */
+    size_t index; /* pairs already returned */
     size_t depth;
-    struct { term node; uint32_t at; } path[24];
+    struct {
+        term node;
+        uint32_t at;
+    } path[24];
 };
 void map_iter_init(struct map_iter *it, term map);
 void map_iter_init_last(struct map_iter *it, term map);

@@ -69,7 +69,8 @@ static term node_delete(struct heap *h, term node, uint32_t bit, size_t place)
 }
 
 /* Two leaves with different keys that share their slots down to this level. */
-static term node_of_two(struct heap *h, unsigned level, term a, uint64_t hash_a, term b, uint64_t hash_b)
+static term node_of_two(
+    struct heap *h, unsigned level, term a, uint64_t hash_a, term b, uint64_t hash_b)
 {
     term node;
     if (level == HAMT_LEVELS) {
@@ -200,13 +201,19 @@ static term node_put(struct put *p, term node, unsigned level)
 
 term hamt_put(struct heap *h, term root, term key, term value, bool keep, bool *out_added)
 {
-    struct put p = { .h = h, .hash = term_hash(key, 0), .key = key, .value = value, .leaf = TERM_NONE, .keep = keep };
+    struct put p = { .h = h,
+        .hash = term_hash(key, 0),
+        .key = key,
+        .value = value,
+        .leaf = TERM_NONE,
+        .keep = keep };
     root = node_put(&p, root, 0);
     *out_added = p.added;
     return root;
 }
 
-static term node_remove(struct heap *h, term node, uint64_t hash, unsigned level, term key, term *out_value)
+static term node_remove(
+    struct heap *h, term node, uint64_t hash, unsigned level, term key, term *out_value)
 {
     uint32_t bitmap = bitmap_of(term_words(node)), bit;
     size_t place;
@@ -244,7 +251,8 @@ static term node_remove(struct heap *h, term node, uint64_t hash, unsigned level
             return last;
         }
     }
-    return term_is_none(child) ? node_delete(h, node, bit, place) : node_with(h, node, place, child);
+    return term_is_none(child) ? node_delete(h, node, bit, place)
+                               : node_with(h, node, place, child);
 }
 
 term hamt_remove(struct heap *h, term root, term key, term *out_value)
@@ -285,8 +293,12 @@ static term child_merge(struct heap *h, term a, term b, unsigned level, size_t *
     }
     bool keep = term_is_cons(a);
     term leaf = keep ? a : b;
-    struct put p = { .h = h, .hash = term_hash(term_head(leaf), 0), .key = term_head(leaf), .value = term_tail(leaf),
-        .leaf = leaf, .keep = keep };
+    struct put p = { .h = h,
+        .hash = term_hash(term_head(leaf), 0),
+        .key = term_head(leaf),
+        .value = term_tail(leaf),
+        .leaf = leaf,
+        .keep = keep };
     term node = node_put(&p, keep ? b : a, level);
     *common += !p.added;
     return node;
@@ -341,7 +353,8 @@ term hamt_merge(struct heap *h, term a, term b, size_t *out_common)
 }
 
 /* Entries whose hashes are all equal: later ones win, then a chain of nodes down to the collision. */
-static term build_equal_hashes(struct heap *h, struct hamt_entry *e, size_t n, unsigned level, size_t *size)
+static term build_equal_hashes(
+    struct heap *h, struct hamt_entry *e, size_t n, unsigned level, size_t *size)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
@@ -358,7 +371,8 @@ static term build_equal_hashes(struct heap *h, struct hamt_entry *e, size_t n, u
         return heap_cons(h, e[0].key, e[0].value);
     }
     struct put p = { .h = h, .hash = e[0].hash };
-    term node = node_of_two(h, level, heap_cons(h, e[0].key, e[0].value), p.hash, heap_cons(h, e[1].key, e[1].value), p.hash);
+    term node = node_of_two(h, level, heap_cons(h, e[0].key, e[0].value), p.hash,
+        heap_cons(h, e[1].key, e[1].value), p.hash);
     for (size_t i = 2; i < kept; i++) {
         p.leaf = TERM_NONE;
         p.key = e[i].key;
@@ -378,7 +392,8 @@ static bool all_hashes_equal(const struct hamt_entry *e, size_t n)
     return true;
 }
 
-static term build(struct heap *h, struct hamt_entry *e, struct hamt_entry *spare, size_t n, unsigned level, size_t *size)
+static term build(struct heap *h, struct hamt_entry *e, struct hamt_entry *spare, size_t n,
+    unsigned level, size_t *size)
 {
     if (n == 1) {
         ++*size;
@@ -414,7 +429,8 @@ static term build(struct heap *h, struct hamt_entry *e, struct hamt_entry *spare
     return node;
 }
 
-term hamt_build(struct heap *h, struct hamt_entry *entries, struct hamt_entry *spare, size_t n, size_t *out_size)
+term hamt_build(struct heap *h, struct hamt_entry *entries, struct hamt_entry *spare, size_t n,
+    size_t *out_size)
 {
     *out_size = 0;
     return build(h, entries, spare, n, 0, out_size);

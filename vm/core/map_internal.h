@@ -16,7 +16,12 @@
 
 #include "vm/core/map.h"
 
-enum { HAMT_BITS = 4, HAMT_WIDTH = 1 << HAMT_BITS, HAMT_LEVELS = 64 / HAMT_BITS, HAMT_COLLISION = 1 << HAMT_WIDTH };
+enum {
+    HAMT_BITS = 4,
+    HAMT_WIDTH = 1 << HAMT_BITS,
+    HAMT_LEVELS = 64 / HAMT_BITS,
+    HAMT_COLLISION = 1 << HAMT_WIDTH
+};
 
 static inline term hashmap_root(term map)
 {
@@ -51,6 +56,7 @@ term hamt_remove(struct heap *h, term root, term key, term *out_value);
 /* Both roots' pairs, b's values for keys in both; *out_common counts those. */
 term hamt_merge(struct heap *h, term a, term b, size_t *out_common);
 /* A root from entries (later ones win); entries and spare, of n each, are scratch. */
-term hamt_build(struct heap *h, struct hamt_entry *entries, struct hamt_entry *spare, size_t n, size_t *out_size);
+term hamt_build(struct heap *h, struct hamt_entry *entries, struct hamt_entry *spare, size_t n,
+    size_t *out_size);
 
 #endif

@@ -37,10 +37,22 @@ static const struct {
     const char *text;
     bool good;
 } utf8_cases[] = {
-    { "\x7F", true }, { "\xC2\x80", true }, { "\xC1\xBF", false }, { "\xC2", false }, { "\x80", false },
-    { "\xE0\xA0\x80", true }, { "\xE0\x9F\xBF", false }, { "\xED\x9F\xBF", true }, { "\xED\xA0\x80", false },
-    { "\xEF\xBF\xBF", true }, { "\xF0\x90\x80\x80", true }, { "\xF0\x8F\xBF\xBF", false },
-    { "\xF4\x8F\xBF\xBF", true }, { "\xF4\x90\x80\x80", false }, { "\xF5\x80\x80\x80", false }, { "a\xE2\x82", false },
+    { "\x7F", true },
+    { "\xC2\x80", true },
+    { "\xC1\xBF", false },
+    { "\xC2", false },
+    { "\x80", false },
+    { "\xE0\xA0\x80", true },
+    { "\xE0\x9F\xBF", false },
+    { "\xED\x9F\xBF", true },
+    { "\xED\xA0\x80", false },
+    { "\xEF\xBF\xBF", true },
+    { "\xF0\x90\x80\x80", true },
+    { "\xF0\x8F\xBF\xBF", false },
+    { "\xF4\x8F\xBF\xBF", true },
+    { "\xF4\x90\x80\x80", false },
+    { "\xF5\x80\x80\x80", false },
+    { "a\xE2\x82", false },
 };
 
 START_TEST(texts_that_are_not_utf8_are_refused)

@@ -41,7 +41,8 @@ START_TEST(terms_of_all_kinds_are_in_order)
             int ab = term_compare(t[i], t[k]), ba = term_compare(t[k], t[i]);
             ck_assert_msg(sign(ab) == sign(-ba), "%zu %zu", i, k);
             ck_assert_msg((ab == 0) == term_equal(t[i], t[k]), "%zu %zu", i, k);
-            ck_assert_msg((term_compare_exact(t[i], t[k]) == 0) == term_equal_exact(t[i], t[k]), "%zu %zu", i, k);
+            ck_assert_msg((term_compare_exact(t[i], t[k]) == 0) == term_equal_exact(t[i], t[k]),
+                "%zu %zu", i, k);
         }
     }
     vm_free(t);
@@ -76,7 +77,8 @@ END_TEST
 
 START_TEST(deep_terms_are_compared)
 {
-    term list[2] = { TERM_NIL, num(1) }, tuple[2] = { TERM_NIL, num(1) }, map[2] = { TERM_NIL, num(1) };
+    term list[2] = { TERM_NIL, num(1) }, tuple[2] = { TERM_NIL, num(1) },
+         map[2] = { TERM_NIL, num(1) };
     for (int side = 0; side < 2; side++) {
         for (int i = 0; i < 1000000; i++) {
             list[side] = heap_cons(&test_heap, list[side], num(i));

@@ -56,7 +56,8 @@ START_TEST(cut_input_is_refused)
         for (size_t n = 0; n < v->n; n += 1 + n / 16) {
             uint8_t *cut = malloc(n + 1);
             memcpy(cut, v->bytes, n);
-            ck_assert_msg(term_is_none(etf_decode(&test_heap, cut, n, 0, NULL)), "term %zu at %zu", i, n);
+            ck_assert_msg(
+                term_is_none(etf_decode(&test_heap, cut, n, 0, NULL)), "term %zu at %zu", i, n);
             free(cut);
         }
     }
@@ -88,44 +89,54 @@ START_TEST(changed_input_gives_a_term_or_none)
 END_TEST
 
 /* Old forms and edges. text NULL: no term. Otherwise the encoding of what it decodes to. */
-#define CASE(bytes, back) { bytes, sizeof(bytes) - 1, back, sizeof(back) - 1 }
-#define REFUSED(bytes) { bytes, sizeof(bytes) - 1, NULL, 0 }
+#define CASE(bytes, back)                                                                          \
+    {                                                                                              \
+        bytes, sizeof(bytes) - 1, back, sizeof(back) - 1                                           \
+    }
+#define REFUSED(bytes)                                                                             \
+    {                                                                                              \
+        bytes, sizeof(bytes) - 1, NULL, 0                                                          \
+    }
 static const struct {
     const char *bytes;
     size_t n;
     const char *back;
     size_t n_back;
 } forms[] = {
-    CASE("\203s\003foo", "\203d\0\003foo"),
-    CASE("\203w\002\303\251", "\203d\0\001\351"),
-    CASE("\203v\0\003foo", "\203d\0\003foo"),
-    CASE("\203c1.50000000000000000000e+00\0\0\0\0\0", "\203F\077\370\0\0\0\0\0\0"),
+    CASE ("\203s\003foo", "\203d\0\003foo"),
+    CASE ("\203w\002\303\251", "\203d\0\001\351"),
+    CASE ("\203v\0\003foo", "\203d\0\003foo"),
+    CASE ("\203c1.50000000000000000000e+00\0\0\0\0\0", "\203F\077\370\0\0\0\0\0\0"),
     REFUSED("\203cnan\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
     REFUSED("\203F\177\360\0\0\0\0\0\0"),
-    CASE("\203gd\0\003a@b\0\0\0\001\0\0\0\002\007", "\203Xd\0\003a@b\0\0\0\001\0\0\0\002\0\0\0\003"),
-    CASE("\203fd\0\003a@b\0\0\0\001\002", "\203Yd\0\003a@b\0\0\0\001\0\0\0\002"),
-    CASE("\203ed\0\003a@b\0\0\0\001\002", "\203Z\0\001d\0\003a@b\0\0\0\002\0\0\0\001"),
-    CASE("\203r\0\002d\0\003a@b\002\0\0\0\001\0\0\0\002", "\203Z\0\002d\0\003a@b\0\0\0\002\0\0\0\001\0\0\0\002"),
-    REFUSED("\203r\0\006d\0\003a@b\002\0\0\0\001\0\0\0\002\0\0\0\001\0\0\0\002\0\0\0\001\0\0\0\002"),
+    CASE ("\203gd\0\003a@b\0\0\0\001\0\0\0\002\007",
+        "\203Xd\0\003a@b\0\0\0\001\0\0\0\002\0\0\0\003"),
+    CASE ("\203fd\0\003a@b\0\0\0\001\002", "\203Yd\0\003a@b\0\0\0\001\0\0\0\002"),
+    CASE ("\203ed\0\003a@b\0\0\0\001\002", "\203Z\0\001d\0\003a@b\0\0\0\002\0\0\0\001"),
+    CASE ("\203r\0\002d\0\003a@b\002\0\0\0\001\0\0\0\002",
+        "\203Z\0\002d\0\003a@b\0\0\0\002\0\0\0\001\0\0\0\002"),
+    REFUSED(
+        "\203r\0\006d\0\003a@b\002\0\0\0\001\0\0\0\002\0\0\0\001\0\0\0\002\0\0\0\001\0\0\0\002"),
     REFUSED("\203r\0\0d\0\003a@b\002"),
-    CASE("\203gd\0\015nonode@nohost\0\0\0\120\0\0\0\0\0", "\203Xd\0\015nonode@nohost\0\0\0\120\0\0\0\0\0\0\0\0"),
+    CASE ("\203gd\0\015nonode@nohost\0\0\0\120\0\0\0\0\0",
+        "\203Xd\0\015nonode@nohost\0\0\0\120\0\0\0\0\0\0\0\0"),
     REFUSED("\203gd\0\015nonode@nohost\377\0\0\120\0\0\0\0\0"),
-    CASE("\203k\0\0", "\203j"),
-    CASE("\203l\0\0\0\0j", "\203j"),
-    CASE("\203l\0\0\0\0a\001", "\203a\001"),
-    CASE("\203l\0\0\0\001a\001j", "\203k\0\001\001"),
-    CASE("\203i\0\0\0\001a\001", "\203h\001a\001"),
-    CASE("\203n\001\0\005", "\203a\005"),
-    CASE("\203n\005\001\005\0\0\0\0", "\203b\377\377\377\373"),
-    CASE("\203o\0\0\0\011\0\0\0\0\0\0\0\0\0\001", "\203n\011\0\0\0\0\0\0\0\0\0\001"),
-    CASE("\203n\0\0", "\203a\0"),
-    CASE("\203M\0\0\0\0\0", "\203m\0\0\0\0"),
-    CASE("\203M\0\0\0\001\010a", "\203m\0\0\0\001a"),
-    CASE("\203M\0\0\0\001\003\377", "\203M\0\0\0\001\003\340"),
+    CASE ("\203k\0\0", "\203j"),
+    CASE ("\203l\0\0\0\0j", "\203j"),
+    CASE ("\203l\0\0\0\0a\001", "\203a\001"),
+    CASE ("\203l\0\0\0\001a\001j", "\203k\0\001\001"),
+    CASE ("\203i\0\0\0\001a\001", "\203h\001a\001"),
+    CASE ("\203n\001\0\005", "\203a\005"),
+    CASE ("\203n\005\001\005\0\0\0\0", "\203b\377\377\377\373"),
+    CASE ("\203o\0\0\0\011\0\0\0\0\0\0\0\0\0\001", "\203n\011\0\0\0\0\0\0\0\0\0\001"),
+    CASE ("\203n\0\0", "\203a\0"),
+    CASE ("\203M\0\0\0\0\0", "\203m\0\0\0\0"),
+    CASE ("\203M\0\0\0\001\010a", "\203m\0\0\0\001a"),
+    CASE ("\203M\0\0\0\001\003\377", "\203M\0\0\0\001\003\340"),
     REFUSED("\203M\0\0\0\001\011a"),
     REFUSED("\203M\0\0\0\001\0a"),
     REFUSED("\203M\0\0\0\0\001"),
-    CASE("\203t\0\0\0\002a\002a\001a\001a\002", "\203t\0\0\0\002a\001a\002a\002a\001"),
+    CASE ("\203t\0\0\0\002a\002a\001a\001a\002", "\203t\0\0\0\002a\001a\002a\002a\001"),
     REFUSED("\203t\0\0\0\002a\001a\001a\001a\002"),
     REFUSED("\203i\377\377\377\377a\001"),
     REFUSED("\203l\377\377\377\377a\001"),
@@ -133,7 +144,8 @@ static const struct {
     REFUSED("\203m\377\377\377\377a\001"),
     REFUSED("\203o\377\377\377\377\0a\001"),
     REFUSED("\203h\002a\001"),
-    REFUSED("\203v\001\0" "0123456789"),
+    REFUSED("\203v\001\0"
+            "0123456789"),
     REFUSED("\203w\002\377\377"),
     REFUSED("\203\203a\001"),
     REFUSED("\202a\001"),
@@ -159,13 +171,18 @@ END_TEST
 START_TEST(safe_makes_no_atoms)
 {
     static const char bytes[] = "\203d\0\021never seen before";
-    ck_assert(term_is_none(etf_decode(&test_heap, (const uint8_t *) bytes, sizeof(bytes) - 1, ETF_SAFE, NULL)));
+    ck_assert(term_is_none(
+        etf_decode(&test_heap, (const uint8_t *) bytes, sizeof(bytes) - 1, ETF_SAFE, NULL)));
     static const char known[] = "\203d\0\006badarg";
-    ck_assert(term_same(etf_decode(&test_heap, (const uint8_t *) known, sizeof(known) - 1, ETF_SAFE, NULL), ATOM(badarg)));
+    ck_assert(term_same(
+        etf_decode(&test_heap, (const uint8_t *) known, sizeof(known) - 1, ETF_SAFE, NULL),
+        ATOM(badarg)));
     static const char fun[] = "\203qd\0\006badargd\0\004voida\007";
-    ck_assert(term_is_none(etf_decode(&test_heap, (const uint8_t *) fun, sizeof(fun) - 1, ETF_SAFE, NULL)));
+    ck_assert(term_is_none(
+        etf_decode(&test_heap, (const uint8_t *) fun, sizeof(fun) - 1, ETF_SAFE, NULL)));
     ck_assert(!term_is_none(decode(fun, sizeof(fun) - 1)));
-    ck_assert(!term_is_none(etf_decode(&test_heap, (const uint8_t *) fun, sizeof(fun) - 1, ETF_SAFE, NULL)));
+    ck_assert(!term_is_none(
+        etf_decode(&test_heap, (const uint8_t *) fun, sizeof(fun) - 1, ETF_SAFE, NULL)));
 }
 END_TEST
 

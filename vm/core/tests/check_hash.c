@@ -11,7 +11,8 @@ static term vector_term(const struct term_vector *v)
 START_TEST(phash2_is_that_of_otp)
 {
     for (size_t i = 0; i < ARRAY_LEN(term_vectors); i++) {
-        ck_assert_msg(term_phash2(vector_term(&term_vectors[i])) == term_vectors[i].phash2, "term %zu", i);
+        ck_assert_msg(
+            term_phash2(vector_term(&term_vectors[i])) == term_vectors[i].phash2, "term %zu", i);
     }
 }
 END_TEST
@@ -19,7 +20,8 @@ END_TEST
 START_TEST(phash_is_that_of_otp)
 {
     for (size_t i = 0; i < ARRAY_LEN(term_vectors); i++) {
-        ck_assert_msg(term_phash(vector_term(&term_vectors[i])) == term_vectors[i].phash, "term %zu", i);
+        ck_assert_msg(
+            term_phash(vector_term(&term_vectors[i])) == term_vectors[i].phash, "term %zu", i);
     }
 }
 END_TEST
@@ -46,7 +48,8 @@ START_TEST(unequal_terms_have_unequal_hashes)
         term a = terms[i] = vector_term(&term_vectors[i]);
         for (size_t k = 0; k < i; k++) {
             term b = terms[k];
-            ck_assert_msg((term_hash(a, 0) == term_hash(b, 0)) == term_equal_exact(a, b), "terms %zu %zu", i, k);
+            ck_assert_msg((term_hash(a, 0) == term_hash(b, 0)) == term_equal_exact(a, b),
+                "terms %zu %zu", i, k);
         }
     }
 }

@@ -20,7 +20,8 @@ static void verify(term map)
         ck_assert_int_eq(term_tag(map), TAG_FLATMAP);
         for (size_t i = 0; i + 1 < n; i++) {
             term keys = map_flat_keys(map);
-            ck_assert_int_lt(term_compare_exact(term_tuple_get(keys, i), term_tuple_get(keys, i + 1)), 0);
+            ck_assert_int_lt(
+                term_compare_exact(term_tuple_get(keys, i), term_tuple_get(keys, i + 1)), 0);
         }
     } else {
         ck_assert_int_eq(term_tag(map), TAG_HASHMAP);
@@ -78,7 +79,8 @@ static term key_of(uint64_t i)
 START_TEST(maps_of_all_sizes_are_the_same_however_made)
 {
     size_t n = (size_t) _i;
-    term *kv = malloc((2 * n + 1) * sizeof(*kv)), map = map_empty(&test_heap), down = map_empty(&test_heap);
+    term *kv = malloc((2 * n + 1) * sizeof(*kv)), map = map_empty(&test_heap),
+         down = map_empty(&test_heap);
     for (size_t i = 0; i < n; i++) {
         kv[2 * i] = key_of(i);
         kv[2 * i + 1] = num((intptr_t) i * 3);
@@ -131,7 +133,10 @@ START_TEST(merging_prefers_the_second)
     for (size_t x = 0; x < ARRAY_LEN(sizes); x++) {
         for (size_t y = 0; y < ARRAY_LEN(sizes); y++) {
             for (int overlap = 0; overlap < 3; overlap++) {
-                int na = sizes[x], nb = sizes[y], start = overlap == 0 ? na : overlap == 1 ? na / 2 : 0;
+                int na = sizes[x], nb = sizes[y],
+                    start = overlap == 0   ? na
+                            : overlap == 1 ? na / 2
+                                           : 0;
                 term a = map_empty(&test_heap), b = a;
                 for (int i = 0; i < na; i++) {
                     a = map_put(&test_heap, a, key_of((uint64_t) i), num(1));
@@ -153,7 +158,8 @@ END_TEST
 START_TEST(an_update_shares_the_keys)
 {
     term kv[] = { ATOM(ok), num(1), ATOM(error), num(2) };
-    term map = map_from_pairs(&test_heap, kv, 2), changed = map_put(&test_heap, map, ATOM(ok), num(3));
+    term map = map_from_pairs(&test_heap, kv, 2),
+         changed = map_put(&test_heap, map, ATOM(ok), num(3));
     ck_assert(term_same(map_flat_keys(map), map_flat_keys(changed)));
     ck_assert(term_same(map_get(map, ATOM(ok)), num(1)));
     ck_assert(term_same(map_put(&test_heap, map, ATOM(ok), num(1)), map));
@@ -212,7 +218,11 @@ START_TEST(keys_with_equal_hashes_stay_apart)
     map_iter_init(&it, hashmap_make(&test_heap, size, root));
     while (map_iter_next(&it, &key, &value)) {
         ck_assert_int_eq(term_to_small(key), in_order[n++]);
-        ck_assert_int_eq(term_to_small(value), n == 1 ? 7 : n == 6 ? 6 : n == 4 ? 5 : n == 5 ? 4 : 10 - in_order[n - 1]);
+        ck_assert_int_eq(term_to_small(value), n == 1   ? 7
+                                               : n == 6 ? 6
+                                               : n == 4 ? 5
+                                               : n == 5 ? 4
+                                                        : 10 - in_order[n - 1]);
     }
     ck_assert_int_eq(n, 6);
     size_t common;
