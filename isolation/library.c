@@ -9,6 +9,7 @@
 #include "isolation/fp_scan.h"
 #include "isolation/interpose.h"
 #include "isolation/watchdog.h"
+#include "lib/base/trace.h"
 
 /* All of them, newest first: read by anyone, written under the lock. */
 static struct native_library *_Atomic libraries;
@@ -110,6 +111,9 @@ struct native_library *library_get(term module, const char *path, void *handle)
     n_libraries++;
     lib->arena_slot = n_libraries < LIBRARY_MAX_HEAPS ? n_libraries : LIBRARY_MAX_HEAPS - 1;
     lib->next = library_first();
+    if (trace_on(TRACE_LOAD)) {
+        trace_emit(&(struct trace_event) { .kind = TRACE_LOAD, .text = lib->path });
+    }
     atomic_store_explicit(&libraries, lib, memory_order_release);
     lock_drop(&libraries_lock);
     return lib;

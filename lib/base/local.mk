@@ -7,3 +7,5 @@ libbulkhead_a_SOURCES += lib/base/arena.c lib/base/arena_cache.c lib/base/arena_
 check_PROGRAMS += lib/base/tests/check_arena lib/base/tests/check_lock
 lib_base_tests_check_arena_SOURCES = lib/base/tests/check_arena.c
 lib_base_tests_check_lock_SOURCES = lib/base/tests/check_lock.c
+check_PROGRAMS += lib/base/tests/check_trace
+lib_base_tests_check_trace_SOURCES = lib/base/tests/check_trace.c

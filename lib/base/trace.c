@@ -59,12 +59,13 @@ static void flush_locked(void)
     sink.used = 0;
 }
 
-static size_t print_word(uint64_t word, char *out, size_t room)
+static void print_word(uint64_t word, char *out, size_t room)
 {
     if (printer != NULL) {
-        return printer(word, out, room);
+        out[printer(word, out, room - 1)] = '\0';
+    } else {
+        snprintf(out, room, "%#llx", (unsigned long long) word);
     }
-    return (size_t) snprintf(out, room, "%#llx", (unsigned long long) word);
 }
 
 /* Text for a JSON string: what would end it is replaced. */

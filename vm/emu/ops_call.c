@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/trace.h"
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
 #include "vm/proc/dict.h"
@@ -164,7 +165,9 @@ static bool gc_failed(struct proc *p, enum heap_status st)
 static enum heap_status collect(struct proc *p, enum heap_gc_kind kind, size_t need, struct heap_roots *roots,
     size_t n_roots, size_t *reclaimed)
 {
+    trace_gc_begin(p->id.word, trace_on(TRACE_GC) ? heap_used_words(&p->heap) : 0);
     enum heap_status st = heap_gc(&p->heap, kind, need, roots, n_roots, reclaimed);
+    trace_gc_end(p->id.word, trace_on(TRACE_GC) ? heap_used_words(&p->heap) : 0);
     if (st == HEAP_MAX_SIZE && !gc_failed(p, st)) {
         size_t limit = p->heap.max_words;
         p->heap.max_words = 0;
