@@ -113,7 +113,14 @@ term bif_binary_referenced_byte_size_1(struct proc *p, term *args)
     if (!term_is_binary(args[0])) {
         return proc_badarg(p);
     }
-    return heap_uinteger(&p->heap, (bits_size(bits_view(args[0]).base) + 7) / 8);
+    term base = bits_view(args[0]).base;
+    size_t n_bits = bits_size(base);
+    if (term_has_tag(base, TAG_REFC_BITS)) {
+        struct offheap_bin *b = (struct offheap_bin *) term_words(base)[REFC_BITS_BIN];
+        uint64_t in_use = atomic_load_explicit(&b->append_end_bits, memory_order_relaxed);
+        n_bits = in_use == UINT64_MAX ? n_bits : in_use; /* the base of what is appended to says nothing */
+    }
+    return heap_uinteger(&p->heap, (n_bits + 7) / 8);
 }
 
 term bif_binary_list_to_bin_1(struct proc *p, term *args)

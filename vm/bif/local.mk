@@ -24,4 +24,4 @@ libbulkhead_a_SOURCES += vm/bif/bif_re.c vm/bif/regex.c vm/bif/regex.h
 libbulkhead_a_SOURCES += \
   vm/bif/bif_binary.c vm/bif/bif_binary_search.c vm/bif/bif_erlang_atom_text.c vm/bif/bif_erlang_display.c \
   vm/bif/bif_erlang_hash.c vm/bif/bif_erlang_iolist.c vm/bif/bif_erlang_number_text.c vm/bif/bif_math.c \
-  vm/bif/bif_text.h vm/bif/bif_unicode.c
+  vm/bif/bif_text.h vm/bif/bif_unicode.c vm/bif/bif_zlib.c
