@@ -27,6 +27,9 @@ static void destroy(struct resource *r)
 
 static term new_array(struct proc *p, term size, bool is_signed)
 {
+    if (term_is_big(size) && !integer_is_negative(size)) {
+        return proc_system_limit(p);
+    }
     if (!term_is_small(size) || term_to_small(size) < 1) {
         return proc_badarg(p);
     }

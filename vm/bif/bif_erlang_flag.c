@@ -33,7 +33,8 @@ static bool set_max_heap(struct proc *p, term value, term *old)
     struct proc_rare *r = proc_rare(p);
     struct max_heap_option o = { p->heap.max_words, r->max_heap_kill, r->max_heap_log };
     *old = option_max_heap_term(&p->heap, &o);
-    if (!option_max_heap(value, &o)) {
+    size_t least = p->heap.min_words < HEAP_DEFAULT_MIN_WORDS ? HEAP_DEFAULT_MIN_WORDS : p->heap.min_words;
+    if (!option_max_heap(value, &o) || (o.words != 0 && o.words < least)) {
         return false;
     }
     p->heap.max_words = o.words;
@@ -101,7 +102,8 @@ term bif_erlang_process_flag_2(struct proc *p, term *args)
     } else if (term_same(flag, ATOM(error_handler))) {
         ok = set_error_handler(p, value, &old);
     } else if (term_same(flag, ATOM(min_heap_size))) {
-        ok = set_size(p, value, &p->heap.min_words, HEAP_DEFAULT_MIN_WORDS, &old);
+        ok = (p->heap.max_words == 0 || !term_is_small(value) || term_to_small(value) <= (intptr_t) p->heap.max_words)
+            && set_size(p, value, &p->heap.min_words, HEAP_DEFAULT_MIN_WORDS, &old);
     } else if (term_same(flag, ATOM(min_bin_vheap_size))) {
         ok = set_size(p, value, &p->heap.min_vheap_words, MIN_VHEAP_DEFAULT, &old);
     } else if (term_same(flag, ATOM(max_heap_size))) {

@@ -90,7 +90,8 @@ static bool take_options(term list, struct spawn_options *out)
             return false;
         }
     }
-    return term_is_nil(list);
+    size_t least = out->min_heap_words < HEAP_DEFAULT_MIN_WORDS ? HEAP_DEFAULT_MIN_WORDS : out->min_heap_words;
+    return term_is_nil(list) && (out->max_heap_words == 0 || out->max_heap_words >= least);
 }
 
 /* ---- spawning ---- */

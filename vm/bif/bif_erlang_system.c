@@ -212,6 +212,7 @@ static const struct {
     { ATOM_INDEX_scheduler_bind_type, info_unbound },
     { ATOM_INDEX_scheduler_id, info_scheduler_id },
     { ATOM_INDEX_schedulers, info_schedulers },
+    { ATOM_INDEX_schedulers_active, info_online },
     { ATOM_INDEX_schedulers_online, info_online },
     { ATOM_INDEX_smp_support, info_threads },
     { ATOM_INDEX_start_time, info_start_time },

@@ -65,7 +65,12 @@ static term in_unit(struct proc *p, int64_t ns, term unit)
         value--; /* towards minus infinity, as OTP */
     }
     if (value > INT64_MAX || value < INT64_MIN) {
-        return proc_badarg(p);
+        unsigned __int128 magnitude = value < 0 ? -(unsigned __int128) value : (unsigned __int128) value;
+        uint8_t bytes[sizeof(magnitude)];
+        for (size_t i = 0; i < sizeof(bytes); i++) {
+            bytes[i] = (uint8_t) (magnitude >> (8 * i));
+        }
+        return integer_from_bytes_le(&p->heap, bytes, sizeof(bytes), value < 0);
     }
     return heap_integer(&p->heap, (int64_t) value);
 }
@@ -249,10 +254,12 @@ static bool take_date_time(term t, struct tm *out)
     return true;
 }
 
+enum { FIRST_LOCAL_YEAR = 1902 }; /* what OTP takes for local time */
+
 term bif_erlang_localtime_to_universaltime_2(struct proc *p, term *args)
 {
     struct tm tm;
-    if (!take_date_time(args[0], &tm) || (!term_is_bool(args[1]) && !term_same(args[1], ATOM(undefined)))) {
+    if (!take_date_time(args[0], &tm) || tm.tm_year < FIRST_LOCAL_YEAR - 1900 || (!term_is_bool(args[1]) && !term_same(args[1], ATOM(undefined)))) {
         return proc_badarg(p);
     }
     if (term_is_bool(args[1])) {
@@ -272,7 +279,7 @@ term bif_erlang_localtime_to_universaltime_1(struct proc *p, term *args)
 term bif_erlang_universaltime_to_localtime_1(struct proc *p, term *args)
 {
     struct tm tm;
-    if (!take_date_time(args[0], &tm)) {
+    if (!take_date_time(args[0], &tm) || tm.tm_year < FIRST_LOCAL_YEAR - 1900) {
         return proc_badarg(p);
     }
     time_t t = timegm(&tm);
