@@ -21,6 +21,16 @@ term bif_ets_raise(struct proc *p, enum ets_status st)
     return proc_badarg(p);
 }
 
+term bif_ets_badarg(struct proc *p, term table, enum ets_access access)
+{
+    enum ets_status st;
+    struct ets_table *t = ets_acquire(p, table, access, &st);
+    if (t != NULL) {
+        ets_release(t, NULL);
+    }
+    return bif_ets_raise(p, st);
+}
+
 /* ---- new ---- */
 
 static bool set_flag(term t, bool *out)
@@ -137,7 +147,7 @@ term bif_ets_rename_2(struct proc *p, term *args)
 {
     enum ets_status st;
     if (!term_is_atom(args[1])) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_WRITE);
     }
     return ets_table_rename(p, args[0], args[1], &st) ? args[1] : bif_ets_raise(p, st);
 }
@@ -161,7 +171,7 @@ term bif_ets_give_away_3(struct proc *p, term *args)
 {
     enum ets_status st;
     if (!term_is_local_pid(args[1]) || term_same(args[1], p->id) || !proc_alive(args[1])) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_OWN);
     }
     return ets_table_give(p, args[0], args[1], args[2], &st) ? ATOM(true) : bif_ets_raise(p, st);
 }
@@ -188,15 +198,15 @@ term bif_ets_setopts_2(struct proc *p, term *args)
     bool has_heir = false;
     term list = args[1];
     if (term_is_tuple(list) && !set_option(&o, &has_heir, list)) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_OWN);
     }
     for (; term_is_cons(list); list = term_tail(list)) {
         if (!set_option(&o, &has_heir, term_head(list))) {
-            return proc_badarg(p);
+            return bif_ets_badarg(p, args[0], ETS_OWN);
         }
     }
     if (!term_is_nil(list) && !term_is_tuple(list)) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_OWN);
     }
     struct ets_object *data = NULL, *gone = NULL;
     if (!term_is_none(o.heir)) {
@@ -300,7 +310,7 @@ static term insert(struct proc *p, term *args, bool only_new)
     }
     if (!all_have_keys(t, o)) {
         ets_release(t, o);
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_WRITE);
     }
     if (only_new && any_exists(t, o)) {
         ets_release(t, o);
@@ -389,7 +399,7 @@ term bif_ets_lookup_element_3(struct proc *p, term *args)
 {
     enum ets_status st;
     if (!term_is_small(args[2]) || term_to_small(args[2]) < 1) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_READ);
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_READ, &st);
     if (t == NULL) {
@@ -438,7 +448,7 @@ term bif_ets_delete_object_2(struct proc *p, term *args)
     enum ets_status st;
     struct ets_object *gone = NULL;
     if (!term_is_tuple(args[1])) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_WRITE);
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     if (t == NULL) {
@@ -457,7 +467,7 @@ term bif_ets_delete_object_2(struct proc *p, term *args)
         }
     }
     ets_release(t, gone);
-    return has_key ? ATOM(true) : proc_badarg(p);
+    return has_key ? ATOM(true) : bif_ets_badarg(p, args[0], ETS_WRITE);
 }
 
 term bif_ets_internal_delete_all_2(struct proc *p, term *args)
@@ -515,7 +525,7 @@ static term follow(struct proc *p, term *args, bool backwards)
     }
     term key = key_or_end(p, t, ets_following(t, args[1], backwards, &known));
     ets_release(t, NULL);
-    return known ? key : proc_badarg(p);
+    return known ? key : bif_ets_badarg(p, args[0], ETS_READ);
 }
 
 term bif_ets_next_2(struct proc *p, term *args)
@@ -555,7 +565,7 @@ term bif_ets_slot_2(struct proc *p, term *args)
         }
     }
     ets_release(t, NULL);
-    return i < n ? list : i == n ? ATOM(end_of_table) : proc_badarg(p);
+    return i < n ? list : i == n ? ATOM(end_of_table) : bif_ets_badarg(p, args[0], ETS_READ);
 }
 
 term bif_ets_safe_fixtable_2(struct proc *p, term *args)
@@ -563,7 +573,7 @@ term bif_ets_safe_fixtable_2(struct proc *p, term *args)
     enum ets_status st;
     struct ets_object *gone = NULL;
     if (!term_is_bool(args[1])) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_READ);
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_READ, &st);
     if (t == NULL) {

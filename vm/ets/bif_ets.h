@@ -8,4 +8,7 @@
 /* The exception for a table that cannot be had. ETS_OK: a plain badarg. */
 term bif_ets_raise(struct proc *p, enum ets_status st);
 
+/* For another bad argument: what is wrong with the table, if anything is, comes first. */
+term bif_ets_badarg(struct proc *p, term table, enum ets_access access);
+
 #endif

@@ -66,7 +66,7 @@ static term select_all(struct proc *p, term table, term spec, enum match_body bo
     enum ets_status st;
     struct match_spec *ms = match_spec_compile(spec, body, false);
     if (ms == NULL) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, table, ETS_READ);
     }
     struct ets_table *t = ets_acquire(p, table, ETS_READ, &st);
     if (t == NULL) {
@@ -240,11 +240,11 @@ static term select_portion(struct proc *p, struct portion *q)
 static term select_first(struct proc *p, term *args, enum match_body body, bool backwards)
 {
     if (!term_is_small(args[2]) || term_to_small(args[2]) < 1) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_READ);
     }
     struct match_spec *ms = match_spec_compile(args[1], body, true);
     if (ms == NULL) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_READ);
     }
     struct portion q = { .table = args[0], .ms = ms, .limit = (size_t) term_to_small(args[2]),
         .backwards = backwards, .left = TERM_NIL };
@@ -336,7 +336,7 @@ term bif_ets_select_count_2(struct proc *p, term *args)
     enum ets_status st;
     struct match_spec *ms = match_spec_compile(args[1], MATCH_SPEC, false);
     if (ms == NULL) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_READ);
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_READ, &st);
     struct results objects = { 0 };
@@ -354,7 +354,7 @@ term bif_ets_internal_select_delete_2(struct proc *p, term *args)
     enum ets_status st;
     struct match_spec *ms = match_spec_compile(args[1], MATCH_SPEC, false);
     if (ms == NULL) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_WRITE);
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     struct results objects = { 0 };
@@ -393,7 +393,7 @@ term bif_ets_select_replace_2(struct proc *p, term *args)
     enum ets_status st;
     struct match_spec *ms = match_spec_compile(args[1], MATCH_SPEC, false);
     if (ms == NULL) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_WRITE);
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     if (t == NULL) {
@@ -408,7 +408,7 @@ term bif_ets_select_replace_2(struct proc *p, term *args)
     match_spec_free(ms);
     vm_free(objects.terms);
     vm_free(values.terms);
-    return !ok ? proc_badarg(p) : !room ? proc_system_limit(p) : term_from_small((intptr_t) objects.n);
+    return !ok ? bif_ets_badarg(p, args[0], ETS_WRITE) : !room ? proc_system_limit(p) : term_from_small((intptr_t) objects.n);
 }
 
 /* ---- match specifications without a table ---- */

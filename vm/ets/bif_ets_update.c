@@ -77,7 +77,7 @@ term bif_ets_update_element_3(struct proc *p, term *args)
     enum ets_status st;
     struct ets_object *gone = NULL;
     if (!element_specs_well_formed(args[2])) {
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_WRITE);
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     if (t == NULL) {
@@ -96,7 +96,7 @@ term bif_ets_update_element_3(struct proc *p, term *args)
         specs = term_is_cons(specs) ? term_tail(specs) : TERM_NIL;
     }
     ets_release(t, gone);
-    return bad ? proc_badarg(p) : term_from_bool(o != NULL);
+    return bad ? bif_ets_badarg(p, args[0], ETS_WRITE) : term_from_bool(o != NULL);
 }
 
 /* One operation of update_counter: {Position, Increment} or {Position, Increment, Threshold, SetTo}. */
@@ -233,7 +233,7 @@ static term update_counter(struct proc *p, term *args, term default_tuple)
     }
     if (ets_is_bag(t)) {
         ets_release(t, NULL);
-        return proc_badarg(p);
+        return bif_ets_badarg(p, args[0], ETS_WRITE);
     }
     struct ets_object *o = ets_find(t, args[1]);
     bool made = false, had = o != NULL;
@@ -252,7 +252,7 @@ static term update_counter(struct proc *p, term *args, term default_tuple)
     if (!term_is_none(result)) {
         return result;
     }
-    return had || !term_is_none(default_tuple) ? proc_badarg(p) : proc_raise_cause(p, ATOM(badarg), ATOM(badkey));
+    return had || !term_is_none(default_tuple) ? bif_ets_badarg(p, args[0], ETS_WRITE) : proc_raise_cause(p, ATOM(badarg), ATOM(badkey));
 }
 
 term bif_ets_update_counter_3(struct proc *p, term *args)
@@ -262,5 +262,5 @@ term bif_ets_update_counter_3(struct proc *p, term *args)
 
 term bif_ets_update_counter_4(struct proc *p, term *args)
 {
-    return term_is_tuple(args[3]) ? update_counter(p, args, args[3]) : proc_badarg(p);
+    return term_is_tuple(args[3]) ? update_counter(p, args, args[3]) : bif_ets_badarg(p, args[0], ETS_WRITE);
 }
