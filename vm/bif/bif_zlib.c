@@ -438,6 +438,9 @@ term bif_zlib_enqueue_nif_2(struct proc *p, term *args)
     if (s == NULL) {
         return TERM_NONE;
     }
+    if (s->kind == STREAM_NEW) {
+        return raise(p, ATOM(not_initialized));
+    }
     if (!iolist_size(args[1], &n)) {
         return proc_badarg(p);
     }
