@@ -8,3 +8,5 @@ libbulkhead_a_SOURCES += \
   vm/emu/emit.c vm/emu/emit.h vm/emu/emit_bits.c vm/emu/emit_data.c vm/emu/emit_flow.c vm/emu/exception.c \
   vm/emu/interp.h vm/emu/ops.def vm/emu/ops_arith.c vm/emu/ops_bits.c vm/emu/ops_build.c vm/emu/ops_call.c \
   vm/emu/ops_map.c vm/emu/ops_tuple.c
+check_PROGRAMS += vm/emu/tests/check_interp
+vm_emu_tests_check_interp_SOURCES = vm/emu/tests/check_interp.c
