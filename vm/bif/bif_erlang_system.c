@@ -163,6 +163,24 @@ static term info_time_source(struct proc *p)
     return heap_cons(&p->heap, pair(p, ATOM(function), ATOM(clock_gettime)), list);
 }
 
+static term info_context_reductions(struct proc *p)
+{
+    (void) p;
+    return term_from_small(PROC_SLICE_REDUCTIONS);
+}
+
+/* Every function implemented in C: {Module, Function, Arity}. */
+static term info_snifs(struct proc *p)
+{
+    term list = TERM_NIL;
+    for (size_t i = bif_count; i-- > 0;) {
+        const struct bif_row *row = &bif_table[i];
+        term mfa = heap_tuple3(&p->heap, row->module, row->function, term_from_small(row->arity));
+        list = heap_cons(&p->heap, mfa, list);
+    }
+    return list;
+}
+
 static const struct {
     enum atom_index name;
     term (*build)(struct proc *p);
@@ -172,6 +190,7 @@ static const struct {
     { ATOM_INDEX_atom_limit, info_atom_limit },
     { ATOM_INDEX_build_type, info_opt },
     { ATOM_INDEX_compat_rel, info_compat_rel },
+    { ATOM_INDEX_context_reductions, info_context_reductions },
     { ATOM_INDEX_cpu_topology, info_undefined },
     { ATOM_INDEX_creation, info_zero },
     { ATOM_INDEX_debug_compiled, info_false },
@@ -197,6 +216,7 @@ static const struct {
     { ATOM_INDEX_message_queue_data, info_on_heap },
     { ATOM_INDEX_min_bin_vheap_size, info_min_vheap },
     { ATOM_INDEX_min_heap_size, info_min_heap },
+    { ATOM_INDEX_modified_timing_level, info_undefined },
     { ATOM_INDEX_multi_scheduling, info_enabled },
     { ATOM_INDEX_nif_version, info_nif_version },
     { ATOM_INDEX_os_monotonic_time_source, info_time_source },
@@ -215,6 +235,7 @@ static const struct {
     { ATOM_INDEX_schedulers_active, info_online },
     { ATOM_INDEX_schedulers_online, info_online },
     { ATOM_INDEX_smp_support, info_threads },
+    { ATOM_INDEX_snifs, info_snifs },
     { ATOM_INDEX_start_time, info_start_time },
     { ATOM_INDEX_system_architecture, info_architecture },
     { ATOM_INDEX_system_logger, info_logger },
