@@ -265,13 +265,43 @@ static void last_reference_gone(struct resource *base)
     nif_deferred_push(&r->dead, end_object);
 }
 
-struct nif_resource *nif_resource_from_term(term t)
+/* ---- binaries whose bytes a resource object keeps ---- */
+
+struct resource_binary { /* behind the header of an offheap_bin: see offheap_bin_bytes() */
+    const void *bytes;
+    struct resource *resource;
+};
+
+static void free_resource_binary(struct offheap_bin *b)
 {
-    if (!term_has_tag(t, TAG_RESOURCE)) {
+    struct resource_binary rb;
+    memcpy(&rb, b->data, sizeof(rb));
+    b->destroy = NULL;
+    arena_free(arena_terms, b);
+    resource_unref(rb.resource);
+}
+
+static struct resource *resource_of_binary(const struct offheap_bin *b)
+{
+    struct resource_binary rb;
+    if (b->destroy != free_resource_binary) {
         return NULL;
     }
-    struct resource *base = (struct resource *) term_words(t)[2];
-    return base->destroy == last_reference_gone ? container_of(base, struct nif_resource, base) : NULL;
+    memcpy(&rb, b->data, sizeof(rb));
+    return rb.resource;
+}
+
+struct nif_resource *nif_resource_from_term(term t)
+{
+    struct resource *base;
+    if (term_has_tag(t, TAG_RESOURCE)) {
+        base = (struct resource *) term_words(t)[2];
+    } else if (term_has_tag(t, TAG_REFC_BITS)) {
+        base = resource_of_binary((const struct offheap_bin *) term_words(t)[2]);
+    } else {
+        return NULL;
+    }
+    return base != NULL && base->destroy == last_reference_gone ? container_of(base, struct nif_resource, base) : NULL;
 }
 
 bool nif_resource_try_ref(struct nif_resource *r)
@@ -372,22 +402,6 @@ int enif_get_resource(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifResourceType *typ
     }
     *objp = r->payload;
     return 1;
-}
-
-/* ---- binaries whose bytes a resource object keeps ---- */
-
-struct resource_binary { /* behind the header of an offheap_bin: see offheap_bin_bytes() */
-    const void *bytes;
-    struct resource *resource;
-};
-
-static void free_resource_binary(struct offheap_bin *b)
-{
-    struct resource_binary rb;
-    memcpy(&rb, b->data, sizeof(rb));
-    b->destroy = NULL;
-    arena_free(arena_terms, b);
-    resource_unref(rb.resource);
 }
 
 ERL_NIF_TERM enif_make_resource_binary(ErlNifEnv *env, void *obj, const void *data, size_t size)

@@ -228,10 +228,16 @@ static int arm(int fd, unsigned flags, struct nif_resource *r, term pid, term me
         fresh = NULL;
     }
     struct selected *s = *at;
-    if (s->object != r) {
-        result = INT_MIN | ERL_NIF_SELECT_INVALID_EVENT;
+    struct nif_resource *former = NULL;
+    if (s->object != r) { /* the descriptor goes over to another object, as if it were a new one */
+        for (int d = 0; d < DIR_COUNT; d++) {
+            disarm(&s->dir[d]);
+        }
+        former = s->object;
+        s->object = r;
+        resource_ref(&r->base);
     }
-    for (int d = 0; result == 0 && d < DIR_COUNT; d++) {
+    for (int d = 0; d < DIR_COUNT; d++) {
         struct waiting *w = &s->dir[d];
         if ((flags & select_flag[d]) == 0) {
             continue;
@@ -249,7 +255,7 @@ static int arm(int fd, unsigned flags, struct nif_resource *r, term pid, term me
             w->message = copy_term(message, &w->heap);
         }
     }
-    if (result == 0 && rearm_locked(s) != 0) {
+    if (rearm_locked(s) != 0) {
         for (int d = 0; d < DIR_COUNT; d++) {
             disarm(&s->dir[d]);
         }
@@ -262,6 +268,9 @@ static int arm(int fd, unsigned flags, struct nif_resource *r, term pid, term me
     lock_drop(&table_lock);
     if (s != NULL) {
         resource_unref(&r->base);
+    }
+    if (former != NULL) {
+        resource_unref(&former->base);
     }
     vm_free(fresh);
     return result;

@@ -76,5 +76,7 @@ bool nif_deferred_pending(void);
 /* pid has ended: queues the down callbacks of objects that watch it. Scheduler thread, after
  * process_alive(pid) became false. Cheap when nothing is watched. */
 void nif_process_ended(term pid);
+/* The objects that watch pid, as resource terms on h in front of tail. */
+term nif_monitor_list(struct heap *h, term pid, term tail);
 
 #endif

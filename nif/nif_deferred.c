@@ -5,6 +5,7 @@
 
 /* A stack that everybody pushes to and one thread at a time empties. */
 static struct nif_deferred *_Atomic pushed;
+static _Atomic unsigned running;
 
 void nif_deferred_push(struct nif_deferred *d, void (*fn)(struct nif_deferred *d))
 {
@@ -21,11 +22,12 @@ void nif_deferred_push(struct nif_deferred *d, void (*fn)(struct nif_deferred *d
 
 bool nif_deferred_pending(void)
 {
-    return atomic_load_explicit(&pushed, memory_order_relaxed) != NULL;
+    return atomic_load_explicit(&pushed, memory_order_relaxed) != NULL || atomic_load(&running) != 0;
 }
 
 bool nif_run_deferred(void)
 {
+    atomic_fetch_add(&running, 1);
     /* Acquire pairs with the release in push. */
     struct nif_deferred *d = atomic_exchange_explicit(&pushed, NULL, memory_order_acquire);
     struct nif_deferred *in_order = NULL;
@@ -40,5 +42,6 @@ bool nif_run_deferred(void)
         in_order = d->next;
         d->fn(d);
     }
-    return nif_deferred_pending();
+    atomic_fetch_sub(&running, 1);
+    return atomic_load_explicit(&pushed, memory_order_relaxed) != NULL;
 }

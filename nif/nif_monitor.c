@@ -165,6 +165,22 @@ void nif_monitor_drop_all(struct nif_resource *r)
     }
 }
 
+term nif_monitor_list(struct heap *h, term pid, term tail)
+{
+    if (atomic_load_explicit(&n_monitors, memory_order_relaxed) == 0) {
+        return tail;
+    }
+    lock_take(&table_lock);
+    for (struct nif_monitor *m = *bucket_of(pid); m != NULL; m = m->next_in_bucket) {
+        if (term_same(m->pid, pid) && nif_resource_try_ref(m->object)) {
+            tail = heap_cons(h, nif_resource_make_term(h, m->object), tail);
+            atomic_fetch_sub_explicit(&m->object->base.refs, 1, memory_order_relaxed); /* the term has its own */
+        }
+    }
+    lock_drop(&table_lock);
+    return tail;
+}
+
 static void run_down(struct nif_deferred *d)
 {
     struct nif_monitor *m = container_of(d, struct nif_monitor, down);

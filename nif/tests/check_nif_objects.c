@@ -271,6 +271,9 @@ START_TEST(binaries_keep_their_resource)
     enif_release_resource(obj);
     (void) nif_run_deferred();
     ck_assert_int_eq(destroyed, 0);
+    void *got;
+    ck_assert(enif_get_resource(E, t, type, &got));
+    ck_assert_ptr_eq(got, obj);
     ck_assert(enif_inspect_binary(E, t, &seen));
     ck_assert_ptr_eq(seen.data, obj + 1);
     ERL_NIF_TERM part = enif_make_sub_binary(E, t, 100, 500);
@@ -348,7 +351,9 @@ START_TEST(descriptors_send_messages)
     void *obj = enif_alloc_resource(type, 8), *other = enif_alloc_resource(type, 8);
     ErlNifPid pid = { term_from_pid(9, 1).word };
     ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
-    ck_assert_int_lt(enif_select(E, fds[0], ERL_NIF_SELECT_READ, other, &pid, ATOM(undefined).word), 0);
+    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ, other, &pid, ATOM(undefined).word), 0);
+    ck_assert_int_lt(enif_select(E, fds[0], ERL_NIF_SELECT_STOP, obj, NULL, ATOM(undefined).word), 0);
+    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
     ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ | ERL_NIF_SELECT_CANCEL, obj, NULL, ATOM(undefined).word),
         ERL_NIF_SELECT_READ_CANCELLED);
     ck_assert_int_eq(write(fds[1], "x", 1), 1);

@@ -2,6 +2,8 @@
 
 #include "vm/core/fun.h"
 
+struct bif_native_hooks bif_native_hooks;
+
 struct bif_row bif_table[] = {
 #define BIF(mod, name, arity, flags, fn) { TERM_NONE, TERM_NONE, #mod, #name, arity, flags, fn },
 #define BIF_Q(mod, name, arity, flags, fn) { TERM_NONE, TERM_NONE, mod, name, arity, flags, fn },

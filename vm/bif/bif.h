@@ -40,4 +40,12 @@ extern const size_t bif_count;
 /* Interns the names and points the exports at the rows. Once, at start. */
 void bif_table_init(void);
 
+/* What BIFs ask about native libraries; the NIF host fills it in. NULL: there are none. */
+struct bif_native_hooks {
+    term (*taints)(struct heap *h);                              /* modules with a library, as a list */
+    term (*watched_by)(struct heap *h, term pid, term tail);     /* resource objects that watch pid */
+    bool (*work_pending)(void);                                  /* destructors that have not run yet */
+};
+extern struct bif_native_hooks bif_native_hooks;
+
 #endif

@@ -169,7 +169,7 @@ static term monitored_by(const struct info *i)
             list = heap_cons(i->h, n->target, list);
         }
     }
-    return list;
+    return bif_native_hooks.watched_by != NULL ? bif_native_hooks.watched_by(i->h, i->target->id, list) : list;
 }
 
 static term suspending(const struct info *i)

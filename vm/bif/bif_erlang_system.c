@@ -46,6 +46,7 @@ static term info_machine(struct proc *p) { return text(p, "BEAM"); }
 static term info_threads(struct proc *p) { (void) p; return ATOM(true); }
 static term info_false(struct proc *p) { (void) p; return ATOM(false); }
 static term info_nil(struct proc *p) { (void) p; return TERM_NIL; }
+static term info_taints(struct proc *p) { return bif_native_hooks.taints != NULL ? bif_native_hooks.taints(&p->heap) : TERM_NIL; }
 static term info_undefined(struct proc *p) { (void) p; return ATOM(undefined); }
 static term info_emu_flavor(struct proc *p) { (void) p; return ATOM(emu); }
 static term info_opt(struct proc *p) { (void) p; return ATOM(opt); }
@@ -240,7 +241,7 @@ static const struct {
     { ATOM_INDEX_system_architecture, info_architecture },
     { ATOM_INDEX_system_logger, info_logger },
     { ATOM_INDEX_system_version, info_system_version },
-    { ATOM_INDEX_taints, info_nil },
+    { ATOM_INDEX_taints, info_taints },
     { ATOM_INDEX_thread_pool_size, info_one },
     { ATOM_INDEX_threads, info_threads },
     { ATOM_INDEX_time_correction, info_threads },

@@ -90,6 +90,10 @@ term bif_erts_debug_set_internal_state_2(struct proc *p, term *args)
         p->reductions_left = (int32_t) term_to_small(args[1]);
         return ATOM(true);
     }
+    if (is_named(args[0], "wait") && is_named(args[1], "aux_work")) {
+        bool pending = bif_native_hooks.work_pending != NULL && bif_native_hooks.work_pending();
+        return pending ? proc_retry(p) : ATOM(ok);
+    }
     return is_loop_limit(args[0]) ? term_from_small(0) : proc_badarg(p);
 }
 

@@ -130,9 +130,35 @@ static const struct nif_host vm_host = {
     .wake_deferred = host_wake_deferred,
 };
 
+struct taints {
+    struct heap *h;
+    term list;
+};
+
+static void add_taint(struct nif_lib *lib, void *arg)
+{
+    struct taints *a = arg;
+    for (term l = a->list; term_is_cons(l); l = term_tail(l)) {
+        if (term_same(term_head(l), lib->module)) {
+            return;
+        }
+    }
+    if (lib->loaded) {
+        a->list = heap_cons(a->h, lib->module, a->list);
+    }
+}
+
+static term taints(struct heap *h)
+{
+    struct taints a = { h, TERM_NIL };
+    nif_lib_each(add_taint, &a);
+    return a.list;
+}
+
 void nif_host_init(void)
 {
     nif_api_init(&vm_host);
+    bif_native_hooks = (struct bif_native_hooks) { taints, nif_monitor_list, nif_deferred_pending };
     proc_on_exit_hook(process_ended);
     code_release_nif = release_lib;
 }
