@@ -116,7 +116,7 @@ ErlNifUInt64 enif_hash(ErlNifHash type, ERL_NIF_TERM t, ErlNifUInt64 salt)
     term value = nif_term_in(NULL, t, "enif_hash");
     switch (type) {
     case ERL_NIF_INTERNAL_HASH:
-        return term_hash(value, salt);
+        return (uint32_t) term_hash(value, salt); /* as OTP: 32 bits */
     case ERL_NIF_PHASH2:
         return term_phash2(value) & ((1u << PHASH2_BITS) - 1);
     }

@@ -261,6 +261,7 @@ ERL_NIF_TERM enif_make_ref(ErlNifEnv *env)
 
 ERL_NIF_TERM enif_make_unique_integer(ErlNifEnv *env, ErlNifUniqueInteger properties)
 {
-    int64_t i = nif_host->unique_integer((properties & ERL_NIF_UNIQUE_MONOTONIC) != 0);
-    return heap_integer(env->heap, i).word;
+    int64_t n = (int64_t) nif_host->unique_integer((properties & ERL_NIF_UNIQUE_MONOTONIC) != 0);
+    /* As erlang:unique_integer/1: without `positive` it counts from the least small integer. */
+    return heap_integer(env->heap, (properties & ERL_NIF_UNIQUE_POSITIVE) != 0 ? n : n + TERM_SMALL_MIN).word;
 }

@@ -1,8 +1,8 @@
-#include <stdatomic.h>
 #include <time.h>
 
 #include "lib/base/clock.h"
 #include "nif/enif.h"
+#include "nif/host.h"
 
 enum { UNIT_COUNT = 4 };
 static const int64_t ns_per[UNIT_COUNT] = { 1000000000, 1000000, 1000, 1 };
@@ -26,7 +26,7 @@ ErlNifTime enif_monotonic_time(ErlNifTimeUnit unit)
 
 ErlNifTime enif_time_offset(ErlNifTimeUnit unit)
 {
-    return is_unit(unit) ? divide_down(clock_system_ns() - clock_monotonic_ns(), ns_per[unit])
+    return is_unit(unit) ? divide_down(nif_host->time_offset_ns(), ns_per[unit])
                          : ERL_NIF_TIME_ERROR;
 }
 
@@ -57,13 +57,7 @@ static ERL_NIF_TERM time_tuple(ErlNifEnv *env, int64_t us)
 
 ERL_NIF_TERM enif_now_time(ErlNifEnv *env)
 {
-    static _Atomic int64_t last_us; /* erlang:now/0 never gives the same value twice */
-    int64_t now = clock_system_ns() / 1000;
-    int64_t last = atomic_load(&last_us);
-    do {
-        now = now > last ? now : last + 1;
-    } while (!atomic_compare_exchange_weak(&last_us, &last, now));
-    return time_tuple(env, now);
+    return time_tuple(env, nif_host->now_us());
 }
 
 ERL_NIF_TERM enif_cpu_time(ErlNifEnv *env)

@@ -15,7 +15,9 @@ enum nif_thread_type { NIF_THREAD_UNDEFINED, NIF_THREAD_NORMAL, NIF_THREAD_DIRTY
 struct nif_host {
     /* Unique in this program: references, resources, monitors. */
     uint64_t (*next_ref_id)(void);
-    int64_t (*unique_integer)(bool monotonic);
+    uint64_t (*unique_integer)(bool monotonic); /* from 1 */
+    int64_t (*time_offset_ns)(void);            /* Erlang system time minus monotonic time */
+    int64_t (*now_us)(void);                    /* later at each call */
 
     /* built NULL: message is copied. Else it lies in fragments of that heap, which are taken over
      * (the heap is empty afterwards) whether or not it is delivered. env: the sending environment,

@@ -30,9 +30,15 @@ static uint64_t test_ref_id(void)
 {
     return ++host.next_id;
 }
-static int64_t test_unique(bool monotonic)
+static uint64_t test_unique(bool monotonic)
 {
-    return monotonic ? (int64_t) ++host.next_id : -(int64_t) ++host.next_id;
+    (void) monotonic;
+    return ++host.next_id;
+}
+static int64_t test_time(void)
+{
+    static int64_t us;
+    return ++us;
 }
 static bool test_send(struct enif_environment_t *env, term to, term message, struct heap *built)
 {
@@ -84,7 +90,7 @@ static void test_wake(void)
 {
     host.wakes++;
 }
-static const struct nif_host test_host = { test_ref_id, test_unique, test_send, test_alive, test_alive,
+static const struct nif_host test_host = { test_ref_id, test_unique, test_time, test_time, test_send, test_alive, test_alive,
     test_caller_alive, test_whereis, test_port_command, test_alive, test_timeslice, test_thread_type,
     test_schedulers, test_wake };
 

@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "vm/bif/bif.h"
+#include "vm/bif/bif_time.h"
 #include "vm/core/arith.h"
 #include "vm/proc/signal.h"
 
@@ -15,7 +16,7 @@
 
 static _Atomic int64_t offset; /* 0: not yet taken */
 
-static int64_t time_offset(void)
+int64_t time_offset_ns(void)
 {
     int64_t o = atomic_load_explicit(&offset, memory_order_relaxed);
     if (o == 0) {
@@ -29,7 +30,7 @@ static int64_t time_offset(void)
 
 static int64_t erlang_system_time(void)
 {
-    return clock_monotonic_ns() + time_offset();
+    return clock_monotonic_ns() + time_offset_ns();
 }
 
 /* Parts per second of a unit; 0: not a unit. */
@@ -100,12 +101,12 @@ term bif_erlang_system_time_1(struct proc *p, term *args)
 term bif_erlang_time_offset_0(struct proc *p, term *args)
 {
     (void) args;
-    return heap_integer(&p->heap, time_offset());
+    return heap_integer(&p->heap, time_offset_ns());
 }
 
 term bif_erlang_time_offset_1(struct proc *p, term *args)
 {
-    return in_unit(p, time_offset(), args[0]);
+    return in_unit(p, time_offset_ns(), args[0]);
 }
 
 term bif_os_system_time_0(struct proc *p, term *args)
@@ -157,16 +158,21 @@ term bif_os_timestamp_0(struct proc *p, term *args)
 }
 
 /* Each call gives a later time than the one before. */
-term bif_erlang_now_0(struct proc *p, term *args)
+int64_t time_now_us(void)
 {
     static _Atomic int64_t last;
-    (void) args;
     int64_t us = erlang_system_time() / 1000;
     int64_t seen = atomic_load(&last);
     do {
         us = us <= seen ? seen + 1 : us;
     } while (!atomic_compare_exchange_weak(&last, &seen, us));
-    return timestamp(p, us);
+    return us;
+}
+
+term bif_erlang_now_0(struct proc *p, term *args)
+{
+    (void) args;
+    return timestamp(p, time_now_us());
 }
 
 /* ---- dates ---- */

@@ -1,5 +1,5 @@
 libbulkhead_a_SOURCES += \
-  vm/bif/bif.c vm/bif/bif.h vm/bif/bifs.def
+  vm/bif/bif.c vm/bif/bif_time.h vm/bif/bif.h vm/bif/bifs.def
 libbulkhead_a_SOURCES += \
   vm/bif/bif_erts_debug.c vm/bif/bif_file.c vm/bif/bif_file_names.c vm/bif/bif_io.c vm/bif/bif_prim_buffer.c \
   vm/bif/file_handle.c vm/bif/file_handle.h

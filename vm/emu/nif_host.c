@@ -5,9 +5,11 @@
 #include "nif/host.h"
 #include "nif/nif_lib.h"
 #include "vm/bif/bif.h"
+#include "vm/bif/bif_time.h"
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
 #include "vm/emu/interp.h"
+#include "vm/proc/port.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
 
@@ -28,17 +30,12 @@ static bool host_caller_alive(struct enif_environment_t *env)
     return p != NULL && !p->exiting;
 }
 
-/* Ports come with a later part of the VM: so far no number is one. */
-static bool host_port_alive(term port)
-{
-    (void) port;
-    return false;
-}
-
 static bool host_port_command(struct enif_environment_t *env, term port, term data)
 {
-    (void) env, (void) port, (void) data;
-    return false;
+    bool bad;
+    struct port_buffer *b = port_buffer_from(data, &bad);
+    (void) env;
+    return b != NULL && port_send(port, b);
 }
 
 static bool host_consume_timeslice(struct enif_environment_t *env, int percent)
@@ -69,9 +66,9 @@ static enum nif_thread_type host_thread_type(void)
     return NIF_THREAD_UNDEFINED;
 }
 
-static int64_t host_unique_integer(bool monotonic)
+static uint64_t host_unique_integer(bool monotonic)
 {
-    return monotonic ? unique_monotonic_next() : (int64_t) ref_next_id();
+    return monotonic ? (uint64_t) unique_monotonic_next() : ref_next_id();
 }
 
 /* ---- the process that runs destructors and other deferred work ---- */
@@ -117,9 +114,11 @@ static void release_lib(struct nif_lib *lib)
 static const struct nif_host vm_host = {
     .next_ref_id = ref_next_id,
     .unique_integer = host_unique_integer,
+    .time_offset_ns = time_offset_ns,
+    .now_us = time_now_us,
     .send = host_send,
     .process_alive = proc_alive,
-    .port_alive = host_port_alive,
+    .port_alive = proc_alive, /* a port is a process of its own kind */
     .caller_alive = host_caller_alive,
     .whereis = registry_whereis,
     .port_command = host_port_command,
