@@ -63,6 +63,39 @@ static const struct gen_insn *similar_move(const struct emitter *e, size_t n, en
     return i;
 }
 
+/* Which of x to x, x to y, y to x; 3: another kind of move. */
+static unsigned move_shape(const struct gen_operand *s, const struct gen_operand *d)
+{
+    if (!packs8(s) || !packs8(d) || (s->kind == GEN_Y && d->kind == GEN_Y)) {
+        return 3;
+    }
+    return s->kind == GEN_Y ? 2 : d->kind == GEN_Y;
+}
+
+/* Two moves of different shape. */
+static bool fuse_unlike_moves(struct emitter *e, const struct gen_operand *s, const struct gen_operand *d, size_t *used)
+{
+    static const enum op ops[3][3] = {
+        { OP_COUNT, I_move2_xx_xy, I_move2_xx_yx },
+        { I_move2_xy_xx, OP_COUNT, I_move2_xy_yx },
+        { I_move2_yx_xx, I_move2_yx_xy, OP_COUNT },
+    };
+    const struct gen_insn *next = emit_peek(e, 1, OP_move);
+    unsigned first = move_shape(s, d);
+    unsigned second = next == NULL || (next->flags & (GEN_PIN | GEN_NO_RETURN)) ? 3 : move_shape(arg(e, next, 0), arg(e, next, 1));
+    if (first == 3 || second == 3 || first == second) {
+        return false;
+    }
+    const struct gen_insn *third = emit_peek(e, 2, OP_move);
+    if (third != NULL && move_shape(arg(e, third, 0), arg(e, third, 1)) == second) {
+        return false; /* the next two go together */
+    }
+    emit_op(e, ops[first][second], 0, 0, 0);
+    e->words[e->insn] |= pack8(s, d, 0) | pack8(arg(e, next, 0), arg(e, next, 1), 1);
+    *used = 2;
+    return true;
+}
+
 static bool fuse_moves(struct emitter *e, const struct gen_operand *s, const struct gen_operand *d, size_t *used)
 {
     static const enum op ops[2][3] = { { I_move2_xx, I_move2_xy, I_move2_yx }, { I_move3_xx, I_move3_xy, I_move3_yx } };
@@ -75,7 +108,7 @@ static bool fuse_moves(struct emitter *e, const struct gen_operand *s, const str
         n++;
     }
     if (n < 2) {
-        return false;
+        return fuse_unlike_moves(e, s, d, used);
     }
     emit_op(e, ops[n - 2][s->kind == GEN_Y ? 2 : d->kind == GEN_Y], 0, 0, 0);
     for (unsigned k = 0; k < n; k++) {

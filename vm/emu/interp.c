@@ -212,6 +212,21 @@ static enum run_result loop(struct sched *s)
         stop[insn_byte(w, 3)] = s->x[insn_byte(w, 2)].word;
         NEXT(1);
     }
+#define FIELD_X(i) (s->x[insn_byte(w, i)].word)
+#define FIELD_Y(i) (stop[insn_byte(w, i)])
+#define MOVE_2(name, from1, to1, from2, to2)   \
+    CASE (name) {                              \
+        to1(1) = from1(0);                     \
+        to2(3) = from2(2);                     \
+        NEXT(1);                               \
+    }
+    MOVE_2(move2_xx_xy, FIELD_X, FIELD_X, FIELD_X, FIELD_Y)
+    MOVE_2(move2_xx_yx, FIELD_X, FIELD_X, FIELD_Y, FIELD_X)
+    MOVE_2(move2_xy_xx, FIELD_X, FIELD_Y, FIELD_X, FIELD_X)
+    MOVE_2(move2_xy_yx, FIELD_X, FIELD_Y, FIELD_Y, FIELD_X)
+    MOVE_2(move2_yx_xx, FIELD_Y, FIELD_X, FIELD_X, FIELD_X)
+    MOVE_2(move2_yx_xy, FIELD_Y, FIELD_X, FIELD_X, FIELD_Y)
+#undef MOVE_2
     CASE (move3_xx) {
         s->x[insn_byte(w, 1)] = s->x[insn_byte(w, 0)];
         s->x[insn_byte(w, 3)] = s->x[insn_byte(w, 2)];
