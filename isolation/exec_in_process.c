@@ -1,7 +1,7 @@
 /* exec_in_process.c - on a stack of its own, under the signal handler. The default.
  *
  * The way in and out: take a stack, fill in a frame, switch. Whatever ends the call early leaves its
- * reason in the thread's record and comes back through the same return (native_enter() == 1);
+ * reason in the thread's record and comes back through the same return (`abandoned`);
  * everything that takes time or locks happens here, afterwards, on the VM's stack.
  */
 #include "isolation/crash_report.h"
@@ -118,14 +118,14 @@ static void call_in_process(struct native_call *call, struct native_outcome *out
     if (__builtin_expect(timeout_ms != 0, 0) && atomic_load_explicit(&watchdog_asleep, memory_order_relaxed) != 0) {
         watchdog_wake();
     }
-    int abandoned = __builtin_expect(lib->changes_fp, 0) ? native_enter(f, call->code, call->arg, stack->high)
+    struct native_return ret = __builtin_expect(lib->changes_fp, 0) ? native_enter(f, call->code, call->arg, stack->high)
                                                        : native_enter_fp_safe(f, call->code, call->arg, stack->high);
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
-    if (__builtin_expect(abandoned == 0, 1)) {
+    if (__builtin_expect(ret.abandoned == 0, 1)) {
         stack_give(&t->stacks, stack);
         out->status = NATIVE_RETURNED;
-        out->value = f->value;
+        out->value = ret.value;
         out->crash = NULL;
         if (__builtin_expect(t->dirt != 0, 0)) {
             clean_up_after_return(t);
@@ -165,7 +165,7 @@ bool native_try(void (*fn)(void *arg), void *arg)
     atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
     nif_guard.in_vm = 0;
     native_set_depth(depth + 1);
-    int abandoned = native_enter(f, code, args, stack->high);
+    struct native_return ret = native_enter(f, code, args, stack->high);
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
     stack_give(&t->stacks, stack);
@@ -174,5 +174,5 @@ bool native_try(void (*fn)(void *arg), void *arg)
     t->left = left;
     t->stopped = stopped;
     t->info = info;
-    return abandoned == 0;
+    return ret.abandoned == 0;
 }

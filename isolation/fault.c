@@ -174,8 +174,28 @@ static bool ran_into_safe_point(struct native_thread *t, const siginfo_t *si, uc
     return true;
 }
 
+enum { FLAG_AC = 0x40000 };
+
+/* A library may have set the flag that makes unaligned access fault; handlers start with it set. */
+static void allow_unaligned(void)
+{
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~(unsigned long long) FLAG_AC);
+}
+
+/* It came back to the VM with the flag set: clear it and go on. */
+static bool was_alignment_flag(int sig, const siginfo_t *si, ucontext_t *uc)
+{
+    greg_t *flags = &uc->uc_mcontext.gregs[REG_EFL];
+    if (sig != SIGBUS || si->si_code != BUS_ADRALN || (*flags & FLAG_AC) == 0) {
+        return false;
+    }
+    *flags &= ~(greg_t) FLAG_AC;
+    return true;
+}
+
 static void on_fault(int sig, siginfo_t *si, void *context)
 {
+    allow_unaligned();
     int saved_errno = errno;
     struct native_thread *t = native_self;
     ucontext_t *uc = context;
@@ -197,6 +217,10 @@ static void on_fault(int sig, siginfo_t *si, void *context)
         t->info = *si;
         t->has_trace = false;
         native_leave_from_signal(t, uc);
+        errno = saved_errno;
+        return;
+    }
+    if (was_alignment_flag(sig, si, uc)) {
         errno = saved_errno;
         return;
     }
@@ -233,6 +257,7 @@ static bool waits_in_kernel(struct native_thread *t, const ucontext_t *uc)
 
 static void on_timeout(int sig, siginfo_t *si, void *context)
 {
+    allow_unaligned();
     struct native_thread *t = native_self;
     ucontext_t *uc = context;
     uintptr_t pc = (uintptr_t) uc->uc_mcontext.gregs[REG_RIP];

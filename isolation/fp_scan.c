@@ -68,17 +68,20 @@ static bool dynamic_is_harmless(const struct link_map *map)
     return imports_are_harmless(symbols, strings, gnu_hash);
 }
 
-/* fxrstor, ldmxcsr, xrstor and vldmxcsr, wherever the bytes of one stand. */
-static bool code_is_harmless(const uint8_t *at, const uint8_t *end)
+/* Do an opcode and the byte behind it, wherever they stand, mean a load of FP control from memory? */
+static bool may_load_control(const uint8_t *at)
 {
-    enum { FXRSTOR = 1, LDMXCSR = 2, XRSTOR = 5 };
-    for (; at + 3 < end && (at = memchr(at, 0xae, (size_t) (end - at) - 1)) != NULL; at++) {
-        unsigned reg = at[1] >> 3 & 7, mod = at[1] >> 6;
-        if (mod != 3 && (reg == FXRSTOR || reg == LDMXCSR || reg == XRSTOR) && (at[-1] == 0x0f || (at[-1] & 7) == 0)) {
-            return false; /* behind 0F, or the last byte of a VEX prefix with no mandatory prefix */
-        }
+    unsigned reg = at[1] >> 3 & 7, mod = at[1] >> 6;
+    if (mod == 3) {
+        return false; /* no memory operand */
     }
-    return true;
+    switch (at[0]) {
+    case 0xae: /* fxrstor /1, ldmxcsr /2, xrstor /5: behind 0F, or a VEX prefix without mandatory prefix */
+        return (reg == 1 || reg == 2 || reg == 5) && (at[-1] == 0x0f || (at[-1] & 7) == 0);
+    case 0xd9: return reg == 4 || reg == 5; /* fldenv, fldcw */
+    case 0xdd: return reg == 4;             /* frstor */
+    default: return false;
+    }
 }
 
 bool fp_scan_may_change(const struct native_library *lib, void *handle)
@@ -88,9 +91,11 @@ bool fp_scan_may_change(const struct native_library *lib, void *handle)
         return true;
     }
     for (unsigned i = 0; i < lib->n_code; i++) {
-        /* The first byte of a segment is no 0xAE of an instruction that began before it. */
-        if (!code_is_harmless((const uint8_t *) lib->code[i].start + 1, (const uint8_t *) lib->code[i].end)) {
-            return true;
+        const uint8_t *end = (const uint8_t *) lib->code[i].end - 1;
+        for (const uint8_t *at = (const uint8_t *) lib->code[i].start + 1; at < end; at++) {
+            if (may_load_control(at)) {
+                return true; /* or the bytes only look like it */
+            }
         }
     }
     return false;

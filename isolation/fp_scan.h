@@ -1,7 +1,7 @@
-/* fp_scan.h - can code of this library change the control bits of MXCSR?
+/* fp_scan.h - can code of this library change FP control: MXCSR, or the x87's control word?
  *
- * Reading MXCSR costs more than all the rest of the way back from a native call, and next to no
- * library touches it. One that could, as far as its code and what it imports tell, is checked after
+ * Reading them costs more than all the rest of the way back from a native call, and next to no
+ * library touches them. One that could, as far as its code and what it imports tell, is checked after
  * each call; the others are not.
  */
 #ifndef ISOLATION_FP_SCAN_H

@@ -351,6 +351,43 @@ static long system_call(long number, long a, long b, long c, long d, long e, lon
     return result;
 }
 
+static void forbid_exec(void);
+
+/* The kernel's forms of what libc has functions for, by a thread in a call. */
+static long signal_call(long number, const long a[])
+{
+    struct { /* the kernel's struct sigaction */
+        __sighandler_t handler;
+        unsigned long flags;
+        void (*restorer)(void);
+        uint64_t mask;
+    } *given = (void *) a[1], *before = (void *) a[2];
+    struct sigaction action = { .sa_handler = SIG_DFL }, old;
+    if (number == SYS_sigaltstack) {
+        return sigaltstack((const stack_t *) a[0], (stack_t *) a[1]);
+    }
+    if (number == SYS_rt_sigprocmask) {
+        sigset_t set, was;
+        sigemptyset(&set);
+        memcpy(&set, a[1] != 0 ? (const void *) a[1] : &set, sizeof(uint64_t));
+        int result = sigprocmask((int) a[0], a[1] != 0 ? &set : NULL, &was);
+        memcpy(result == 0 && a[2] != 0 ? (void *) a[2] : &set, &was, sizeof(uint64_t));
+        return result;
+    }
+    if (given != NULL) {
+        action.sa_handler = given->handler;
+        action.sa_flags = (int) given->flags;
+        memcpy(&action.sa_mask, &given->mask, sizeof(given->mask));
+    }
+    int result = sigaction((int) a[0], given != NULL ? &action : NULL, &old);
+    if (result == 0 && before != NULL) {
+        before->handler = old.sa_handler;
+        before->flags = (unsigned) old.sa_flags;
+        memcpy(&before->mask, &old.sa_mask, sizeof(before->mask));
+    }
+    return result;
+}
+
 /* Not a fence, but people who mean exit_group() write it this way. */
 UNWATCHED long syscall(long number, ...)
 {
@@ -372,6 +409,15 @@ UNWATCHED long syscall(long number, ...)
         case SYS_exit_group: leave_exited((int) a[0]); break;
         case SYS_kill: return kill((pid_t) a[0], (int) a[1]);
         case SYS_tgkill: return tgkill((pid_t) a[0], (pid_t) a[1], (int) a[2]);
+        case SYS_execve: return execve((const char *) a[0], (char *const *) a[1], (char *const *) a[2]);
+        case SYS_execveat: forbid_exec(); break;
+        case SYS_rt_sigaction:
+        case SYS_rt_sigprocmask:
+        case SYS_sigaltstack:
+            if (in_call() != NULL) {
+                return signal_call(number, a);
+            }
+            break;
         default: break;
         }
     }
@@ -411,6 +457,21 @@ int execvp(const char *file, char *const argv[])
 {
     forbid_exec();
     return LIBC(execvp)(file, argv);
+}
+int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    forbid_exec();
+    return LIBC(execvpe)(file, argv, envp);
+}
+int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    forbid_exec();
+    return LIBC(fexecve)(fd, argv, envp);
+}
+int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+    forbid_exec();
+    return LIBC(execveat)(dir, path, argv, envp, flags);
 }
 
 /* ---- threads ---- */
@@ -485,10 +546,10 @@ static void *run_thread(void *start)
     atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
     nif_guard.in_vm = 0;
     native_set_depth(1);
-    int abandoned = native_enter(f, call.code, call.arg, (char *) __builtin_frame_address(0) - ROOM_FOR_US);
+    struct native_return ret = native_enter(f, call.code, call.arg, (char *) __builtin_frame_address(0) - ROOM_FOR_US);
     native_set_depth(0);
-    if (!abandoned) {
-        return (void *) f->value;
+    if (!ret.abandoned) {
+        return (void *) ret.value;
     }
     if (symbols_find((uintptr_t) call.code, &name) && name.function != NULL) {
         call.name = name.function;

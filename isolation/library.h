@@ -39,7 +39,7 @@ struct native_library {
     _Atomic bool tainted;        /* it crashed at least once: its own data may be damaged */
     _Atomic uint32_t no_exec;    /* code is not executable just now: a timeout waits for it */
     _Atomic uint64_t crashes, suppressed_reports;
-    bool changes_fp;             /* its code may change MXCSR: look after each call */
+    bool changes_fp;             /* its code may change FP control: look after each call */
     _Atomic bool has_threads;    /* it made some: never closed */
     struct nif_lib *nif;         /* while it is open; NULL: closed */
     struct lock lock;            /* guards what follows */

@@ -9,7 +9,7 @@ libbulkhead_a_SOURCES += \
 
 # Only in the executable, never in unit tests: what replaces libc functions for libraries. A
 # sanitizer has a malloc of its own.
-interposers = isolation/interpose_process.c
+interposers = isolation/interpose_process.c isolation/interpose_kin.c
 if !SANITIZER
 interposers += isolation/interpose_malloc.c
 endif

@@ -23,10 +23,9 @@
 
 enum { NATIVE_MAX_DEPTH = 16 };
 
-/* One protected call in progress. The first fields are known to the trampoline. */
+/* One protected call in progress. The first field is known to the trampoline. */
 struct native_frame {
     void *host_sp;   /* where the VM's stack was left */
-    uintptr_t value; /* what the function returned */
     struct native_call *call;
     struct native_stack *stack;
     /* For the watchdog: number of the call on this thread, 0: it has no timeout, ignore the rest. */
@@ -35,7 +34,6 @@ struct native_frame {
     struct native_library *_Atomic library;
 };
 _Static_assert(offsetof(struct native_frame, host_sp) == 0, "known to the trampoline");
-_Static_assert(offsetof(struct native_frame, value) == 8, "known to the trampoline");
 
 enum native_dirt {
     DIRT_MASK = 1,   /* the call changed the signal mask */
@@ -122,8 +120,13 @@ void native_describe_abandoned(struct native_thread *t, struct native_frame *fra
 bool native_try(void (*fn)(void *arg), void *arg);
 
 /* trampoline_x86_64.S */
-int native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top); /* 0: returned */
-int native_enter_fp_safe(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top);
+struct native_return {
+    uintptr_t value;     /* what the function returned */
+    uintptr_t abandoned; /* it did not return */
+};
+struct native_return native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top);
+/* For code that does not change FP control: see fp_scan.h. */
+struct native_return native_enter_fp_safe(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top);
 extern const char native_enter_end[], native_abandon[];
 _Noreturn void native_leave_saving(struct native_frame *f, greg_t *registers);
 

@@ -9,14 +9,14 @@
  * as far as this frame.
  */
 #define HOST_SP 0
-#define VALUE 8
 /* Exception flags of MXCSR are sticky and harmless; what matters is masks, rounding, FTZ, DAZ. */
 #define MXCSR_CONTROL 0xffc0
 
         .text
-/* int native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top)
- * and the same without a look at MXCSR afterwards, which costs more than all the rest. */
-        .macro  enter name, looks_at_mxcsr
+/* struct native_return native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3],
+ *     void *stack_top)
+ * and the same without a look at FP control afterwards, which costs more than all the rest. */
+        .macro  enter name, looks_at_fp
         .globl  \name
         .hidden \name
         .type   \name, @function
@@ -52,27 +52,25 @@
         movq    %r10, %rdx
         call    *%rax
         cld
-        movq    8(%rsp), %rdi
-        movq    %rax, VALUE(%rdi)
-        movq    HOST_SP(%rdi), %rsp
-        fnstcw  -4(%rsp)
-        movzwl  -4(%rsp), %edx
-        xorw    native_fpucw(%rip), %dx
-        .if     \looks_at_mxcsr
+        .if     \looks_at_fp
         stmxcsr -8(%rsp)
+        fnstcw  -4(%rsp)
         movl    -8(%rsp), %ecx
+        movzwl  -4(%rsp), %edx
         xorl    native_mxcsr(%rip), %ecx
+        xorw    native_fpucw(%rip), %dx
         andl    $MXCSR_CONTROL, %ecx
         orl     %ecx, %edx
-        .endif
-        testl   %edx, %edx
         jne     2f
-1:      xorl    %eax, %eax
-        jmp     3f
-2:      ldmxcsr native_mxcsr(%rip)
-        fldcw   native_fpucw(%rip)
-        jmp     1b
-3:      leaq    48(%rsp), %rbp
+1:
+        .endif
+        /* Back by rbp, which the callee has kept; what it should be is checked beside that. */
+        leaq    -48(%rbp), %rcx
+        movq    8(%rsp), %rdi
+        cmpq    HOST_SP(%rdi), %rcx
+        jne     3f
+        movq    %rcx, %rsp
+        xorl    %edx, %edx
         movq    8(%rsp), %r15
         movq    16(%rsp), %r14
         movq    24(%rsp), %r13
@@ -80,8 +78,16 @@
         movq    40(%rsp), %rbx
         movq    %rbp, %rsp
         popq    %rbp
+        .cfi_remember_state
         .cfi_def_cfa %rsp, 8
         ret
+        .cfi_restore_state
+        .if     \looks_at_fp
+2:      ldmxcsr native_mxcsr(%rip)
+        fldcw   native_fpucw(%rip)
+        jmp     1b
+        .endif
+3:      ud2     /* a fault of the callee's: it did not keep the registers it must keep */
         .cfi_endproc
         .size   \name, .-\name
         .endm
@@ -92,8 +98,8 @@
         .hidden native_enter_end
 native_enter_end:
 
-/* The abandon point: rsp is a frame's host_sp, every other register may hold anything. Returns 1
- * from native_enter. */
+/* The abandon point: rsp is a frame's host_sp, every other register may hold anything. native_enter
+ * returns with `abandoned`. */
         .globl  native_abandon
         .hidden native_abandon
         .type   native_abandon, @function
@@ -111,7 +117,7 @@ native_abandon:
         fninit
         ldmxcsr native_mxcsr(%rip)
         fldcw   native_fpucw(%rip)
-        movl    $1, %eax
+        movl    $1, %edx
         leaq    48(%rsp), %rbp
         .cfi_def_cfa %rbp, 16
         movq    8(%rsp), %r15

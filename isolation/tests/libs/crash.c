@@ -234,7 +234,7 @@ FN(alarm_clock)
     seen_signals = 0;
     signal(SIGALRM, count_signal);
     ualarm(2000, 0);
-    while (seen_signals == 0) { pause(); }
+    while (seen_signals == 0) { usleep(500); }
     signal(SIGALRM, SIG_DFL);
     return (uintptr_t) seen_signals;
 }
