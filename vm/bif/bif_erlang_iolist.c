@@ -72,11 +72,11 @@ static term bytes_to_list(struct proc *p, const struct bits_view *v, size_t firs
     }
     proc_bump(p, n / BYTES_PER_REDUCTION);
     uintptr_t *cells = heap_alloc(&p->heap, 2 * n);
-    size_t offset = v->offset + first * 8;
+    const uint8_t *bytes = v->bytes + v->offset / 8 + first;
+    unsigned shift = (unsigned) (v->offset % 8);
     for (size_t i = 0; i < n; i++) {
-        uint8_t byte;
-        bits_copy(&byte, 0, v->bytes, offset + i * 8, 8);
-        cells[2 * i] = term_from_small(byte).word;
+        unsigned byte = shift == 0 ? bytes[i] : ((unsigned) bytes[i] << shift | bytes[i + 1] >> (8 - shift)) & 0xFF;
+        cells[2 * i] = term_from_small((intptr_t) byte).word;
         cells[2 * i + 1] = i + 1 < n ? term_from_list_ptr(&cells[2 * i + 2]).word : tail.word;
     }
     return n == 0 ? tail : term_from_list_ptr(cells);
