@@ -6,6 +6,10 @@
 
 /* ---- binaries that a library owns ---- */
 
+/* append_end_bits while the library holds the reference: no view ends there. A copy of the
+ * ErlNifBinary that is given away or back once more is told by it. */
+#define HELD_BY_LIBRARY (UINT64_MAX - 1)
+
 bool nif_binary_alloc(size_t bytes, ErlNifBinary *bin)
 {
     nif_guard_enter();
@@ -14,6 +18,7 @@ bool nif_binary_alloc(size_t bytes, ErlNifBinary *bin)
     if (b == NULL) {
         return false;
     }
+    atomic_store_explicit(&b->append_end_bits, HELD_BY_LIBRARY, memory_order_relaxed);
     nif_owed_add(NIF_OWED_BINARY, b);
     bin->size = bytes;
     bin->data = b->data;
@@ -30,7 +35,8 @@ int enif_alloc_binary(size_t size, ErlNifBinary *bin)
 static struct offheap_bin *owned_bin(ErlNifBinary *bin, const char *api)
 {
     struct offheap_bin *b = bin->ref_bin;
-    if (arena_usable(arena_terms, b) < sizeof(*b) || b->refs == 0 || b->destroy != NULL) {
+    if (arena_usable(arena_terms, b) < sizeof(*b) || b->refs == 0 || b->destroy != NULL
+        || atomic_load_explicit(&b->append_end_bits, memory_order_relaxed) != HELD_BY_LIBRARY) {
         nif_bad_handle(api);
     }
     return b;
@@ -85,11 +91,18 @@ void enif_release_binary(ErlNifBinary *bin)
         return;
     }
     struct offheap_bin *b = owned_bin(bin, "enif_release_binary");
-    bin->ref_bin = NULL;
-    nif_owed_remove(b);
+    nif_binary_take(bin, "enif_release_binary");
     nif_guard_enter();
     offheap_bin_unref(b);
     nif_guard_leave();
+}
+
+void nif_binary_take(ErlNifBinary *bin, const char *api)
+{
+    struct offheap_bin *b = owned_bin(bin, api);
+    bin->ref_bin = NULL; /* data stays readable as long as somebody holds it */
+    nif_owed_remove(b);
+    atomic_store_explicit(&b->append_end_bits, UINT64_MAX, memory_order_relaxed);
 }
 
 /* ---- from and to terms ---- */
@@ -101,8 +114,7 @@ ERL_NIF_TERM enif_make_binary(ErlNifEnv *env, ErlNifBinary *bin)
         if (bin->size > b->capacity) {
             nif_bad_handle("enif_make_binary");
         }
-        bin->ref_bin = NULL; /* data stays readable: the term keeps it */
-        nif_owed_remove(b);
+        nif_binary_take(bin, "enif_make_binary");
         return bits_from_offheap(env->heap, b, bin->size * 8).word;
     }
     uint8_t *bytes;

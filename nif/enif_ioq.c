@@ -187,11 +187,7 @@ int enif_ioq_enq_binary(ErlNifIOQueue *q, ErlNifBinary *bin, size_t skip)
         *bin = copy;
     }
     struct offheap_bin *b = bin->ref_bin;
-    if (arena_usable(arena_terms, b) < sizeof(*b)) {
-        nif_bad_handle("enif_ioq_enq_binary");
-    }
-    nif_owed_remove(b);
-    bin->ref_bin = NULL;
+    nif_binary_take(bin, "enif_ioq_enq_binary");
     if (skip == bin->size) {
         offheap_bin_unref(b);
         return 1;

@@ -25,9 +25,8 @@ bool nif_deferred_pending(void)
     return atomic_load_explicit(&pushed, memory_order_relaxed) != NULL || atomic_load(&running) != 0;
 }
 
-bool nif_run_deferred(void)
+static void run_all(void)
 {
-    atomic_fetch_add(&running, 1);
     /* Acquire pairs with the release in push. */
     struct nif_deferred *d = atomic_exchange_explicit(&pushed, NULL, memory_order_acquire);
     struct nif_deferred *in_order = NULL;
@@ -42,6 +41,13 @@ bool nif_run_deferred(void)
         in_order = d->next;
         d->fn(d);
     }
+}
+
+bool nif_run_deferred(void)
+{
+    atomic_fetch_add(&running, 1);
+    run_all();
+    run_all(); /* what the first lot caused: the last object of a library lets it be unloaded */
     atomic_fetch_sub(&running, 1);
     return atomic_load_explicit(&pushed, memory_order_relaxed) != NULL;
 }

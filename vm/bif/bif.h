@@ -45,6 +45,7 @@ struct bif_native_hooks {
     term (*taints)(struct heap *h);                              /* modules with a library, as a list */
     term (*watched_by)(struct heap *h, term pid, term tail);     /* resource objects that watch pid */
     bool (*work_pending)(void);                                  /* destructors that have not run yet */
+    void (*settle)(void);                                        /* runs them, for a short while */
 };
 extern struct bif_native_hooks bif_native_hooks;
 

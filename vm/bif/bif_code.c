@@ -332,6 +332,15 @@ term bif_erlang_check_process_code_3(struct proc *p, term *args)
     return ATOM(async);
 }
 
+static bool purge(term module)
+{
+    bool purged = module_purge_old(module);
+    if (bif_native_hooks.settle != NULL) {
+        bif_native_hooks.settle(); /* its library */
+    }
+    return purged;
+}
+
 /* prepare: nobody enters the old code any more; abort: they may again; complete: it is freed, and
  * whoever calls has made sure that no process runs it. */
 term bif_erts_internal_purge_module_2(struct proc *p, term *args)
@@ -348,7 +357,7 @@ term bif_erts_internal_purge_module_2(struct proc *p, term *args)
     } else if (term_same(args[1], ATOM(abort))) {
         module_block_old(args[0], false);
     } else if (term_same(args[1], ATOM(complete))) {
-        module_purge_old(args[0]);
+        purge(args[0]);
     } else {
         return proc_badarg(p);
     }

@@ -32,6 +32,7 @@ struct code_function {
     uint32_t arity;
     uint32_t header_word, entry_word, end_word; /* offsets into words */
     bool exported;
+    bool declared_nif; /* named by a -nifs() attribute: starts with nif_start */
     uint64_t first_word; /* first instruction word as emitted: see interp_unpatch_native */
 };
 

@@ -282,7 +282,9 @@ static bool emit_one(struct emitter *e, const struct gen_insn *i, size_t *used)
         e->image->on_load_word = f->entry_word;
     } else if (i->op == OP_try || i->op == OP_catch) {
         emit_try(e, i);
-    } else if (i->op == OP_nif_start || i->op == OP_executable_line || i->op == OP_debug_line
+    } else if (i->op == OP_nif_start) {
+        e->image->functions[e->image->n_functions - 1].declared_nif = true;
+    } else if (i->op == OP_executable_line || i->op == OP_debug_line
         || i->op == OP_int_code_end || i->op == OP_fclearerror || i->op == OP_fcheckerror
         || i->op == OP_recv_mark || i->op == OP_recv_set) {
         return true;

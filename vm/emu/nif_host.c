@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "lib/base/clock.h"
 #include "nif/host.h"
 #include "nif/nif_lib.h"
 #include "vm/bif/bif.h"
@@ -154,10 +155,21 @@ static term taints(struct heap *h)
     return a.list;
 }
 
+/* Code has been purged: have its library unloaded before the caller goes on, unless that takes long. */
+static void settle(void)
+{
+    enum { PATIENCE_NS = 10000000 };
+    int64_t end = clock_monotonic_ns() + PATIENCE_NS;
+    while (nif_deferred_pending() && clock_monotonic_ns() < end) {
+        (void) nif_run_deferred();
+    }
+}
+
 void nif_host_init(void)
 {
     nif_api_init(&vm_host);
-    bif_native_hooks = (struct bif_native_hooks) { taints, nif_monitor_list, nif_deferred_pending };
+    bif_native_hooks
+        = (struct bif_native_hooks) { taints, nif_monitor_list, nif_deferred_pending, settle };
     proc_on_exit_hook(process_ended);
     code_release_nif = release_lib;
 }
@@ -178,29 +190,14 @@ static term load_error_text(struct proc *p, struct nif_error *e)
     return t;
 }
 
-static bool is_nif_declaration(term attribute)
-{
-    return term_is_tuple_of(attribute, 2) && term_same(term_tuple_get(attribute, 0), ATOM(nifs));
-}
-
-/* -nifs([f/1, ...]) lists, if there is one, the functions that may be native. */
-static bool is_declared(term attributes, term name, unsigned arity)
+/* If the module has -nifs() attributes, only functions they name may be native. */
+static bool is_declared(const struct code_image *image, size_t index)
 {
     bool any = false;
-    for (; term_is_cons(attributes); attributes = term_tail(attributes)) {
-        if (!is_nif_declaration(term_head(attributes))) {
-            continue;
-        }
-        any = true;
-        for (term l = term_tuple_get(term_head(attributes), 1); term_is_cons(l); l = term_tail(l)) {
-            term f = term_head(l);
-            if (term_is_tuple_of(f, 2) && term_same(term_tuple_get(f, 0), name)
-                && term_same(term_tuple_get(f, 1), term_from_small((intptr_t) arity))) {
-                return true;
-            }
-        }
+    for (size_t i = 0; i < image->n_functions && !any; i++) {
+        any = image->functions[i].declared_nif;
     }
-    return !any;
+    return !any || image->functions[index].declared_nif;
 }
 
 /* Index into image->functions, or n_functions. */
@@ -217,10 +214,11 @@ static size_t find_function(const struct code_image *image, term name, unsigned 
 static enum nif_func_check check_function(void *arg, term name, unsigned arity)
 {
     const struct code_image *image = arg;
-    if (find_function(image, name, arity) == image->n_functions) {
+    size_t i = find_function(image, name, arity);
+    if (i == image->n_functions) {
         return NIF_FUNC_NOT_FOUND;
     }
-    return is_declared(image->attributes, name, arity) ? NIF_FUNC_OK : NIF_FUNC_NOT_DECLARED;
+    return is_declared(image, i) ? NIF_FUNC_OK : NIF_FUNC_NOT_DECLARED;
 }
 
 /* The path as a C string in UTF-8; NULL if it is none. vm_free it. */
