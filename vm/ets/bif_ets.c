@@ -149,7 +149,10 @@ term bif_ets_rename_2(struct proc *p, term *args)
     if (!term_is_atom(args[1])) {
         return bif_ets_badarg(p, args[0], ETS_WRITE);
     }
-    return ets_table_rename(p, args[0], args[1], &st) ? args[1] : bif_ets_raise(p, st);
+    if (!ets_table_rename(p, args[0], args[1], &st)) {
+        return bif_ets_raise(p, st);
+    }
+    return term_is_atom(args[0]) ? args[1] : args[0];
 }
 
 term bif_ets_whereis_1(struct proc *p, term *args)
@@ -519,6 +522,9 @@ static term follow(struct proc *p, term *args, bool backwards)
 {
     enum ets_status st;
     bool known;
+    if (term_same(args[1], ATOM(end_of_table))) {
+        return bif_ets_badarg(p, args[0], ETS_READ);
+    }
     struct ets_table *t = ets_acquire(p, args[0], ETS_READ, &st);
     if (t == NULL) {
         return bif_ets_raise(p, st);

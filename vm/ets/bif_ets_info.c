@@ -1,6 +1,9 @@
 /* ets: what is known about tables. */
 #include "vm/ets/bif_ets.h"
-#include "vm/core/map.h"
+
+#include <math.h>
+
+#include "vm/core/bits.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
 
@@ -44,8 +47,51 @@ static term fixations(struct heap *h, const struct ets_table *t, bool monotonic)
     return heap_tuple2(h, time, list);
 }
 
+/* {Buckets, average length, its deviation, the one expected, shortest, longest, deleted but kept, 0}. */
+static term statistics(struct heap *h, const struct ets_table *t)
+{
+    if (ets_is_tree(t)) {
+        return ATOM(false);
+    }
+    size_t shortest = SIZE_MAX, longest = 0;
+    double n = (double) t->n_buckets, average = (double) (t->n_objects + t->n_deleted) / n, squares = 0;
+    for (size_t i = 0; i < t->n_buckets; i++) {
+        size_t length = 0;
+        for (const struct ets_object *o = ets_hash_bucket(t, i); o != NULL; o = o->next) {
+            length++;
+        }
+        shortest = length < shortest ? length : shortest;
+        longest = length > longest ? length : longest;
+        squares += ((double) length - average) * ((double) length - average);
+    }
+    term parts[] = { term_from_small((intptr_t) t->n_buckets), heap_float(h, average),
+        heap_float(h, sqrt(squares / n)), heap_float(h, sqrt(average * (1 - 1 / n))),
+        term_from_small((intptr_t) shortest), term_from_small((intptr_t) longest),
+        term_from_small((intptr_t) t->n_deleted), term_from_small(0) };
+    return heap_tuple(h, parts, ARRAY_LEN(parts));
+}
+
+/* [{Address, Size, References}] of the off-heap binaries in the table. */
+static term binaries(struct heap *h, struct ets_table *t)
+{
+    term list = TERM_NIL;
+    struct ets_cursor c;
+    ets_cursor_first(&c, t, false);
+    for (const struct ets_object *o; (o = ets_cursor_next(&c)) != NULL;) {
+        for (const uintptr_t *p = o->offheap; p != NULL; p = (const uintptr_t *) p[1]) {
+            if (header_tag(p[0]) == TAG_REFC_BITS) {
+                struct offheap_bin *b = (struct offheap_bin *) p[2];
+                term refs = term_from_small((intptr_t) atomic_load_explicit(&b->refs, memory_order_relaxed));
+                list = heap_cons(h,
+                    heap_tuple3(h, heap_uinteger(h, (uintptr_t) b), term_from_small((intptr_t) b->capacity), refs), list);
+            }
+        }
+    }
+    return list;
+}
+
 /* TERM_NONE: no such item. */
-static term item(struct heap *h, const struct ets_table *t, term name)
+static term item(struct heap *h, struct ets_table *t, term name)
 {
     switch (term_to_atom_index(name)) {
     case ATOM_INDEX_id: return ets_ref(h, t->id);
@@ -66,7 +112,8 @@ static term item(struct heap *h, const struct ets_table *t, term name)
     case ATOM_INDEX_fixed: return term_from_bool(t->n_fixed > 0);
     case ATOM_INDEX_safe_fixed: return fixations(h, t, false);
     case ATOM_INDEX_safe_fixed_monotonic_time: return fixations(h, t, true);
-    case ATOM_INDEX_stats: return ATOM(false);
+    case ATOM_INDEX_stats: return statistics(h, t);
+    case ATOM_INDEX_binary: return binaries(h, t);
     default: return TERM_NONE;
     }
 }

@@ -20,6 +20,16 @@ static void add_result(struct results *r, term t)
     r->terms[r->n++] = t;
 }
 
+/* In a chain the newest comes first; what has the same key is to be listed oldest first. */
+static term list_of_reversed(struct proc *p, const struct results *r)
+{
+    term list = TERM_NIL;
+    for (size_t i = 0; i < r->n; i++) {
+        list = heap_cons(&p->heap, r->terms[i], list);
+    }
+    return list;
+}
+
 /* What a pass over a table goes through: everything, or the objects of the one key that can match. */
 struct walk {
     struct ets_cursor cursor;
@@ -78,6 +88,7 @@ static term select_all(struct proc *p, term table, term spec, enum match_body bo
     struct walk w;
     match_run_init(&run, ms, p);
     walk_start(&w, t, ms, backwards);
+    bool is_tree = ets_is_tree(t);
     for (struct ets_object *o; (o = walk_next(&w)) != NULL;) {
         term value = try(&run, o);
         if (!term_is_none(value)) {
@@ -88,7 +99,7 @@ static term select_all(struct proc *p, term table, term spec, enum match_body bo
     match_run_done(&run);
     match_spec_free(ms);
     bump(p, &w);
-    term list = heap_list(&p->heap, r.terms, r.n, TERM_NIL);
+    term list = is_tree ? heap_list(&p->heap, r.terms, r.n, TERM_NIL) : list_of_reversed(p, &r);
     vm_free(r.terms);
     return list;
 }
@@ -209,6 +220,7 @@ static term select_portion(struct proc *p, struct portion *q)
     struct results r = { 0 };
     size_t n_seen = 0;
     bool is_tree = ets_is_tree(t), more = true;
+    q->table = ets_ref(&p->heap, t->id); /* this table, whatever is called so later */
     match_run_init(&run, q->ms, p);
     q->left = take_left(&r, q->left, q->limit);
     if (r.n < q->limit) {
@@ -402,7 +414,8 @@ term bif_ets_select_replace_2(struct proc *p, term *args)
     }
     struct results objects = { 0 }, values = { 0 };
     struct ets_object *gone = NULL;
-    bool ok = !ets_is_bag(t) && find_matching(p, t, ms, &objects, &values);
+    bool ok = !ets_is_bag(t) && match_spec_keeps_key(args[1], t->key_position)
+        && find_matching(p, t, ms, &objects, &values);
     bool room = ok && replace_all(t, &objects, &values, &gone);
     ets_release(t, gone);
     match_spec_free(ms);

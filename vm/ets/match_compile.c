@@ -2,6 +2,7 @@
 
 #include "lib/base/arena.h"
 #include "vm/core/bits.h"
+#include "vm/core/compare.h"
 #include "vm/core/copy.h"
 #include "vm/core/fun.h"
 #include "vm/core/map.h"
@@ -102,7 +103,9 @@ static void later(struct compiler *c, term pattern)
     c->work[c->n_work++] = pattern;
 }
 
-static void compile_map_pattern(struct compiler *c, term map)
+static bool is_ground(term t, unsigned depth);
+
+static bool compile_map_pattern(struct compiler *c, term map)
 {
     size_t n = map_size(map);
     emit(c, PAT_MAP, n);
@@ -111,6 +114,9 @@ static void compile_map_pattern(struct compiler *c, term map)
     term key, value;
     size_t first = c->n_work;
     while (map_iter_next(&it, &key, &value)) {
+        if (!is_ground(key, 0)) {
+            return false;
+        }
         emit(c, PAT_MAP_KEY, 0)->value = key;
         later(c, value);
     }
@@ -121,9 +127,10 @@ static void compile_map_pattern(struct compiler *c, term map)
         c->work[k] = t;
     }
     push(c, n);
+    return true;
 }
 
-static void compile_pattern_term(struct compiler *c, term t)
+static bool compile_pattern_term(struct compiler *c, term t)
 {
     uint32_t number;
     c->stack--; /* every instruction takes one */
@@ -149,19 +156,22 @@ static void compile_pattern_term(struct compiler *c, term t)
             later(c, term_tuple_get(t, i));
         }
     } else if (term_is_map(t)) {
-        compile_map_pattern(c, t);
+        return compile_map_pattern(c, t);
     } else {
         emit(c, PAT_CONST, 0)->value = t;
     }
+    return true;
 }
 
-static void compile_pattern(struct compiler *c, term pattern)
+static bool compile_pattern(struct compiler *c, term pattern)
 {
+    bool ok = true;
     push(c, 1);
     later(c, pattern);
-    while (c->n_work > 0) {
-        compile_pattern_term(c, c->work[--c->n_work]);
+    while (ok && c->n_work > 0) {
+        ok = compile_pattern_term(c, c->work[--c->n_work]);
     }
+    return ok;
 }
 
 /* ---- expressions ---- */
@@ -380,13 +390,16 @@ static bool compile_body(struct compiler *c, term body)
     return term_is_nil(body);
 }
 
-static void begin_clause(struct compiler *c, size_t i, term pattern)
+static bool begin_clause(struct compiler *c, size_t i, term pattern)
 {
     c->n_vars = 0;
     c->stack = 0;
     c->ms->clauses[i] = (struct match_clause) { c->ms->n_ops, pattern };
-    compile_pattern(c, pattern);
+    if (!compile_pattern(c, pattern)) {
+        return false;
+    }
     renumber(c, c->ms->clauses[i].start);
+    return true;
 }
 
 static bool compile_clauses(struct compiler *c, term spec)
@@ -402,8 +415,7 @@ static bool compile_clauses(struct compiler *c, term spec)
         if (!term_is_tuple_of(clause, 3)) {
             return false;
         }
-        begin_clause(c, i, term_tuple_get(clause, 0));
-        if (!compile_guards(c, term_tuple_get(clause, 1)) || !compile_body(c, term_tuple_get(clause, 2))) {
+        if (!begin_clause(c, i, term_tuple_get(clause, 0)) || !compile_guards(c, term_tuple_get(clause, 1)) || !compile_body(c, term_tuple_get(clause, 2))) {
             return false;
         }
     }
@@ -411,15 +423,18 @@ static bool compile_clauses(struct compiler *c, term spec)
 }
 
 /* ets:match and match_object: one clause without guards. */
-static void compile_plain(struct compiler *c, term pattern, enum match_body body)
+static bool compile_plain(struct compiler *c, term pattern, enum match_body body)
 {
     c->ms->n_clauses = 1;
     c->ms->clauses = vm_zalloc(sizeof(*c->ms->clauses));
-    begin_clause(c, 0, pattern);
+    if (!begin_clause(c, 0, pattern)) {
+        return false;
+    }
     emit(c, MATCH_BODY, 0);
     emit(c, body == MATCH_BINDINGS ? EXPR_BINDINGS : EXPR_OBJECT, c->n_vars);
     push(c, 1);
     emit(c, MATCH_RETURN, 0);
+    return true;
 }
 
 static bool take_copy(struct match_spec *ms, term *spec)
@@ -442,7 +457,7 @@ struct match_spec *match_spec_compile(term spec, enum match_body body, bool own)
     if (ok && body == MATCH_SPEC) {
         ok = compile_clauses(&c, spec);
     } else if (ok) {
-        compile_plain(&c, spec, body);
+        ok = compile_plain(&c, spec, body);
     }
     vm_free(c.vars);
     vm_free(c.work);
@@ -502,6 +517,66 @@ term match_spec_key(const struct match_spec *ms, size_t position)
         key = k;
     }
     return key;
+}
+
+/* Does the expression give what the pattern matched? Only as far as the two are written alike. */
+static bool is_same_part(term pattern, term expr, unsigned depth)
+{
+    if (depth >= MAX_DEPTH || term_same(pattern, ATOM(underscore))) {
+        return false;
+    }
+    if (term_is_tuple_of(expr, 2) && term_same(term_tuple_get(expr, 0), ATOM(const)) && is_ground(pattern, 0)) {
+        return term_equal_exact(pattern, term_tuple_get(expr, 1));
+    }
+    for (; term_is_cons(pattern) && term_is_cons(expr); pattern = term_tail(pattern), expr = term_tail(expr)) {
+        if (!is_same_part(term_head(pattern), term_head(expr), depth + 1)) {
+            return false;
+        }
+    }
+    if (!term_is_tuple(pattern)) {
+        return !term_is_tuple(expr) && !term_is_map(pattern) && term_equal_exact(pattern, expr);
+    }
+    if (!term_is_tuple_of(expr, 1) || !term_is_tuple_of(term_tuple_get(expr, 0), term_tuple_arity(pattern))) {
+        return false;
+    }
+    for (size_t i = 0; i < term_tuple_arity(pattern); i++) {
+        if (!is_same_part(term_tuple_get(pattern, i), term_tuple_get(term_tuple_get(expr, 0), i), depth + 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_element_of_object(term expr, size_t position)
+{
+    return term_is_tuple_of(expr, 3) && term_same(term_tuple_get(expr, 0), ATOM(element))
+        && term_same(term_tuple_get(expr, 1), term_from_small((intptr_t) position))
+        && term_same(term_tuple_get(expr, 2), ATOM(dollar_underscore));
+}
+
+bool match_spec_keeps_key(term spec, size_t position)
+{
+    for (; term_is_cons(spec); spec = term_tail(spec)) {
+        term pattern = term_tuple_get(term_head(spec), 0), body = term_tuple_get(term_head(spec), 2);
+        while (term_is_cons(term_tail(body))) {
+            body = term_tail(body);
+        }
+        term expr = term_head(body);
+        if (term_same(expr, ATOM(dollar_underscore)) || (term_is_atom(pattern) && is_same_part(pattern, expr, 0))) {
+            continue;
+        }
+        if (!term_is_tuple_of(expr, 1) || !term_is_tuple(term_tuple_get(expr, 0))
+            || term_tuple_arity(term_tuple_get(expr, 0)) < position) {
+            return false;
+        }
+        term key = term_tuple_get(term_tuple_get(expr, 0), position - 1);
+        bool bound = term_is_tuple(pattern) && term_tuple_arity(pattern) >= position;
+        if (!is_element_of_object(key, position)
+            && !(bound && is_same_part(term_tuple_get(pattern, position - 1), key, 0))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool match_spec_is_all(const struct match_spec *ms)

@@ -22,6 +22,9 @@ void match_spec_free(struct match_spec *ms);
 
 /* The one key (element `position`, 1-based) that every clause asks for, or TERM_NONE. */
 term match_spec_key(const struct match_spec *ms, size_t position);
+/* select_replace: is the key of what each clause makes, as it is written, the key it matched?
+ * spec: a specification that compiles. */
+bool match_spec_keeps_key(term spec, size_t position);
 /* Matches every object and says true: select_delete may take all. */
 bool match_spec_is_all(const struct match_spec *ms);
 
