@@ -170,12 +170,15 @@ static term info_context_reductions(struct proc *p)
     return term_from_small(PROC_SLICE_REDUCTIONS);
 }
 
-/* Every function implemented in C: {Module, Function, Arity}. */
+/* Every function of OTP's modules that is implemented in C: {Module, Function, Arity}. */
 static term info_snifs(struct proc *p)
 {
     term list = TERM_NIL;
     for (size_t i = bif_count; i-- > 0;) {
         const struct bif_row *row = &bif_table[i];
+        if (strncmp(row->module_text, "bulkhead", 8) == 0 || term_same(row->module, ATOM(isolation))) {
+            continue; /* ours */
+        }
         term mfa = heap_tuple3(&p->heap, row->module, row->function, term_from_small(row->arity));
         list = heap_cons(&p->heap, mfa, list);
     }

@@ -190,9 +190,12 @@ static bool is_local(term node, uint32_t creation)
     return term_same(node, ATOM(nonode)) && creation == 0;
 }
 
+/* The old forms have two bits of it. */
 static uint32_t read_creation(struct decoder *d, bool wide)
 {
-    return wide ? bytes_u32be(&d->in) : bytes_u8(&d->in) & 3;
+    uint32_t creation = wide ? bytes_u32be(&d->in) : bytes_u8(&d->in);
+    d->in.bad |= !wide && creation > 3;
+    return creation;
 }
 
 /* TAG_EXT_PID and kin; the caller fills in the rest. */
@@ -259,7 +262,7 @@ static term read_ref(struct decoder *d, uint8_t tag)
     if (tag == ETF_REFERENCE) {
         creation = read_creation(d, false);
     }
-    if (d->in.bad) {
+    if (d->in.bad || (tag != ETF_NEWER_REFERENCE && ids[0] >> REF_FIRST_BITS != 0)) {
         return TERM_NONE;
     }
     if (is_local(node, creation) && (n == REF_LOCAL_NUMBERS || n == REF_MAX_NUMBERS)
