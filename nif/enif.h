@@ -50,5 +50,7 @@ void nif_owed_remove(void *p);
 struct offheap_bin;
 /* Makes an ErlNifBinary that owns a new off-heap binary. */
 bool nif_binary_alloc(size_t bytes, ErlNifBinary *bin);
+/* The library gives its reference away; leaves the NIF if it has none. */
+void nif_binary_take(ErlNifBinary *bin, const char *api);
 
 #endif

@@ -12,10 +12,18 @@
 static struct lock types_lock = { PTHREAD_MUTEX_INITIALIZER, RANK_NIF_LIB, RANK_NONE };
 static struct enif_resource_type_t *types; /* listed ones */
 
+/* A type without callbacks needs no library: its objects do not keep one loaded. */
+static bool has_callbacks(const ErlNifResourceTypeInit *init)
+{
+    return init->dtor != NULL || init->stop != NULL || init->down != NULL || init->dyncall != NULL;
+}
+
 static void type_unref(struct enif_resource_type_t *type)
 {
     if (atomic_fetch_sub_explicit(&type->refs, 1, memory_order_acq_rel) == 1) {
-        nif_lib_unref(type->owner);
+        if (has_callbacks(&type->init)) {
+            nif_lib_unref(type->owner);
+        }
         vm_free(type);
     }
 }
@@ -58,8 +66,10 @@ static ErlNifResourceType *open_type(ErlNifEnv *env, const char *name_str, const
         type->module = load->lib->module;
         type->name = name;
         type->owner = load->lib;
-        nif_lib_ref(type->owner);
         type->init = *init;
+        if (has_callbacks(init)) {
+            nif_lib_ref(type->owner);
+        }
         atomic_init(&type->refs, 1);
         type->listed = true;
         type->next = types;
@@ -125,12 +135,16 @@ void nif_load_commit_types(struct nif_load *load)
         load->opened = o->next;
         if (!o->created) {
             lock_take(&types_lock);
-            former = o->type->owner;
+            former = has_callbacks(&o->type->init) ? o->type->owner : NULL;
             o->type->owner = load->lib;
             o->type->init = o->init;
-            nif_lib_ref(load->lib);
+            if (has_callbacks(&o->init)) {
+                nif_lib_ref(load->lib);
+            }
             lock_drop(&types_lock);
-            nif_lib_unref(former);
+            if (former != NULL) {
+                nif_lib_unref(former);
+            }
         }
         vm_free(o);
     }
@@ -170,13 +184,15 @@ void nif_types_release(struct nif_lib *lib)
     }
 }
 
-/* Callbacks in force now, and the library they are in, with a reference. */
+/* Callbacks in force now, and the library they are in, with a reference; NULL if there are none. */
 static ErlNifResourceTypeInit type_callbacks(struct enif_resource_type_t *type, struct nif_lib **out_lib)
 {
     lock_take(&types_lock);
     ErlNifResourceTypeInit init = type->init;
-    *out_lib = type->owner;
-    nif_lib_ref(type->owner);
+    *out_lib = has_callbacks(&init) ? type->owner : NULL;
+    if (*out_lib != NULL) {
+        nif_lib_ref(*out_lib);
+    }
     lock_drop(&types_lock);
     return init;
 }
@@ -255,7 +271,9 @@ static void end_object(struct nif_deferred *d)
         bool returned = nif_run_callback(lib, NIF_CB_DESTRUCTOR, &c.env.env, call_destructor, &c);
         nif_callback_env_end(&c.env, !returned);
     }
-    nif_lib_unref(lib);
+    if (lib != NULL) {
+        nif_lib_unref(lib);
+    }
     free_object(r);
 }
 
@@ -437,12 +455,12 @@ int enif_dynamic_resource_call(
     }
     struct nif_lib *lib;
     ErlNifResourceTypeInit init = type_callbacks(r->type, &lib);
+    if (lib != NULL) {
+        nif_lib_unref(lib); /* the type has one for as long as r lives, and r lives in env */
+    }
     if (init.dyncall == NULL) {
-        nif_lib_unref(lib);
         return 1;
     }
-    /* The type has a reference of the library for as long as r lives, and r lives in env. */
-    nif_lib_unref(lib);
     init.dyncall(env, r->payload, call_data);
     return 0;
 }
@@ -482,5 +500,7 @@ void nif_resource_call_down(struct nif_resource *r, term pid, const ErlNifMonito
         bool returned = nif_run_callback(lib, NIF_CB_DOWN, &c.env.env, call_down, &c);
         nif_callback_env_end(&c.env, !returned);
     }
-    nif_lib_unref(lib);
+    if (lib != NULL) {
+        nif_lib_unref(lib);
+    }
 }

@@ -46,6 +46,34 @@ void nif_lib_each(void (*fn)(struct nif_lib *lib, void *arg), void *arg)
     lock_drop(&libs_lock);
 }
 
+/* Modules that have had a library, also of one that is closed by now. */
+static struct taint {
+    struct taint *next;
+    term module;
+} *_Atomic taints;
+
+static void note_taint(term module)
+{
+    lock_take(&libs_lock);
+    struct taint *t = taints;
+    while (t != NULL && !term_same(t->module, module)) {
+        t = t->next;
+    }
+    if (t == NULL) {
+        t = vm_alloc(sizeof(*t));
+        *t = (struct taint) { taints, module };
+        taints = t;
+    }
+    lock_drop(&libs_lock);
+}
+
+void nif_lib_each_taint(void (*fn)(term module, void *arg), void *arg)
+{
+    for (struct taint *t = taints; t != NULL; t = t->next) {
+        fn(t->module, arg);
+    }
+}
+
 static void unlist(struct nif_lib *lib)
 {
     lock_take(&libs_lock);
@@ -356,6 +384,7 @@ bool nif_lib_start(struct nif_lib *lib, struct nif_lib *previous, struct heap *h
     }
     nif_load_commit_types(&load);
     lib->loaded = true;
+    note_taint(lib->module);
     return true;
 }
 

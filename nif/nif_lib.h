@@ -2,7 +2,7 @@
  *
  * One struct nif_lib per (module instance, load_nif). References: the module instance (code
  * image), every call that may outlive it (dirty, rescheduled, in a worker), every live resource
- * object of a type it owns. When the last goes, `unload` runs and the file is closed; it is never
+ * object of a type with callbacks that it owns. When the last goes, `unload` runs and the file is closed; it is never
  * closed after a crash or when it started threads.
  */
 #ifndef NIF_LIB_H
@@ -72,6 +72,8 @@ extern void (*nif_lib_closing)(struct nif_lib *lib);
 /* The program ends: callbacks that libraries asked for (ERL_NIF_OPT_ON_HALT). One thread, once. */
 void nif_lib_halt(void);
 
+/* Calls fn for every module that has had a library so far. */
+void nif_lib_each_taint(void (*fn)(term module, void *arg), void *arg);
 /* Calls fn for every library; it must not load or unload. */
 void nif_lib_each(void (*fn)(struct nif_lib *lib, void *arg), void *arg);
 #endif

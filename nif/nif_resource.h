@@ -21,8 +21,8 @@
 
 struct nif_lib;
 
-/* A type lives while it is listed (its library is loaded) or has objects; so long it holds a
- * reference of its owner. */
+/* A type lives while it is listed (its library is loaded) or has objects; so long, if it has
+ * callbacks, it holds a reference of its owner. */
 struct enif_resource_type_t {
     struct enif_resource_type_t *next;
     term module, name;

@@ -135,23 +135,16 @@ struct taints {
     term list;
 };
 
-static void add_taint(struct nif_lib *lib, void *arg)
+static void add_taint(term module, void *arg)
 {
     struct taints *a = arg;
-    for (term l = a->list; term_is_cons(l); l = term_tail(l)) {
-        if (term_same(term_head(l), lib->module)) {
-            return;
-        }
-    }
-    if (lib->loaded) {
-        a->list = heap_cons(a->h, lib->module, a->list);
-    }
+    a->list = heap_cons(a->h, module, a->list);
 }
 
 static term taints(struct heap *h)
 {
     struct taints a = { h, TERM_NIL };
-    nif_lib_each(add_taint, &a);
+    nif_lib_each_taint(add_taint, &a);
     return a.list;
 }
 
