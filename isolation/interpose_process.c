@@ -34,7 +34,7 @@ void __assert_perror_fail(int error, const char *file, unsigned line, const char
 __sighandler_t __sysv_signal(int number, __sighandler_t handler);
 
 /* A sanitizer's runtime calls these before it is ready to watch them. */
-#define UNWATCHED __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
+#define UNWATCHED __attribute__((no_sanitize("address", "thread", "undefined")))
 
 /* libc's own, looked up on first use: threads that race find the same. */
 UNWATCHED static void *libc_function(const char *name)
@@ -219,6 +219,16 @@ UNWATCHED __sighandler_t __sysv_signal(int number, __sighandler_t handler)
     return sigaction(number, &action, &old) == 0 ? old.sa_handler : SIG_ERR;
 }
 
+static long system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result = number;
+    __asm__ volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+    return result;
+}
+
 static int set_mask(struct native_thread *t, int how, const sigset_t *set, sigset_t *old)
 {
     uint64_t bits = 0;
@@ -233,7 +243,8 @@ static int set_mask(struct native_thread *t, int how, const sigset_t *set, sigse
     if (old != NULL) {
         sigemptyset(old);
     }
-    return syscall(SYS_rt_sigprocmask, how, set != NULL ? &bits : NULL, old, sizeof(bits)) == 0 ? 0 : errno;
+    /* Not by syscall(): that one below comes here. */
+    return (int) -system_call(SYS_rt_sigprocmask, how, (long) (set != NULL ? &bits : NULL), (long) old, sizeof(bits), 0, 0);
 }
 
 UNWATCHED int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
@@ -339,16 +350,6 @@ int tgkill(pid_t pid, pid_t tid, int number)
 {
     struct native_thread *t = in_call();
     return t != NULL && pid == getpid() && tid == t->tid ? send_to_self(t, number) : LIBC(tgkill)(pid, tid, number);
-}
-
-static long system_call(long number, long a, long b, long c, long d, long e, long f)
-{
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long result = number;
-    __asm__ volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
-    return result;
 }
 
 static void forbid_exec(void);

@@ -12,6 +12,7 @@ uint32_t sched_run(struct sched *s, struct proc *p);
 
 /* sched_dirty.c */
 void dirty_init(unsigned n_cpu, unsigned n_io);
+bool dirty_start(void); /* a thread in each pool; false: the machine gives none */
 void dirty_enqueue(struct proc *p);
 /* Both wait until then; false: a thread has not ended. */
 bool dirty_stop(int64_t system_deadline_ns);

@@ -487,7 +487,7 @@ bool sched_start(const struct sched_options *o)
             return false;
         }
     }
-    return true;
+    return dirty_start();
 }
 
 bool sched_join(pthread_t thread, int64_t system_deadline_ns)

@@ -66,17 +66,18 @@ static void *dirty_main(void *arg)
     return NULL;
 }
 
-static void add_thread_locked(struct dirty_pool *d)
+/* False: the machine gives no more threads. */
+static bool add_thread_locked(struct dirty_pool *d)
 {
     struct sched *s = vm_zalloc(sizeof(*s));
     s->kind = d->kind;
     s->index = sched_count() + (d->kind == SCHED_DIRTY_IO ? pools[0].max_threads : 0) + d->n_threads + 1;
-    if (pthread_create(&d->threads[d->n_threads], NULL, dirty_main, s) == 0) {
-        d->n_threads++;
-    } else {
-        VM_REQUIRE(d->n_threads > 0); /* else nobody could run what waits */
+    if (pthread_create(&d->threads[d->n_threads], NULL, dirty_main, s) != 0) {
         vm_free(s);
+        return false;
     }
+    d->n_threads++;
+    return true;
 }
 
 void dirty_enqueue(struct proc *p)
@@ -88,10 +89,21 @@ void dirty_enqueue(struct proc *p)
     d->last = &p->run_next;
     d->n_queued++;
     if (d->n_queued > d->n_waiting && d->n_threads < d->max_threads) {
-        add_thread_locked(d);
+        (void) add_thread_locked(d); /* the first thread, made at start, serves all then */
     }
     pthread_cond_signal(&d->work);
     lock_drop(&d->lock);
+}
+
+bool dirty_start(void)
+{
+    bool good = true;
+    for (size_t i = 0; i < 2; i++) {
+        lock_take(&pools[i].lock);
+        good = good && add_thread_locked(&pools[i]);
+        lock_drop(&pools[i].lock);
+    }
+    return good;
 }
 
 void dirty_init(unsigned n_cpu, unsigned n_io)
