@@ -130,6 +130,16 @@ static const struct nif_host vm_host = {
     .wake_deferred = host_wake_deferred,
 };
 
+/* Code has been purged: have its library unloaded before the caller goes on, unless that takes long. */
+static void settle(void)
+{
+    enum { PATIENCE_NS = 10000000 };
+    int64_t end = clock_monotonic_ns() + PATIENCE_NS;
+    while (nif_deferred_pending() && clock_monotonic_ns() < end) {
+        (void) nif_run_deferred();
+    }
+}
+
 struct taints {
     struct heap *h;
     term list;
@@ -146,16 +156,6 @@ static term taints(struct heap *h)
     struct taints a = { h, TERM_NIL };
     nif_lib_each_taint(add_taint, &a);
     return a.list;
-}
-
-/* Code has been purged: have its library unloaded before the caller goes on, unless that takes long. */
-static void settle(void)
-{
-    enum { PATIENCE_NS = 10000000 };
-    int64_t end = clock_monotonic_ns() + PATIENCE_NS;
-    while (nif_deferred_pending() && clock_monotonic_ns() < end) {
-        (void) nif_run_deferred();
-    }
 }
 
 void nif_host_init(void)
@@ -256,11 +256,13 @@ static term load(struct proc *p, struct code_image *image, const char *path, ter
     struct code_image *before = m == NULL ? NULL : current == image ? m->old : current;
     struct nif_lib *lib = nif_lib_open(image->module, path, check_function, image, &error);
     if (lib == NULL) {
+        settle(); /* the file is closed before the next attempt */
         return load_error_text(p, &error);
     }
     struct nif_lib *previous = before != NULL ? before->nif : NULL;
     if (!nif_lib_start(lib, previous, &p->heap, p, p->id, load_info, &error)) {
         nif_lib_unref(lib);
+        settle();
         return load_error_text(p, &error);
     }
     image->nif = lib;
