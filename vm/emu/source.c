@@ -36,7 +36,8 @@ static char *copy_text(const char *text, size_t n)
 static char *dir_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash == NULL ? copy_text(".", 1) : copy_text(path, slash == path ? 1 : (size_t) (slash - path));
+    return slash == NULL ? copy_text(".", 1)
+                         : copy_text(path, slash == path ? 1 : (size_t) (slash - path));
 }
 
 static bool has_suffix(const char *text, const char *suffix)
@@ -61,28 +62,43 @@ static bool make_dirs(char *path)
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
-/* A directory for this content: the same source with the same erlc finds its .beam again. */
-static char *cache_dir(const char *path, const uint8_t *bytes, size_t n)
+/* Where cached code may be written; NULL and a message if nowhere. */
+static char *cache_root(void)
 {
-    const char *base = getenv("XDG_CACHE_HOME");
-    char *root;
-    if (base != NULL && base[0] == '/') {
-        root = format_path("%s/bulkhead%s", base, "");
-    } else if (getenv("HOME") != NULL) {
-        root = format_path("%s/.cache/bulkhead%s", getenv("HOME"), "");
-    } else {
-        root = format_path("%s/bulkhead-cache%s", getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp", "");
+    const char *xdg = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    const char *tmp = getenv("TMPDIR");
+    char *root = NULL;
+    if (xdg != NULL && xdg[0] == '/') {
+        root = format_path("%s/%s", xdg, "bulkhead");
+    } else if (home != NULL && home[0] == '/') {
+        root = format_path("%s/.cache/%s", home, "bulkhead");
     }
-    if (!make_dirs(root)) {
-        char uid[16];
-        snprintf(uid, sizeof(uid), "%u", (unsigned) getuid());
-        vm_free(root);
-        root = format_path("%s/bulkhead-cache-%s", getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp", uid);
-        if (!make_dirs(root)) {
-            cli_error("cannot make the cache directory %s: %s", root, strerror(errno));
-            vm_free(root);
-            return NULL;
-        }
+    if (root != NULL && make_dirs(root)) {
+        return root;
+    }
+    vm_free(root);
+    char name[40];
+    snprintf(name, sizeof(name), "bulkhead-cache-%u", (unsigned) getuid());
+    root = format_path("%s/%s", tmp != NULL ? tmp : "/tmp", name);
+    struct stat st;
+    if (!make_dirs(root) || lstat(root, &st) < 0) {
+        cli_error("cannot make the cache directory %s: %s", root, strerror(errno));
+    } else if (!S_ISDIR(st.st_mode) || st.st_uid != getuid()) { /* anybody may write to /tmp */
+        cli_error("the cache directory %s is somebody else's", root);
+    } else {
+        return root;
+    }
+    vm_free(root);
+    return NULL;
+}
+
+/* A directory for this content: the same source with the same erlc finds its .beam again. */
+static char *cache_dir(const char *path, const char *bytes, size_t n)
+{
+    char *root = cache_root();
+    if (root == NULL) {
+        return NULL;
     }
     /* Includes are found next to the source, so its place is part of the key. */
     char *absolute = realpath(path, NULL);
@@ -103,10 +119,14 @@ static char *cache_dir(const char *path, const uint8_t *bytes, size_t n)
     return dir;
 }
 
-static bool run_erlc(const char *out_dir, const char *include_dir, const char *source)
+/* Compiles source, which is `named` itself or was made from it. */
+static bool run_erlc(const char *out_dir, const char *source, const char *named)
 {
-    char *include = format_path("-I%s%s", include_dir, "");
-    char *argv[] = { "erlc", "+debug_info", include, "-o", (char *) out_dir, (char *) source, NULL };
+    char *dir = dir_of(named);
+    char *include = format_path("%s%s", "-I", dir);
+    vm_free(dir);
+    char *argv[] = { "erlc", "+debug_info", include, "-o", (char *) out_dir, (char *) source,
+        NULL };
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     /* What the compiler says goes to stderr: stdout is the program's. */
@@ -127,7 +147,7 @@ static bool run_erlc(const char *out_dir, const char *include_dir, const char *s
         }
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        cli_error("%s does not compile", source);
+        cli_error("%s does not compile", named);
         return false;
     }
     return true;
@@ -142,40 +162,46 @@ static char *module_of(const char *path)
     return copy_text(name, dot == NULL ? strlen(name) : (size_t) (dot - name));
 }
 
-static bool newer_include_may_differ(const char *beam, const char *source)
+/* Is the .beam missing, or older than what it is made from? Of included files we know nothing. */
+static bool is_stale(const char *beam, const char *named, const char *text)
 {
     struct stat b;
     struct stat s;
-    return stat(beam, &b) < 0 || stat(source, &s) < 0 || b.st_mtime < s.st_mtime;
+    return stat(beam, &b) < 0 || stat(named, &s) < 0 || b.st_mtime < s.st_mtime
+           || strstr(text, "-include(") != NULL;
 }
 
-static bool compile_source(const char *path, const uint8_t *bytes, size_t n, struct source *out)
+/* The .beam that erlc makes of source in the cache; NULL if it makes none. */
+static char *compile(
+    const char *cache, const char *module, const char *source, const char *named, const char *text)
 {
-    char *cache = cache_dir(path, bytes, n);
-    if (cache == NULL) {
-        return false;
-    }
-    char *module = module_of(path);
     char *beam = format_path("%s/%s.beam", cache, module);
-    char *dir = dir_of(path);
-    bool ok = true;
-    if (newer_include_may_differ(beam, path)) {
-        ok = run_erlc(cache, dir, path);
-        if (ok && access(beam, R_OK) < 0) {
-            ok = false;
-            cli_error("%s: erlc wrote no %s.beam (does -module match the file name?)", path, module);
-        }
+    if (!is_stale(beam, named, text)) {
+        return beam;
     }
-    vm_free(module);
-    vm_free(cache);
+    bool ok = run_erlc(cache, source, named);
+    if (ok && access(beam, R_OK) < 0) {
+        ok = false;
+        cli_error("%s: erlc wrote no %s.beam (does -module match the file name?)", named, module);
+    }
     if (!ok) {
         vm_free(beam);
-        vm_free(dir);
-        return false;
+        beam = NULL;
     }
-    out->beam_path = beam;
-    out->dir = dir;
-    return true;
+    return beam;
+}
+
+static char *compile_source(const char *path, const char *text, size_t n)
+{
+    char *cache = cache_dir(path, text, n);
+    if (cache == NULL) {
+        return NULL;
+    }
+    char *module = module_of(path);
+    char *beam = compile(cache, module, path, path, text);
+    vm_free(module);
+    vm_free(cache);
+    return beam;
 }
 
 static bool write_file(const char *path, const char *head, const char *body, size_t n)
@@ -191,113 +217,137 @@ static bool write_file(const char *path, const char *head, const char *body, siz
     return true;
 }
 
-/* Does the text have a -module attribute of its own at the start of a line? */
-static bool has_module_attribute(const char *body)
+/* What follows the header lines of an escript. */
+struct escript_body {
+    const char *text; /* NUL-terminated */
+    size_t n;
+    unsigned line; /* its first line's number in the file */
+};
+
+/* The header: "#!", then at most two lines of "%%" (comment) or "%%!" (for the emulator). */
+static struct escript_body escript_body_of(const char *text, size_t n)
 {
-    for (const char *at = body; (at = strstr(at, "-module")) != NULL; at++) {
-        if (at == body || at[-1] == '\n') {
-            return true;
-        }
+    const char *end = text + n;
+    unsigned line = 1;
+    while (text < end && (line == 1 || (line <= 3 && strncmp(text, "%%", 2) == 0))) {
+        const char *newline = memchr(text, '\n', (size_t) (end - text));
+        text = newline == NULL ? end : newline + 1;
+        line++;
     }
-    return false;
+    return (struct escript_body) { text, (size_t) (end - text), line };
 }
 
-/* An escript: "#!" line, optional "%% " comment and "%%! " emulator lines, then a body that is Erlang
- * source, a .beam file or a zip archive. */
-static bool resolve_escript(const char *path, const uint8_t *bytes, size_t n, struct source *out)
+static bool starts_with(const struct escript_body *body, const char *magic)
 {
-    const char *at = (const char *) bytes;
-    const char *end = at + n;
-    unsigned lines = 0;
-    while (at < end && lines < 3) { /* header lines: at most the first three */
-        bool header = lines == 0 || (end - at > 1 && at[0] == '%' && at[1] == '%');
-        if (!header) {
-            break;
+    size_t n = strlen(magic);
+    return body->n >= n && memcmp(body->text, magic, n) == 0;
+}
+
+/* The name in a -module attribute at the start of a line, or NULL. */
+static char *module_attribute(const char *text)
+{
+    for (const char *at = text; (at = strstr(at, "-module(")) != NULL; at++) {
+        if (at == text || at[-1] == '\n') {
+            const char *name = at + strlen("-module(");
+            name += strspn(name, " '");
+            size_t n = strcspn(name, " ')/\n");
+            return n == 0 ? NULL : copy_text(name, n);
         }
-        const char *newline = memchr(at, '\n', (size_t) (end - at));
-        at = newline == NULL ? end : newline + 1;
-        lines++;
     }
-    size_t body = (size_t) (end - at);
-    if (body >= 4 && memcmp(at, "PK\003\004", 4) == 0) {
+    return NULL;
+}
+
+/* The name as the text of an Erlang string. */
+static char *quote(const char *path)
+{
+    char *quoted = vm_alloc(2 * strlen(path) + 1);
+    char *to = quoted;
+    for (; *path != '\0'; path++) {
+        if (*path == '"' || *path == '\\') {
+            *to++ = '\\';
+        }
+        *to++ = *path;
+    }
+    *to = '\0';
+    return quoted;
+}
+
+/* Erlang source. As the escript program does: what has no module gets one, and lines keep their numbers. */
+static char *compile_script(const char *cache, const char *path, const struct escript_body *body)
+{
+    static const char unnamed[] =
+        "-module(bulkhead_escript). -compile([nowarn_unused_function]). -export([main/1]).";
+    char *module = module_attribute(body->text);
+    char *file = quote(path);
+    size_t room = sizeof(unnamed) + strlen(file) + 40;
+    char *head = vm_alloc(room);
+    /* The line named is that of the attribute itself. */
+    snprintf(
+        head, room, "%s -file(\"%s\", %u).\n", module == NULL ? unnamed : "", file, body->line - 1);
+    if (module == NULL) {
+        module = copy_text("bulkhead_escript", strlen("bulkhead_escript"));
+    }
+    char *source = format_path(
+        "%s/%s.erl", cache, module); /* erlc wants file and module to be called the same */
+    char *beam = NULL;
+    if (write_file(source, head, body->text, body->n)) {
+        beam = compile(cache, module, source, path, body->text);
+    }
+    vm_free(source);
+    vm_free(module);
+    vm_free(head);
+    vm_free(file);
+    return beam;
+}
+
+static char *unpack_beam(const char *cache, const struct escript_body *body)
+{
+    char *beam = format_path("%s/%s", cache, "escript.beam");
+    if (!write_file(beam, "", body->text, body->n)) {
+        vm_free(beam);
+        return NULL;
+    }
+    return beam;
+}
+
+static char *resolve_escript(const char *path, const char *text, size_t n)
+{
+    struct escript_body body = escript_body_of(text, n);
+    if (starts_with(&body, "PK\003\004")) {
         cli_error("%s: archive escripts are not supported; unpack it and use -pa", path);
-        return false;
+        return NULL;
     }
-    char *cache = cache_dir(path, bytes, n);
+    char *cache = cache_dir(path, text, n);
     if (cache == NULL) {
-        return false;
+        return NULL;
     }
-    bool ok;
-    if (body >= 4 && (memcmp(at, "FOR1", 4) == 0 || memcmp(at, "\037\213", 2) == 0)) {
-        out->beam_path = format_path("%s/%s", cache, "escript.beam");
-        ok = write_file(out->beam_path, "", at, body);
-    } else {
-        /* As the escript program does: a module of its own name, main/1 exported, lines kept. */
-        char head[256];
-        snprintf(head, sizeof(head), "%s-file(\"escript\", %u).\n",
-            has_module_attribute(at) ? "" : "-module(bulkhead_escript). -compile([nowarn_unused_function]). -export([main/1]).\n",
-            lines + 1);
-        bool named = has_module_attribute(at);
-        if (named) {
-            head[0] = '\0';
-        }
-        char *source = format_path("%s/%s", cache, "bulkhead_escript.erl");
-        char *named_source = NULL;
-        if (named) { /* erlc wants the file to be called as the module */
-            const char *open = strstr(at, "-module");
-            open = strchr(open, '(');
-            const char *close = open == NULL ? NULL : strchr(open, ')');
-            if (close != NULL && close - open < 200) {
-                char *name = copy_text(open + 1, (size_t) (close - open - 1));
-                size_t dir_len = strlen(cache) + strlen(name) + 8;
-                named_source = vm_alloc(dir_len);
-                snprintf(named_source, dir_len, "%s/%s.erl", cache, name);
-                vm_free(name);
-            }
-        }
-        const char *file = named_source != NULL ? named_source : source;
-        char *dir = dir_of(path);
-        ok = write_file(file, head, at, body) && run_erlc(cache, dir, file);
-        if (ok) {
-            out->beam_path = copy_text(file, strlen(file) + 1);
-            size_t stem = strlen(file) - strlen(".erl");
-            out->beam_path = vm_realloc(out->beam_path, strlen(file) + 8);
-            strcpy(out->beam_path + stem, ".beam");
-        }
-        vm_free(dir);
-        vm_free(named_source);
-        vm_free(source);
-    }
+    bool is_beam =
+        starts_with(&body, "FOR1") || starts_with(&body, "\037\213"); /* plain or gzipped */
+    char *beam = is_beam ? unpack_beam(cache, &body) : compile_script(cache, path, &body);
     vm_free(cache);
-    if (ok) {
-        out->dir = dir_of(path);
-        out->is_escript = true;
-    }
-    return ok;
+    return beam;
 }
 
 bool source_resolve(const char *path, struct source *out)
 {
-    memset(out, 0, sizeof(*out));
     size_t n;
-    uint8_t *bytes = cli_read_file(path, &n);
-    if (bytes == NULL) {
+    char *text = (char *) cli_read_file(path, &n);
+    if (text == NULL) {
         cli_error("cannot read %s: %s", path, strerror(errno));
         return false;
     }
-    bytes[n] = '\0'; /* cli_read_file leaves room */
-    bool ok;
-    if (n >= 2 && bytes[0] == '#' && bytes[1] == '!') {
-        ok = resolve_escript(path, bytes, n, out);
+    text[n] = '\0'; /* cli_read_file leaves room */
+    char *beam;
+    if (strncmp(text, "#!", 2) == 0) {
+        beam = resolve_escript(path, text, n);
     } else if (has_suffix(path, ".erl") || has_suffix(path, ".S")) {
-        ok = compile_source(path, bytes, n, out);
+        beam = compile_source(path, text, n);
     } else {
-        out->beam_path = copy_text(path, strlen(path));
-        out->dir = dir_of(path);
-        ok = true;
+        beam = copy_text(path, strlen(path));
     }
-    vm_free(bytes);
-    return ok;
+    vm_free(text);
+    *out = (struct source) { beam, beam == NULL ? NULL : dir_of(path) };
+    return beam != NULL;
 }
 
 void source_free(struct source *s)

@@ -2,9 +2,10 @@
  *
  *   X.beam          itself
  *   X.erl, X.S      compiled by erlc into a cache, keyed by content and compiler
- *   escript         a file that starts with "#!": its source, .beam or archive body
+ *   escript         a file that starts with "#!": its source or .beam body (archives are refused)
  *
- * The cache is $XDG_CACHE_HOME/bulkhead (or ~/.cache/bulkhead, or a directory under $TMPDIR).
+ * The cache is $XDG_CACHE_HOME/bulkhead (or ~/.cache/bulkhead, or a directory under $TMPDIR). A source that
+ * includes files of its own is compiled each time.
  * Runs before the VM starts any thread, because it forks erlc.
  */
 #ifndef EMU_SOURCE_H
@@ -15,7 +16,6 @@
 struct source {
     char *beam_path; /* owned (vm_free): the file to load */
     char *dir;       /* owned: directory to search for sibling modules */
-    bool is_escript;
 };
 
 /* false: *out holds nothing and a line was printed (for erlc: its own messages). */
