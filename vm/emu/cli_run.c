@@ -30,18 +30,22 @@ static void print_help(void)
 {
     printf("Usage: bulkhead run [OPTIONS] FILE [ARG...]\n"
            "       bulkhead run [OPTIONS] -s MODULE [FUNCTION [ARG...]]\n\n"
-           "FILE is a .beam, .erl, .S or escript; calls main/1 with the arguments, else main/0, else start/0.\n"
-           "-s calls MODULE:FUNCTION (default start), with the arguments as one list of atoms if there are any.\n\n"
+           "FILE is a .beam, .erl, .S or escript; calls main/1 with the arguments, else main/0, "
+           "else start/0.\n"
+           "-s calls MODULE:FUNCTION (default start), with the arguments as one list of atoms if "
+           "there are any.\n\n"
            "Options:\n"
            "  -pa DIR              search DIR for modules, before all others\n"
            "  -pz DIR              search DIR for modules, after all others\n"
            "  -S N                 N scheduler threads (default: one per core)\n"
-           "  --isolation SPEC     MODE, or MODULE=MODE[,key=value...]; see 'bulkhead info' for the modes\n"
-           "  --print              print the returned value on the last line, as ~~p\n"
+           "  --isolation SPEC     MODE, or MODULE=MODE[,key=value...]; see 'bulkhead info' for "
+           "the modes\n"
+           "  --print              print the returned value on the last line, as ~p\n"
            "  --trace=EVENTS[:FILE]  EVENTS: spawn,exit,schedule,gc,native,load or all;\n"
            "                       FILE ending in .json is written for a trace viewer\n"
            "  --help               this text\n\n"
-           "Exit status: 0 normal, 1 uncaught error or exit, 2 usage or load error, N after halt(N).\n");
+           "Exit status: 0 normal, 1 uncaught error or exit, 2 usage or load error, N after "
+           "halt(N).\n");
 }
 
 /* The value of an option: the next argument. NULL and a message if there is none. */
@@ -91,7 +95,8 @@ static bool parse_options(int argc, char **argv, struct run_options *o)
         const char *arg = argv[i];
         bool ok = true;
         if (strcmp(arg, "-pa") == 0) {
-            ok = add_to_list(o->boot.path_first, &o->boot.n_path_first, option_value(argc, argv, &i));
+            ok = add_to_list(
+                o->boot.path_first, &o->boot.n_path_first, option_value(argc, argv, &i));
         } else if (strcmp(arg, "-pz") == 0) {
             ok = add_to_list(o->boot.path_last, &o->boot.n_path_last, option_value(argc, argv, &i));
         } else if (strcmp(arg, "--isolation") == 0) {
@@ -104,6 +109,9 @@ static bool parse_options(int argc, char **argv, struct run_options *o)
             o->print = true;
         } else if (strncmp(arg, "--trace=", 8) == 0) {
             o->boot.trace = arg + 8;
+        } else if (strcmp(arg, "--trace") == 0) {
+            o->boot.trace = option_value(argc, argv, &i);
+            ok = o->boot.trace != NULL;
         } else if (strcmp(arg, "-s") == 0) {
             o->module = option_value(argc, argv, &i);
             ok = o->module != NULL;
@@ -221,7 +229,8 @@ static int run_process(const struct run_options *o, term module, const char *loa
     term args;
     if (o->module != NULL) {
         function = atom_from_cstr("run_module");
-        args = heap_list(&h, (term[]) { module, atom_from_cstr(o->function), strings, print }, 4, TERM_NIL);
+        args = heap_list(
+            &h, (term[]) { module, atom_from_cstr(o->function), strings, print }, 4, TERM_NIL);
     } else {
         function = atom_from_cstr("run_file");
         term load = load_path != NULL ? text_to_list(&h, load_path) : ATOM(false);
@@ -287,7 +296,8 @@ int cli_run(int argc, char **argv)
         enum module_load loaded = module_ensure_loaded(module, error);
         if (loaded == MODULE_NOT_FOUND || loaded == MODULE_BAD) {
             module = TERM_NONE;
-            cli_error("cannot load %s: %s", o.module, loaded == MODULE_BAD ? error : "no such module in the code path");
+            cli_error("cannot load %s: %s", o.module,
+                loaded == MODULE_BAD ? error : "no such module in the code path");
         }
     }
     if (term_is_none(module)) {
