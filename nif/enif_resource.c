@@ -113,17 +113,19 @@ ErlNifResourceType *enif_init_resource_type(ErlNifEnv *env, const char *name_str
     ErlNifResourceTypeInit init = { .members = given->members };
     switch (given->members) {
     case 4:
-        init.dyncall = given->dyncall; /* fall through */
+        init.dyncall = given->dyncall;
+        __attribute__((fallthrough));
     case 3:
-        init.down = given->down; /* fall through */
+        init.down = given->down;
+        __attribute__((fallthrough));
     case 2:
-        init.stop = given->stop; /* fall through */
+        init.stop = given->stop;
+        __attribute__((fallthrough));
     case 1:
-        init.dtor = given->dtor; /* fall through */
-    case 0:
-        return open_type(env, name_str, &init, flags, tried);
+        init.dtor = given->dtor;
+        __attribute__((fallthrough));
     default:
-        return NULL;
+        break;
     }
 }
 
