@@ -124,8 +124,10 @@ ErlNifResourceType *enif_init_resource_type(ErlNifEnv *env, const char *name_str
     case 1:
         init.dtor = given->dtor;
         __attribute__((fallthrough));
+    case 0:
+        return open_type(env, name_str, &init, flags, tried);
     default:
-        break;
+        return NULL;
     }
 }
 

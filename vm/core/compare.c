@@ -650,7 +650,7 @@ static bool order_next(struct order *o, term *a, term *b)
 
 /* A sort hears of equal keys only when its two keys were compared to the end: the frame on top
  * is then the sort itself. */
-static inline bool order_sort_waits(const struct order *o)
+static __attribute__((unused)) bool order_sort_waits(const struct order *o)
 {
     if (worklist_is_empty(&o->w)) {
         return false;
