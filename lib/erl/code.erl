@@ -133,7 +133,8 @@ load_binary(Module, File, Binary)
     load_bytes(Module, name(File), Binary).
 
 load_bytes(Module, File, Binary) ->
-    case erlang:check_old_code(Module) of
+    %% Old code of a deleted module may stay: nothing becomes old now.
+    case erlang:module_loaded(Module) andalso erlang:check_old_code(Module) of
         true -> purge(Module);
         false -> ok
     end,

@@ -253,7 +253,8 @@ static term load(struct proc *p, struct code_image *image, const char *path, ter
     struct nif_error error = { 0 };
     const struct module *m = module_find(image->module);
     struct code_image *current = m != NULL ? m->current : NULL;
-    struct code_image *before = m == NULL ? NULL : current == image ? m->old : current;
+    /* What this code follows: the current code if this is not it (yet), else the old. */
+    struct code_image *before = m == NULL ? NULL : current == image || current == NULL ? m->old : current;
     struct nif_lib *lib = nif_lib_open(image->module, path, check_function, image, &error);
     if (lib == NULL) {
         settle(); /* the file is closed before the next attempt */
