@@ -29,7 +29,7 @@ struct decoder {
 /* Frames: FRAME_FILL place, n, stride: decode n terms to place, place + stride, ...
  *         FRAME_MAP  place, pairs (owned), n: make a map of the pairs and put it there */
 enum frame_kind { FRAME_FILL, FRAME_MAP };
-enum { FRAME_WORDS = 4, MAX_PIECE = 1 << 16 };
+enum { FRAME_WORDS = 4, MAX_PIECE = 1 << 16, MAX_FUN_ARGS = 255 /* with free variables */ };
 
 static void push_frame(
     struct decoder *d, uintptr_t a, uintptr_t b, uintptr_t c, enum frame_kind kind)
@@ -314,7 +314,8 @@ static term read_fun(struct decoder *d)
     uint32_t index = bytes_u32be(&d->in);
     size_t n_free = bytes_u32be(&d->in);
     term module = read_atom(d);
-    if (term_is_none(module) || !read_int32(d, &old_index) || !read_int32(d, &old_uniq)) {
+    if (arity + n_free > MAX_FUN_ARGS || term_is_none(module) || !read_int32(d, &old_index)
+        || !read_int32(d, &old_uniq)) {
         return TERM_NONE;
     }
     uint8_t tag = bytes_u8(&d->in);
