@@ -85,6 +85,17 @@ tests(Dir) ->
                {nif_panic, {bad_term, _}, _} = reason(fun() -> act(tuple_of_word, 16#7fff12345002) end) end},
      {"a pointer that is none, given to the API, is the library's fault",
       fun() -> {nif_signal, 11} = reason(fun() -> act(get_into_null, 5) end) end},
+     {"waits inside the API end in time too",
+      fun() -> with(#{timeout => 60}, fun() ->
+                   [{nif_timeout, 60} = reason(fun() -> act(F, 0) end) || F <- [deadlock, wait_for_ever]] end) end},
+     {"other misuse of the API ends the caller, or nobody",
+      fun() -> {nif_signal, 11} = reason(fun() -> act(null_env, 0) end),
+               {nif_signal, 11} = reason(fun() -> act(null_env, 4096) end),
+               {nif_signal, 6} = reason(fun() -> act(free_twice, 0) end),
+               _ = reason(fun() -> act(release_twice, 0) end),
+               7 = act(write_argv, 7),
+               _ = reason(fun() -> act(return_none, 0) end),
+               ok = act(give, ok) end},
      {"a panic has its text and its trace",
       fun() -> {nif_panic, <<"no [17,{a}] today">>, [{nif, <<"native_tests_nif.so">>, _, [{offset, _}]} | _]} =
                    reason(fun() -> act(panic, [17, {a}]) end) end},

@@ -223,10 +223,9 @@ FN(signal_thread)
     seen_signals = 0;
     signal(SIGUSR1, count_signal);
     pthread_create(&t, NULL, wait_for_signal, NULL);
-    usleep(2000);
-    pthread_kill(t, SIGUSR1);
+    while (seen_signals == 0) { usleep(2000); pthread_kill(t, SIGUSR1); } /* it may not run yet */
     pthread_join(t, NULL);
-    return (uintptr_t) seen_signals;
+    return seen_signals > 0;
 }
 FN(alarm_clock)
 {

@@ -6,7 +6,7 @@
 #include <bulkhead_nif.h>
 #include <erl_nif.h>
 
-static ErlNifResourceType *bomb_type;
+static ErlNifResourceType *bomb_type, *quiet_type;
 
 static int is(ErlNifEnv *env, ERL_NIF_TERM atom, const char *name)
 {
@@ -56,6 +56,28 @@ static ERL_NIF_TERM act(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
         enif_alloc_env();
         write_null();
     }
+    if (is(env, argv[0], "deadlock")) {
+        ErlNifMutex *m = enif_mutex_create("deadlock");
+        enif_mutex_lock(m);
+        enif_mutex_lock(m);
+    }
+    if (is(env, argv[0], "wait_for_ever")) {
+        ErlNifMutex *m = enif_mutex_create("never");
+        ErlNifCond *c = enif_cond_create("never");
+        enif_mutex_lock(m);
+        for (;;) { enif_cond_wait(c, m); }
+    }
+    if (is(env, argv[0], "null_env")) { return enif_make_tuple1((ErlNifEnv *) (intptr_t) n, argv[0]); }
+    if (is(env, argv[0], "free_twice")) { void *p = enif_alloc(10); enif_free(p); enif_free(p); }
+    if (is(env, argv[0], "release_twice")) {
+        void *p = enif_alloc_resource(quiet_type, 10);
+        enif_release_resource(p);
+        enif_release_resource(p);
+        enif_release_resource(p);
+        return enif_make_atom(env, "ok");
+    }
+    if (is(env, argv[0], "write_argv")) { ((ERL_NIF_TERM *) (intptr_t) argv)[0] = 0x1234567; return argv[1]; }
+    if (is(env, argv[0], "return_none")) { return 0; }
     if (is(env, argv[0], "crash_in_thread")) {
         ErlNifTid tid;
         void *value;
@@ -92,6 +114,7 @@ static int load(ErlNifEnv *env, void **priv, ERL_NIF_TERM info)
 {
     (void) priv, (void) info;
     bomb_type = enif_open_resource_type(env, NULL, "bomb", explode, ERL_NIF_RT_CREATE, NULL);
+    quiet_type = enif_open_resource_type(env, NULL, "quiet", NULL, ERL_NIF_RT_CREATE, NULL);
     return bomb_type == NULL;
 }
 
