@@ -385,8 +385,8 @@ static void plan(struct heap *h, bool full, size_t need, size_t kept)
         want = heap_next_size(want / 2);
     }
     /* A process that collects again and again has use for a larger nursery. */
-    enum { BUSY_COLLECTIONS = 32, BUSY_WORDS = 2586 };
-    if (h->n_minor >= BUSY_COLLECTIONS && want < BUSY_WORDS) {
+    enum { BUSY_COLLECTIONS = 24, BUSY_WORDS = 2586 };
+    if (h->n_collections >= BUSY_COLLECTIONS && want < BUSY_WORDS) {
         want = BUSY_WORDS;
     }
     /* Next to a large old generation a small nursery would only promote what dies soon. */
@@ -514,6 +514,7 @@ enum heap_status heap_gc(struct heap *h, enum heap_gc_kind kind, size_t need, st
     size_t kept = full ? after : after - s.old, of = full ? before : before - s.old;
     h->young_survival = (uint8_t) (of > 0 ? kept * 100 / of : 0);
     h->n_minor = full ? 0 : (uint16_t) (h->n_minor + (h->n_minor < UINT16_MAX));
+    h->n_collections = kind != HEAP_GC_MINOR ? 0 : (uint16_t) (h->n_collections + (h->n_collections < UINT16_MAX));
     plan(h, full, need, kept);
     if (out_reclaimed != NULL) {
         *out_reclaimed = before > after ? before - after : 0;

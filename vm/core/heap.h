@@ -72,6 +72,7 @@ struct heap {
     uint32_t min_words;       /* min_heap_size as asked for */
     uint32_t min_vheap_words;
     uint16_t n_minor;         /* minor collections since the last full sweep */
+    uint16_t n_collections;   /* of any kind, since it last hibernated or was swept by request */
     uint16_t fullsweep_after; /* 65535 as OTP */
     uint8_t young_survival;   /* percent of the young generation that lived through the last collection */
     uint8_t old_survival;     /* percent of the old generation that lived through the last full sweep */
