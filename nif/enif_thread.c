@@ -214,32 +214,87 @@ char *enif_rwlock_name(ErlNifRWLock *l)
     return l != NULL ? l->name : NULL;
 }
 
-/* ---- thread-specific data ---- */
+/* ---- thread-specific data ----
+ *
+ * pthreads have 1024 keys a process, libraries may want more: a key is an index here. Its
+ * generation is odd while it is in use; a value counts only if it was set in the same one. */
+
+enum { TSD_KEYS = 1 << 16 };
+
+struct tsd_value {
+    uint32_t generation;
+    void *value;
+};
+static _Atomic uint32_t tsd_generation[TSD_KEYS];
+static _Atomic uint32_t tsd_hint; /* where to look for a free key */
+static _Thread_local struct tsd_value *tsd_values; /* owned */
+static _Thread_local size_t tsd_n_values;
+static pthread_key_t tsd_at_exit;
+
+static void free_values(void *values)
+{
+    tsd_values = NULL;
+    tsd_n_values = 0;
+    vm_free(values);
+}
+
+static void make_exit_key(void)
+{
+    VM_REQUIRE(pthread_key_create(&tsd_at_exit, free_values) == 0);
+}
 
 int enif_tsd_key_create(char *name, ErlNifTSDKey *key)
 {
-    pthread_key_t k;
-    int error = pthread_key_create(&k, NULL);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void) name;
-    if (error == 0) {
-        *key = (ErlNifTSDKey) k;
+    pthread_once(&once, make_exit_key);
+    uint32_t start = atomic_fetch_add_explicit(&tsd_hint, 1, memory_order_relaxed);
+    for (uint32_t i = 0; i < TSD_KEYS; i++) {
+        uint32_t k = (start + i) % TSD_KEYS;
+        uint32_t generation = atomic_load_explicit(&tsd_generation[k], memory_order_relaxed);
+        if (generation % 2 == 0 && atomic_compare_exchange_strong(&tsd_generation[k], &generation, generation + 1)) {
+            *key = (ErlNifTSDKey) k;
+            return 0;
+        }
     }
-    return error;
+    return EAGAIN;
+}
+
+/* The key's generation; leaves the call if it is no key in use. */
+static uint32_t generation_of(ErlNifTSDKey key, const char *api)
+{
+    uint32_t generation = (uint32_t) key < TSD_KEYS ? atomic_load(&tsd_generation[key]) : 0;
+    check(generation % 2 == 1, api);
+    return generation;
 }
 
 void enif_tsd_key_destroy(ErlNifTSDKey key)
 {
-    pthread_key_delete((pthread_key_t) key);
+    atomic_store(&tsd_generation[key], generation_of(key, "enif_tsd_key_destroy") + 1);
 }
 
 void enif_tsd_set(ErlNifTSDKey key, void *data)
 {
-    pthread_setspecific((pthread_key_t) key, data);
+    uint32_t generation = generation_of(key, "enif_tsd_set");
+    nif_guard_enter();
+    if ((size_t) key >= tsd_n_values) {
+        size_t n = tsd_n_values == 0 ? 16 : tsd_n_values;
+        while (n <= (size_t) key) {
+            n *= 2;
+        }
+        tsd_values = vm_realloc(tsd_values, n * sizeof(*tsd_values));
+        memset(tsd_values + tsd_n_values, 0, (n - tsd_n_values) * sizeof(*tsd_values));
+        tsd_n_values = n;
+        (void) pthread_setspecific(tsd_at_exit, tsd_values);
+    }
+    tsd_values[key] = (struct tsd_value) { generation, data };
+    nif_guard_leave();
 }
 
 void *enif_tsd_get(ErlNifTSDKey key)
 {
-    return pthread_getspecific((pthread_key_t) key);
+    uint32_t generation = generation_of(key, "enif_tsd_get");
+    return (size_t) key < tsd_n_values && tsd_values[key].generation == generation ? tsd_values[key].value : NULL;
 }
 
 /* ---- threads ---- */
