@@ -275,6 +275,15 @@ static term bytes_term(struct heap *h, const struct port *port, const uint8_t *b
     return bits_from_bytes(h, bytes, n);
 }
 
+/* No memory for what was read: nothing is left out silently, so it ends here, and its owner hears. */
+static void give_up_reading(struct proc *p)
+{
+    struct port *port = port_of(p);
+    p->heap.over_limit = false;
+    port->at_eof = true;
+    signal_exit(p, port->owner, ATOM(system_limit));
+}
+
 /* {Port, {data, Data}}; with line framing Data is {eol | noeol, Line}. */
 static void deliver(struct proc *p, const uint8_t *bytes, size_t n, enum atom_index flag)
 {
@@ -282,11 +291,19 @@ static void deliver(struct proc *p, const uint8_t *bytes, size_t n, enum atom_in
     struct heap h;
     heap_init_frags(&h);
     term data = bytes_term(&h, port, bytes, n);
+    if (term_is_none(data)) {
+        heap_destroy(&h);
+        give_up_reading(p);
+        return;
+    }
     if (port->options.framing == PORT_LINE) {
         data = heap_tuple2(&h, term_from_atom_index(flag), data);
     }
     tell_owner(p, &h, heap_tuple2(&h, ATOM(data), data));
     heap_destroy(&h);
+    if (p->heap.over_limit) { /* the message could not be made */
+        give_up_reading(p);
+    }
 }
 
 /* Length of the packet at bytes with its header, 0: not all there yet. */
