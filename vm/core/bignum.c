@@ -411,8 +411,8 @@ term integer_from_text(struct heap *h, const char *text, size_t n, int base)
         }
         return term_from_small(negative ? -value : value);
     }
-    if (n > BIG_MAX_BITS) {
-        return TERM_NONE;
+    if ((double) (n - 1) * log2((double) base) > (double) BIG_MAX_BITS) {
+        return TERM_NONE; /* too large, whatever the digits */
     }
     if (n <= 2 * PIECE_CHARS) {
         struct big_result r;
