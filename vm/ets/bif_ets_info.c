@@ -71,20 +71,33 @@ static term statistics(struct heap *h, const struct ets_table *t)
     return heap_tuple(h, parts, ARRAY_LEN(parts));
 }
 
-/* [{Address, Size, References}] of the off-heap binaries in the table. */
+static term add_binaries(struct heap *h, const struct ets_object *o, term list)
+{
+    for (const uintptr_t *p = o->offheap; p != NULL; p = (const uintptr_t *) p[1]) {
+        if (header_tag(p[0]) == TAG_REFC_BITS) {
+            struct offheap_bin *b = (struct offheap_bin *) p[2];
+            term refs = term_from_small((intptr_t) atomic_load_explicit(&b->refs, memory_order_relaxed));
+            term size = term_from_small((intptr_t) (p[3] / 8));
+            list = heap_cons(h, heap_tuple3(h, heap_uinteger(h, (uintptr_t) b), size, refs), list);
+        }
+    }
+    return list;
+}
+
+/* [{Address, Size, References}] of the off-heap binaries in the table, deleted but kept ones too. */
 static term binaries(struct heap *h, struct ets_table *t)
 {
     term list = TERM_NIL;
-    struct ets_cursor c;
-    ets_cursor_first(&c, t, false);
-    for (const struct ets_object *o; (o = ets_cursor_next(&c)) != NULL;) {
-        for (const uintptr_t *p = o->offheap; p != NULL; p = (const uintptr_t *) p[1]) {
-            if (header_tag(p[0]) == TAG_REFC_BITS) {
-                struct offheap_bin *b = (struct offheap_bin *) p[2];
-                term refs = term_from_small((intptr_t) atomic_load_explicit(&b->refs, memory_order_relaxed));
-                list = heap_cons(h,
-                    heap_tuple3(h, heap_uinteger(h, (uintptr_t) b), term_from_small((intptr_t) b->capacity), refs), list);
-            }
+    if (ets_is_tree(t)) {
+        struct ets_cursor c;
+        ets_cursor_first(&c, t, false);
+        for (const struct ets_object *o; (o = ets_cursor_next(&c)) != NULL;) {
+            list = add_binaries(h, o, list);
+        }
+    }
+    for (size_t i = 0; i < t->n_buckets; i++) {
+        for (const struct ets_object *o = ets_hash_bucket(t, i); o != NULL; o = o->next) {
+            list = add_binaries(h, o, list);
         }
     }
     return list;

@@ -414,7 +414,7 @@ term bif_ets_select_replace_2(struct proc *p, term *args)
     }
     struct results objects = { 0 }, values = { 0 };
     struct ets_object *gone = NULL;
-    bool ok = !ets_is_bag(t) && match_spec_keeps_key(args[1], t->key_position)
+    bool ok = t->type != ETS_BAG && match_spec_keeps_key(args[1], t->key_position)
         && find_matching(p, t, ms, &objects, &values);
     bool room = ok && replace_all(t, &objects, &values, &gone);
     ets_release(t, gone);

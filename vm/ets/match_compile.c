@@ -489,8 +489,18 @@ static bool is_ground(term t, unsigned depth)
             return false;
         }
     }
-    if (depth >= MAX_DEPTH || term_is_map(t) || term_same(t, ATOM(underscore)) || is_variable(t, &number)) {
+    if (depth >= MAX_DEPTH || term_same(t, ATOM(underscore)) || is_variable(t, &number)) {
         return false;
+    }
+    if (term_is_map(t)) {
+        struct map_iter it;
+        map_iter_init(&it, t);
+        term key, value;
+        while (map_iter_next(&it, &key, &value)) {
+            if (!is_ground(key, depth + 1) || !is_ground(value, depth + 1)) {
+                return false;
+            }
+        }
     }
     if (term_is_tuple(t)) {
         for (size_t i = 0; i < term_tuple_arity(t); i++) {
@@ -522,7 +532,8 @@ term match_spec_key(const struct match_spec *ms, size_t position)
 /* Does the expression give what the pattern matched? Only as far as the two are written alike. */
 static bool is_same_part(term pattern, term expr, unsigned depth)
 {
-    if (depth >= MAX_DEPTH || term_same(pattern, ATOM(underscore))) {
+    if (depth >= MAX_DEPTH || term_same(pattern, ATOM(underscore)) || term_same(expr, ATOM(dollar_underscore))
+        || term_same(expr, ATOM(dollar_dollar))) {
         return false;
     }
     if (term_is_tuple_of(expr, 2) && term_same(term_tuple_get(expr, 0), ATOM(const)) && is_ground(pattern, 0)) {
