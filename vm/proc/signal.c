@@ -118,11 +118,30 @@ void signal_send_message(term to_pid, struct message *m)
     }
 }
 
-/* A sender that cannot get memory for its message is ended at its next safe point. */
-static void no_memory_for(struct proc *from)
+/* Run by a process to which a message could not be sent: if what waits in its queue is much of all
+ * term memory, it is ended, or that memory would never come free. p is NULL if it is gone. */
+static void end_if_queue_is_large(struct proc *p, void *arg)
 {
+    (void) arg;
+    if (p == NULL || p->heap.over_limit) {
+        return;
+    }
+    size_t words = 0;
+    for (struct message *m = p->msg_first; m != NULL; m = m->next) {
+        words += m->frag.size_words;
+    }
+    p->heap.over_limit = words * sizeof(uintptr_t) > arena_stats(arena_terms).used_bytes / 32;
+}
+
+/* A sender that cannot get memory for its message is ended at its next safe point. */
+static void no_memory_for(struct proc *from, term to_pid)
+{
+    signal_request(from, to_pid, end_if_queue_is_large, NULL);
     if (from != NULL) {
         from->heap.over_limit = true;
+        if (term_is_local_pid(from->id)) { /* so that it does not fall asleep first */
+            signal_request(from, from->id, end_if_queue_is_large, NULL);
+        }
     }
 }
 
@@ -133,7 +152,7 @@ static void send_to_pid(struct proc *from, term pid, term value)
     }
     struct message *m = message_copy(value);
     if (m == NULL) {
-        no_memory_for(from);
+        no_memory_for(from, pid);
         return;
     }
     signal_send_message(pid, m);
