@@ -576,12 +576,22 @@ bool match_spec_keeps_key(term spec, size_t position)
         if (term_same(expr, ATOM(dollar_underscore)) || (term_is_atom(pattern) && is_same_part(pattern, expr, 0))) {
             continue;
         }
-        if (!term_is_tuple_of(expr, 1) || !term_is_tuple(term_tuple_get(expr, 0))
-            || term_tuple_arity(term_tuple_get(expr, 0)) < position) {
+        bool bound = term_is_tuple(pattern) && term_tuple_arity(pattern) >= position;
+        bool is_const = term_is_tuple_of(expr, 2) && term_same(term_tuple_get(expr, 0), ATOM(const));
+        term made = is_const ? term_tuple_get(expr, 1)
+            : term_is_tuple_of(expr, 1) ? term_tuple_get(expr, 0)
+                                        : TERM_NIL;
+        if (!term_is_tuple(made) || term_tuple_arity(made) < position) {
             return false;
         }
-        term key = term_tuple_get(term_tuple_get(expr, 0), position - 1);
-        bool bound = term_is_tuple(pattern) && term_tuple_arity(pattern) >= position;
+        term key = term_tuple_get(made, position - 1);
+        if (is_const) {
+            term wanted = bound ? term_tuple_get(pattern, position - 1) : TERM_NIL;
+            if (!bound || !is_ground(wanted, 0) || !term_equal_exact(wanted, key)) {
+                return false;
+            }
+            continue;
+        }
         if (!is_element_of_object(key, position)
             && !(bound && is_same_part(term_tuple_get(pattern, position - 1), key, 0))) {
             return false;
