@@ -57,13 +57,21 @@ void enif_system_info(ErlNifSysInfo *sip, size_t si_size)
 int enif_set_option(ErlNifEnv *env, ErlNifOption opt, ...)
 {
     va_list ap;
-    if (env == NULL || env->load == NULL || opt != ERL_NIF_OPT_ON_HALT) {
+    if (env == NULL || env->load == NULL) {
         return EINVAL;
     }
-    va_start(ap, opt);
-    env->lib->on_halt = va_arg(ap, ErlNifOnHaltCallback *);
-    va_end(ap);
-    return 0;
+    switch (opt) {
+    case ERL_NIF_OPT_DELAY_HALT: /* the VM waits for calls in progress anyway, for a moment */
+        return 0;
+    case ERL_NIF_OPT_ON_HALT:
+        va_start(ap, opt);
+        env->lib->on_halt = va_arg(ap, ErlNifOnHaltCallback *);
+        va_end(ap);
+        return 0;
+    case ERL_NIF_OPT_ON_UNLOAD_THREAD:
+        break;
+    }
+    return EINVAL;
 }
 
 int enif_getenv(const char *key, char *value, size_t *value_size)
