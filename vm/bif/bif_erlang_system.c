@@ -70,7 +70,18 @@ static term info_none(struct proc *p) { (void) p; return ATOM(none); }
 static term info_on_heap(struct proc *p) { (void) p; return ATOM(on_heap); }
 static term info_compat_rel(struct proc *p) { (void) p; return term_from_small(25); }
 static term info_wordsize(struct proc *p) { (void) p; return term_from_small(sizeof(term)); }
+static term info_little(struct proc *p) { (void) p; return ATOM(little); }
+static term info_private(struct proc *p) { (void) p; return ATOM(private); }
+static term info_unknown(struct proc *p) { (void) p; return ATOM(unknown); }
+static term info_busy_limit(struct proc *p) { (void) p; return term_from_small(1024 * 1024); }
 static term info_one(struct proc *p) { (void) p; return term_from_small(1); }
+
+static term info_compiler(struct proc *p)
+{
+    term version = heap_tuple3(&p->heap, term_from_small(__GNUC__), term_from_small(__GNUC_MINOR__),
+        term_from_small(__GNUC_PATCHLEVEL__));
+    return heap_tuple2(&p->heap, ATOM(gnuc), version);
+}
 
 static term info_scheduler_id(struct proc *p)
 {
@@ -193,24 +204,30 @@ static const struct {
     { ATOM_INDEX_atom_count, info_atom_count },
     { ATOM_INDEX_atom_limit, info_atom_limit },
     { ATOM_INDEX_build_type, info_opt },
+    { ATOM_INDEX_c_compiler_used, info_compiler },
     { ATOM_INDEX_compat_rel, info_compat_rel },
     { ATOM_INDEX_context_reductions, info_context_reductions },
+    { ATOM_INDEX_cpu_quota, info_unknown },
     { ATOM_INDEX_cpu_topology, info_undefined },
     { ATOM_INDEX_creation, info_zero },
     { ATOM_INDEX_debug_compiled, info_false },
     { ATOM_INDEX_dirty_cpu_schedulers, info_dirty_cpu },
     { ATOM_INDEX_dirty_cpu_schedulers_online, info_dirty_cpu },
     { ATOM_INDEX_dirty_io_schedulers, info_dirty_io },
+    { ATOM_INDEX_dist_buf_busy_limit, info_busy_limit },
     { ATOM_INDEX_dist_ctrl, info_nil },
     { ATOM_INDEX_driver_version, info_driver_version },
     { ATOM_INDEX_dynamic_trace, info_none },
     { ATOM_INDEX_dynamic_trace_probes, info_false },
+    { ATOM_INDEX_eager_check_io, info_threads },
     { ATOM_INDEX_emu_flavor, info_emu_flavor },
     { ATOM_INDEX_emu_type, info_opt },
     { ATOM_INDEX_end_time, info_end_time },
+    { ATOM_INDEX_endian, info_little },
     { ATOM_INDEX_ets_limit, info_ets_limit },
     { ATOM_INDEX_fullsweep_after, info_fullsweep },
     { ATOM_INDEX_garbage_collection, info_garbage_collection },
+    { ATOM_INDEX_heap_type, info_private },
     { ATOM_INDEX_kernel_poll, info_threads },
     { ATOM_INDEX_logical_processors, info_processors },
     { ATOM_INDEX_logical_processors_available, info_processors_online },
@@ -222,7 +239,9 @@ static const struct {
     { ATOM_INDEX_min_heap_size, info_min_heap },
     { ATOM_INDEX_modified_timing_level, info_undefined },
     { ATOM_INDEX_multi_scheduling, info_enabled },
+    { ATOM_INDEX_multi_scheduling_blockers, info_nil },
     { ATOM_INDEX_nif_version, info_nif_version },
+    { ATOM_INDEX_normal_multi_scheduling_blockers, info_nil },
     { ATOM_INDEX_os_monotonic_time_source, info_time_source },
     { ATOM_INDEX_os_system_time_source, info_time_source },
     { ATOM_INDEX_os_type, info_os_type },
@@ -238,6 +257,7 @@ static const struct {
     { ATOM_INDEX_schedulers, info_schedulers },
     { ATOM_INDEX_schedulers_active, info_online },
     { ATOM_INDEX_schedulers_online, info_online },
+    { ATOM_INDEX_sequential_tracer, info_false },
     { ATOM_INDEX_smp_support, info_threads },
     { ATOM_INDEX_snifs, info_snifs },
     { ATOM_INDEX_start_time, info_start_time },
