@@ -2,7 +2,7 @@
 -module(init).
 -export([get_argument/1, get_arguments/0, get_plain_arguments/0, get_status/0, script_id/0,
          stop/0, stop/1, restart/0, reboot/0, ensure_loaded/1, objfile_extension/0, archive_extension/0,
-         code_path_choice/0, notify_when_started/1, wait_until_started/0]).
+         code_path_choice/0, run_on_load_handlers/0, notify_when_started/1, wait_until_started/0]).
 
 get_plain_arguments() -> persistent_term:get({bulkhead, arguments}, []).
 
@@ -29,5 +29,6 @@ ensure_loaded(Module) -> code:ensure_loaded(Module).
 objfile_extension() -> ".beam".
 archive_extension() -> ".ez".
 code_path_choice() -> strict.
+run_on_load_handlers() -> ok. % each ran when its module was loaded
 notify_when_started(Pid) -> Pid ! {init, started}, ok.
 wait_until_started() -> ok.

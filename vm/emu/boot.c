@@ -39,6 +39,7 @@ static term start_server(term name, const char *module, const term *args, size_t
 static const struct { const char *name, *module; } lazy_servers[] = {
     { "file_server_2", "file_server" },
     { "timer_server", "timer" },
+    { "kernel_safe_sup", "supervisor" },
 };
 
 /* user and standard_error speak Erlang's I/O protocol over file descriptors 1 and 2. */
@@ -57,7 +58,7 @@ static bool start_servers(void)
     bool ok = !term_is_none(standard_error);
     for (size_t i = 0; i < ARRAY_LEN(lazy_servers); i++) {
         term name = atom_from_cstr(lazy_servers[i].name);
-        term args[] = { name, atom_from_cstr(lazy_servers[i].module), TERM_NIL };
+        term args[] = { name, atom_from_cstr(lazy_servers[i].module) };
         ok = ok && !term_is_none(start_server(name, "bulkhead_lazy", args, ARRAY_LEN(args), &spawn_defaults));
     }
     return ok;
