@@ -528,30 +528,71 @@ static void map_order_take(struct map_order *m, int diff)
     m->spare[m->k++] = diff <= 0 ? from[m->i++] : from[m->j++];
 }
 
+/* Two small integers, or two atoms? Then they are quickly told apart. pre: not the same word */
+static inline bool order_quickly(term a, term b, int *out)
+{
+    if (term_is_small(a) && term_is_small(b)) {
+        *out = ORDER((intptr_t) a.word, (intptr_t) b.word);
+        return true;
+    }
+    if (term_is_atom(a) && term_is_atom(b)) {
+        *out = atom_compare(a, b);
+        return true;
+    }
+    return false;
+}
+
+/* The first place where n words in a row differ: its order is out, or it becomes *a and *b and what
+ * follows is pushed. true: out is the answer. */
+static bool order_words(
+    struct order *o, const uintptr_t *pa, const uintptr_t *pb, size_t n, term *a, term *b, int *out)
+{
+    size_t i = 0;
+    while (i < n && pa[i] == pb[i]) {
+        i++;
+    }
+    *out = 0;
+    if (i == n) {
+        return true;
+    }
+    *a = (term) { pa[i] };
+    *b = (term) { pb[i] };
+    if (order_quickly(*a, *b, out)) {
+        return true;
+    }
+    order_push_terms(o, pa + i + 1, pb + i + 1, n - i - 1);
+    return false;
+}
+
 /* Order of two terms as far as it shows without looking inside; what is inside is pushed. */
 static int order_pair(struct order *o, term a, term b)
 {
+    int diff;
     for (;;) {
         if (term_same(a, b)) {
             return 0;
         }
-        if (term_is_small(a) && term_is_small(b)) {
-            return ORDER((intptr_t) a.word, (intptr_t) b.word);
+        if (order_quickly(a, b, &diff)) {
+            return diff;
         }
-        if (term_is_atom(a) && term_is_atom(b)) {
-            return atom_compare(a, b);
-        }
-        if (!term_is_cons(a) || !term_is_cons(b)) {
-            break;
-        }
-        const uintptr_t *pa = term_words(a), *pb = term_words(b);
-        if (pa[0] == pb[0]) {
-            a = (term) { pa[1] };
-            b = (term) { pb[1] };
+        if (term_is_cons(a) && term_is_cons(b)) {
+            const uintptr_t *pa = term_words(a), *pb = term_words(b);
+            if (pa[0] == pb[0]) {
+                a = (term) { pa[1] };
+                b = (term) { pb[1] };
+            } else if (order_words(o, pa, pb, 2, &a, &b, &diff)) {
+                return diff;
+            }
+        } else if (term_is_tuple(a) && term_is_tuple(b)) {
+            size_t n = term_arity(a);
+            if (n != term_arity(b)) {
+                return ORDER(n, term_arity(b));
+            }
+            if (order_words(o, term_words(a) + 1, term_words(b) + 1, n, &a, &b, &diff)) {
+                return diff;
+            }
         } else {
-            order_push_terms(o, pa + 1, pb + 1, 1);
-            a = (term) { pa[0] };
-            b = (term) { pb[0] };
+            break;
         }
     }
     enum rank ra = rank_of(a), rb = rank_of(b);
@@ -567,21 +608,14 @@ static int order_pair(struct order *o, term a, term b)
         return order_funs(o, a, b);
     case RANK_OF_PORT: {
         struct node_id x = port_id(a), y = port_id(b);
-        int diff = order_nodes(x.node, x.creation, y.node, y.creation);
+        diff = order_nodes(x.node, x.creation, y.node, y.creation);
         return diff != 0 ? diff : ORDER(x.low, y.low);
     }
     case RANK_OF_PID: {
         struct node_id x = pid_id(a), y = pid_id(b);
-        int diff = ORDER(x.high, y.high);
+        diff = ORDER(x.high, y.high);
         diff = diff != 0 ? diff : ORDER(x.low, y.low);
         return diff != 0 ? diff : order_nodes(x.node, x.creation, y.node, y.creation);
-    }
-    case RANK_OF_TUPLE: {
-        int diff = ORDER(term_arity(a), term_arity(b));
-        if (diff == 0) {
-            order_push_terms(o, term_words(a) + 1, term_words(b) + 1, term_arity(a));
-        }
-        return diff;
     }
     case RANK_OF_MAP:
         return order_maps(o, a, b);
@@ -590,6 +624,7 @@ static int order_pair(struct order *o, term a, term b)
         return bits_compare(x.bytes, x.offset, x.size, y.bytes, y.offset, y.size);
     }
     case RANK_OF_ATOM:
+    case RANK_OF_TUPLE:
     case RANK_OF_NIL:
     case RANK_OF_LIST:
         break; /* done above; there is one nil */
@@ -684,18 +719,18 @@ static int order(term a, term b, bool exact)
     return diff;
 }
 
+static inline int order_or_quickly(term a, term b, bool exact)
+{
+    int diff = 0;
+    return term_same(a, b) || order_quickly(a, b, &diff) ? diff : order(a, b, exact);
+}
+
 int term_compare(term a, term b)
 {
-    if (term_is_small(a) && term_is_small(b)) {
-        return ORDER((intptr_t) a.word, (intptr_t) b.word);
-    }
-    return order(a, b, false);
+    return order_or_quickly(a, b, false);
 }
 
 int term_compare_exact(term a, term b)
 {
-    if (term_is_small(a) && term_is_small(b)) {
-        return ORDER((intptr_t) a.word, (intptr_t) b.word);
-    }
-    return order(a, b, true);
+    return order_or_quickly(a, b, true);
 }
