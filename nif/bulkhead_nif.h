@@ -1,4 +1,4 @@
-/* bulkhead_nif.h - what a library can use when it runs on Bulkhead, and do without when it does not.
+/* bulkhead_nif.h - what a library can use when it runs on Bulkhead, and do without elsewhere.
  *
  *   #include <erl_nif.h>
  *   #include <bulkhead_nif.h>
@@ -52,7 +52,8 @@ __attribute__((unused)) static ERL_NIF_TERM nif_panic(ErlNifEnv *env, const char
         return enif_make_badarg(env);
     }
     memcpy(bytes, text, n);
-    return enif_raise_exception(env, enif_make_tuple(env, 2, enif_make_atom(env, "nif_panic"), reason));
+    return enif_raise_exception(
+        env, enif_make_tuple(env, 2, enif_make_atom(env, "nif_panic"), reason));
 }
 
 #if defined(__cplusplus)

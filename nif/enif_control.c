@@ -28,7 +28,10 @@ int enif_has_pending_exception(ErlNifEnv *env, ERL_NIF_TERM *reason)
 
 int enif_consume_timeslice(ErlNifEnv *env, int percent)
 {
-    return env->kind == NIF_ENV_CALL && nif_host->consume_timeslice(env, percent < 1 ? 1 : percent > 100 ? 100 : percent);
+    return env->kind == NIF_ENV_CALL
+           && nif_host->consume_timeslice(env, percent < 1     ? 1
+                                               : percent > 100 ? 100
+                                                               : percent);
 }
 
 /* The call ends, and fp is called next, with copied arguments, on the kind of scheduler that flags
@@ -38,7 +41,8 @@ ERL_NIF_TERM enif_schedule_nif(ErlNifEnv *env, const char *name, int flags,
 {
     enum { MAX_ARITY = UCHAR_MAX };
     if (env->kind != NIF_ENV_CALL || argc < 0 || argc > MAX_ARITY
-        || (flags != 0 && flags != ERL_NIF_DIRTY_JOB_CPU_BOUND && flags != ERL_NIF_DIRTY_JOB_IO_BOUND)) {
+        || (flags != 0 && flags != ERL_NIF_DIRTY_JOB_CPU_BOUND
+            && flags != ERL_NIF_DIRTY_JOB_IO_BOUND)) {
         return enif_make_badarg(env);
     }
     term atom = atom_intern_latin1((const uint8_t *) name, strlen(name));
@@ -48,7 +52,8 @@ ERL_NIF_TERM enif_schedule_nif(ErlNifEnv *env, const char *name, int flags,
     struct nif_resched *r = &env->resched;
     nif_env_done(env); /* an earlier wish of the same call */
     r->wanted = false;
-    r->args = argc <= NIF_RESCHED_INLINE_ARGS ? r->args_inline : vm_alloc((size_t) argc * sizeof(*r->args));
+    r->args = argc <= NIF_RESCHED_INLINE_ARGS ? r->args_inline
+                                              : vm_alloc((size_t) argc * sizeof(*r->args));
     r->wanted = true;
     r->flags = (unsigned) flags;
     r->fn = fp;

@@ -26,7 +26,8 @@ ErlNifEnv *enif_alloc_env(void)
 
 static void check_independent(ErlNifEnv *env, const char *api)
 {
-    if (arena_usable(arena_vm, env) < sizeof(struct independent_env) || env->kind != NIF_ENV_INDEPENDENT
+    if (arena_usable(arena_vm, env) < sizeof(struct independent_env)
+        || env->kind != NIF_ENV_INDEPENDENT
         || env->heap != &container_of(env, struct independent_env, env)->heap) {
         nif_bad_handle(api);
     }

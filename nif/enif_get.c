@@ -236,7 +236,8 @@ static bool atom_latin1(struct atom_text text, char *out)
     return true;
 }
 
-int enif_get_atom_length(ErlNifEnv *env, ERL_NIF_TERM atom, unsigned *len, ErlNifCharEncoding encoding)
+int enif_get_atom_length(
+    ErlNifEnv *env, ERL_NIF_TERM atom, unsigned *len, ErlNifCharEncoding encoding)
 {
     term t = term_of(atom);
     (void) env;
@@ -255,7 +256,8 @@ int enif_get_atom_length(ErlNifEnv *env, ERL_NIF_TERM atom, unsigned *len, ErlNi
     return 1;
 }
 
-int enif_get_atom(ErlNifEnv *env, ERL_NIF_TERM atom, char *buf, unsigned len, ErlNifCharEncoding encoding)
+int enif_get_atom(
+    ErlNifEnv *env, ERL_NIF_TERM atom, char *buf, unsigned len, ErlNifCharEncoding encoding)
 {
     unsigned need;
     if (!enif_get_atom_length(env, atom, &need, encoding) || need >= len) {
@@ -294,7 +296,8 @@ static size_t encode_char(term t, ErlNifCharEncoding encoding, char out[4])
     return encoding == ERL_NIF_UTF8 && c <= 0x10FFFF ? put_char(out, (uint32_t) c) : 0;
 }
 
-int enif_get_string(ErlNifEnv *env, ERL_NIF_TERM list, char *buf, unsigned len, ErlNifCharEncoding encoding)
+int enif_get_string(
+    ErlNifEnv *env, ERL_NIF_TERM list, char *buf, unsigned len, ErlNifCharEncoding encoding)
 {
     term t = term_of(list);
     size_t n = 0;
@@ -321,7 +324,8 @@ int enif_get_string(ErlNifEnv *env, ERL_NIF_TERM list, char *buf, unsigned len, 
     return (int) n + 1;
 }
 
-int enif_get_string_length(ErlNifEnv *env, ERL_NIF_TERM list, unsigned *len, ErlNifCharEncoding encoding)
+int enif_get_string_length(
+    ErlNifEnv *env, ERL_NIF_TERM list, unsigned *len, ErlNifCharEncoding encoding)
 {
     term t = term_of(list);
     size_t n = 0;

@@ -79,8 +79,8 @@ static bool measure(term list, size_t max, size_t *out_n, term *out_rest)
     return term_is_list(list);
 }
 
-int enif_inspect_iovec(
-    ErlNifEnv *env, size_t max_length, ERL_NIF_TERM iovec_term, ERL_NIF_TERM *tail, ErlNifIOVec **iovec)
+int enif_inspect_iovec(ErlNifEnv *env, size_t max_length, ERL_NIF_TERM iovec_term,
+    ERL_NIF_TERM *tail, ErlNifIOVec **iovec)
 {
     term list = term_of(iovec_term), rest;
     ErlNifIOVec *iov = *iovec;

@@ -26,7 +26,8 @@ ERL_NIF_TERM enif_make_long(ErlNifEnv *env, long i)
 
 ERL_NIF_TERM enif_make_ulong(ErlNifEnv *env, unsigned long i)
 {
-    return i <= TERM_SMALL_MAX ? term_from_small((intptr_t) i).word : heap_uinteger(env->heap, i).word;
+    return i <= TERM_SMALL_MAX ? term_from_small((intptr_t) i).word
+                               : heap_uinteger(env->heap, i).word;
 }
 
 ERL_NIF_TERM enif_make_double(ErlNifEnv *env, double d)
@@ -77,7 +78,8 @@ int enif_make_existing_atom_len(
     return 1;
 }
 
-int enif_make_existing_atom(ErlNifEnv *env, const char *name, ERL_NIF_TERM *atom, ErlNifCharEncoding encoding)
+int enif_make_existing_atom(
+    ErlNifEnv *env, const char *name, ERL_NIF_TERM *atom, ErlNifCharEncoding encoding)
 {
     return enif_make_existing_atom_len(env, name, strlen(name), atom, encoding);
 }
@@ -94,7 +96,8 @@ int enif_make_new_atom_len(
     return 1;
 }
 
-int enif_make_new_atom(ErlNifEnv *env, const char *name, ERL_NIF_TERM *atom, ErlNifCharEncoding encoding)
+int enif_make_new_atom(
+    ErlNifEnv *env, const char *name, ERL_NIF_TERM *atom, ErlNifCharEncoding encoding)
 {
     return enif_make_new_atom_len(env, name, strlen(name), atom, encoding);
 }
@@ -202,7 +205,11 @@ static bool utf8_next_checked(const uint8_t **at, const uint8_t *end, uint32_t *
 {
     const uint8_t *p = *at;
     uint32_t c = p[0];
-    size_t n = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    size_t n = c < 0x80                ? 1
+               : c >= 0xC2 && c < 0xE0 ? 2
+               : c >= 0xE0 && c < 0xF0 ? 3
+               : c >= 0xF0 && c < 0xF5 ? 4
+                                       : 0;
     if (n == 0 || (size_t) (end - p) < n) {
         return false;
     }
@@ -220,9 +227,11 @@ static bool utf8_next_checked(const uint8_t **at, const uint8_t *end, uint32_t *
     return bits_utf8_size(c) == n;
 }
 
-ERL_NIF_TERM enif_make_string_len(ErlNifEnv *env, const char *string, size_t len, ErlNifCharEncoding encoding)
+ERL_NIF_TERM enif_make_string_len(
+    ErlNifEnv *env, const char *string, size_t len, ErlNifCharEncoding encoding)
 {
-    if (len > SIZE_MAX / (HEAP_CONS_WORDS * sizeof(uintptr_t)) || !nif_room_for(env, len * HEAP_CONS_WORDS)) {
+    if (len > SIZE_MAX / (HEAP_CONS_WORDS * sizeof(uintptr_t))
+        || !nif_room_for(env, len * HEAP_CONS_WORDS)) {
         return nif_system_limit(env);
     }
     if (encoding == ERL_NIF_LATIN1) {
@@ -263,5 +272,7 @@ ERL_NIF_TERM enif_make_unique_integer(ErlNifEnv *env, ErlNifUniqueInteger proper
 {
     int64_t n = (int64_t) nif_host->unique_integer((properties & ERL_NIF_UNIQUE_MONOTONIC) != 0);
     /* As erlang:unique_integer/1: without `positive` it counts from the least small integer. */
-    return heap_integer(env->heap, (properties & ERL_NIF_UNIQUE_POSITIVE) != 0 ? n : n + TERM_SMALL_MIN).word;
+    return heap_integer(
+        env->heap, (properties & ERL_NIF_UNIQUE_POSITIVE) != 0 ? n : n + TERM_SMALL_MIN)
+        .word;
 }

@@ -31,8 +31,8 @@ int enif_get_map_value(ErlNifEnv *env, ERL_NIF_TERM map, ERL_NIF_TERM key, ERL_N
     return 1;
 }
 
-int enif_make_map_put(
-    ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM value, ERL_NIF_TERM *map_out)
+int enif_make_map_put(ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM value,
+    ERL_NIF_TERM *map_out)
 {
     if (!term_is_map(term_of(map_in))) {
         return 0;
@@ -43,19 +43,23 @@ int enif_make_map_put(
     return 1;
 }
 
-int enif_make_map_update(
-    ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM value, ERL_NIF_TERM *map_out)
+int enif_make_map_update(ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM value,
+    ERL_NIF_TERM *map_out)
 {
     ERL_NIF_TERM old;
-    return enif_get_map_value(env, map_in, key, &old) && enif_make_map_put(env, map_in, key, value, map_out);
+    return enif_get_map_value(env, map_in, key, &old)
+           && enif_make_map_put(env, map_in, key, value, map_out);
 }
 
-int enif_make_map_remove(ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM *map_out)
+int enif_make_map_remove(
+    ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM *map_out)
 {
     if (!term_is_map(term_of(map_in))) {
         return 0;
     }
-    *map_out = map_remove(env->heap, term_of(map_in), nif_term_in(env, key, "enif_make_map_remove"), NULL).word;
+    *map_out =
+        map_remove(env->heap, term_of(map_in), nif_term_in(env, key, "enif_make_map_remove"), NULL)
+            .word;
     return 1;
 }
 
@@ -135,10 +139,12 @@ static bool is_flat(ErlNifMapIterator *iter)
     return term_has_tag(term_of(iter->map), TAG_FLATMAP);
 }
 
-int enif_map_iterator_create(ErlNifEnv *env, ERL_NIF_TERM map, ErlNifMapIterator *iter, ErlNifMapIteratorEntry entry)
+int enif_map_iterator_create(
+    ErlNifEnv *env, ERL_NIF_TERM map, ErlNifMapIterator *iter, ErlNifMapIteratorEntry entry)
 {
     term t = term_of(map);
-    if (!term_is_map(t) || (entry != ERL_NIF_MAP_ITERATOR_FIRST && entry != ERL_NIF_MAP_ITERATOR_LAST)) {
+    if (!term_is_map(t)
+        || (entry != ERL_NIF_MAP_ITERATOR_FIRST && entry != ERL_NIF_MAP_ITERATOR_LAST)) {
         if (iter != NULL) {
             iter->map = TERM_NONE.word;
         }
@@ -220,7 +226,8 @@ int enif_map_iterator_prev(ErlNifEnv *env, ErlNifMapIterator *iter)
     return 1;
 }
 
-int enif_map_iterator_get_pair(ErlNifEnv *env, ErlNifMapIterator *iter, ERL_NIF_TERM *key, ERL_NIF_TERM *value)
+int enif_map_iterator_get_pair(
+    ErlNifEnv *env, ErlNifMapIterator *iter, ERL_NIF_TERM *key, ERL_NIF_TERM *value)
 {
     (void) env;
     if (iter->idx == 0 || iter->idx > iter->size) {

@@ -30,7 +30,8 @@ void enif_free(void *ptr)
 
 /* Drivers' names for the same; libraries that can be built as either use them. */
 extern void *driver_alloc(size_t) __attribute__((alias("enif_alloc"), visibility("default")));
-extern void *driver_realloc(void *, size_t) __attribute__((alias("enif_realloc"), visibility("default")));
+extern void *driver_realloc(void *, size_t)
+    __attribute__((alias("enif_realloc"), visibility("default")));
 extern void driver_free(void *) __attribute__((alias("enif_free"), visibility("default")));
 
 /* ---- the system ---- */
@@ -90,7 +91,8 @@ int enif_getenv(const char *key, char *value, size_t *value_size)
     return 0;
 }
 
-extern int erl_drv_getenv(const char *, char *, size_t *) __attribute__((alias("enif_getenv"), visibility("default")));
+extern int erl_drv_getenv(const char *, char *, size_t *)
+    __attribute__((alias("enif_getenv"), visibility("default")));
 
 static void report(void (*handler)(void *, const char *), void *arg)
 {
@@ -117,7 +119,8 @@ void *enif_dlopen(const char *lib, void (*err_handler)(void *, const char *), vo
     return handle;
 }
 
-void *enif_dlsym(void *handle, const char *symbol, void (*err_handler)(void *, const char *), void *err_arg)
+void *enif_dlsym(
+    void *handle, const char *symbol, void (*err_handler)(void *, const char *), void *err_arg)
 {
     void *found = dlsym(handle, symbol);
     if (found == NULL) {
@@ -182,10 +185,10 @@ static const char *read_conversion(const char *at, struct conversion *c, va_list
     return NULL;
 }
 
-#define FORMATTED(out, size, c, value)                                                          \
-    ((c)->n_stars == 0 ? snprintf(out, size, (c)->spec, value)                                  \
-            : (c)->n_stars == 1 ? snprintf(out, size, (c)->spec, (c)->stars[0], value)          \
-                                : snprintf(out, size, (c)->spec, (c)->stars[0], (c)->stars[1], value))
+#define FORMATTED(out, size, c, value)                                                             \
+    ((c)->n_stars == 0      ? snprintf(out, size, (c)->spec, value)                                \
+        : (c)->n_stars == 1 ? snprintf(out, size, (c)->spec, (c)->stars[0], value)                 \
+                            : snprintf(out, size, (c)->spec, (c)->stars[0], (c)->stars[1], value))
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -205,10 +208,12 @@ static void put_string(struct sink *s, const struct conversion *c, const char *t
     const char *dot = strchr(c->spec, '.');
     const char *digits = c->spec + strcspn(c->spec, "123456789*.s");
     unsigned star = 0;
-    int width = *digits == '*' ? c->stars[star++] : *digits == '.' || *digits == 's' ? 0 : atoi(digits);
-    size_t most = dot == NULL ? PTRDIFF_MAX
-        : dot[1] == '*' ? (c->stars[star] < 0 ? PTRDIFF_MAX : (size_t) c->stars[star])
-                        : (size_t) atoi(dot + 1);
+    int width = *digits == '*'                     ? c->stars[star++]
+                : *digits == '.' || *digits == 's' ? 0
+                                                   : atoi(digits);
+    size_t most = dot == NULL     ? PTRDIFF_MAX
+                  : dot[1] == '*' ? (c->stars[star] < 0 ? PTRDIFF_MAX : (size_t) c->stars[star])
+                                  : (size_t) atoi(dot + 1);
     size_t n = text != NULL ? strnlen(text, most) : 0;
     size_t padding = width < 0 || (size_t) width <= n ? 0 : (size_t) width - n;
     if (width < 0) {

@@ -42,7 +42,8 @@ int enif_whereis_port(ErlNifEnv *env, ERL_NIF_TERM name, ErlNifPort *port)
     return 1;
 }
 
-int enif_port_command(ErlNifEnv *env, const ErlNifPort *to_port, ErlNifEnv *msg_env, ERL_NIF_TERM msg)
+int enif_port_command(
+    ErlNifEnv *env, const ErlNifPort *to_port, ErlNifEnv *msg_env, ERL_NIF_TERM msg)
 {
     term port = term_of(to_port->port_id);
     term data = nif_term_in(env, msg, "enif_port_command");

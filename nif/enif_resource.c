@@ -48,8 +48,8 @@ static void unlist_locked(struct enif_resource_type_t *type)
     type->listed = false;
 }
 
-static ErlNifResourceType *open_type(ErlNifEnv *env, const char *name_str, const ErlNifResourceTypeInit *init,
-    ErlNifResourceFlags flags, ErlNifResourceFlags *tried)
+static ErlNifResourceType *open_type(ErlNifEnv *env, const char *name_str,
+    const ErlNifResourceTypeInit *init, ErlNifResourceFlags flags, ErlNifResourceFlags *tried)
 {
     struct nif_load *load = env->load;
     term name = atom_intern_latin1((const uint8_t *) name_str, strlen(name_str));
@@ -92,8 +92,9 @@ static ErlNifResourceType *open_type(ErlNifEnv *env, const char *name_str, const
     return type;
 }
 
-ErlNifResourceType *enif_open_resource_type(ErlNifEnv *env, const char *module_str, const char *name_str,
-    void (*dtor)(ErlNifEnv *, void *), ErlNifResourceFlags flags, ErlNifResourceFlags *tried)
+ErlNifResourceType *enif_open_resource_type(ErlNifEnv *env, const char *module_str,
+    const char *name_str, void (*dtor)(ErlNifEnv *, void *), ErlNifResourceFlags flags,
+    ErlNifResourceFlags *tried)
 {
     ErlNifResourceTypeInit init = { .dtor = dtor };
     return module_str == NULL ? open_type(env, name_str, &init, flags, tried) : NULL;
@@ -189,7 +190,8 @@ void nif_types_release(struct nif_lib *lib)
 }
 
 /* Callbacks in force now, and the library they are in, with a reference; NULL if there are none. */
-static ErlNifResourceTypeInit type_callbacks(struct enif_resource_type_t *type, struct nif_lib **out_lib)
+static ErlNifResourceTypeInit type_callbacks(
+    struct enif_resource_type_t *type, struct nif_lib **out_lib)
 {
     lock_take(&types_lock);
     ErlNifResourceTypeInit init = type->init;
@@ -323,7 +325,9 @@ struct nif_resource *nif_resource_from_term(term t)
     } else {
         return NULL;
     }
-    return base != NULL && base->destroy == last_reference_gone ? container_of(base, struct nif_resource, base) : NULL;
+    return base != NULL && base->destroy == last_reference_gone
+               ? container_of(base, struct nif_resource, base)
+               : NULL;
 }
 
 bool nif_resource_try_ref(struct nif_resource *r)
@@ -352,8 +356,8 @@ void *enif_alloc_resource(ErlNifResourceType *type, size_t size)
         nif_bad_handle("enif_alloc_resource");
     }
     nif_guard_enter();
-    struct payload_prefix *prefix
-        = size < SIZE_MAX / 2 ? arena_alloc(payloads, sizeof(*prefix) + size) : NULL;
+    struct payload_prefix *prefix =
+        size < SIZE_MAX / 2 ? arena_alloc(payloads, sizeof(*prefix) + size) : NULL;
     if (prefix == NULL) {
         nif_guard_leave();
         return NULL;
@@ -412,7 +416,8 @@ term nif_resource_make_term(struct heap *h, struct nif_resource *r)
 
 ERL_NIF_TERM enif_make_resource(ErlNifEnv *env, void *obj)
 {
-    return nif_resource_make_term(env->heap, nif_resource_from_payload(obj, "enif_make_resource")).word;
+    return nif_resource_make_term(env->heap, nif_resource_from_payload(obj, "enif_make_resource"))
+        .word;
 }
 
 int enif_get_resource(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifResourceType *type, void **objp)
@@ -454,7 +459,8 @@ int enif_dynamic_resource_call(
     ErlNifEnv *env, ERL_NIF_TERM mod, ERL_NIF_TERM name, ERL_NIF_TERM rsrc, void *call_data)
 {
     const struct nif_resource *r = nif_resource_from_term(term_of(rsrc));
-    if (r == NULL || !term_same(r->type->module, term_of(mod)) || !term_same(r->type->name, term_of(name))) {
+    if (r == NULL || !term_same(r->type->module, term_of(mod))
+        || !term_same(r->type->name, term_of(name))) {
         return 1;
     }
     struct nif_lib *lib;

@@ -25,9 +25,10 @@
 enum direction { DIR_READ, DIR_WRITE, DIR_ERROR, DIR_COUNT };
 enum { TABLE_BUCKETS = 256, EVENTS_AT_ONCE = 64, ALL_FLAGS = 63 };
 
-static const unsigned select_flag[DIR_COUNT] = { ERL_NIF_SELECT_READ, ERL_NIF_SELECT_WRITE, ERL_NIF_SELECT_ERROR };
-static const int cancelled_bit[DIR_COUNT]
-    = { ERL_NIF_SELECT_READ_CANCELLED, ERL_NIF_SELECT_WRITE_CANCELLED, ERL_NIF_SELECT_ERROR_CANCELLED };
+static const unsigned select_flag[DIR_COUNT] = { ERL_NIF_SELECT_READ, ERL_NIF_SELECT_WRITE,
+    ERL_NIF_SELECT_ERROR };
+static const int cancelled_bit[DIR_COUNT] = { ERL_NIF_SELECT_READ_CANCELLED,
+    ERL_NIF_SELECT_WRITE_CANCELLED, ERL_NIF_SELECT_ERROR_CANCELLED };
 static const uint32_t epoll_bit[DIR_COUNT] = { EPOLLIN, EPOLLOUT, EPOLLERR };
 
 struct waiting {
@@ -105,7 +106,8 @@ static void handle_event(const struct epoll_event *e)
         if ((e->events & EPOLLERR) != 0) {
             deliver_locked(s, DIR_ERROR);
         }
-        if (s->dir[DIR_READ].armed || s->dir[DIR_WRITE].armed || (s->dir[DIR_ERROR].armed && !broken)) {
+        if (s->dir[DIR_READ].armed || s->dir[DIR_WRITE].armed
+            || (s->dir[DIR_ERROR].armed && !broken)) {
             (void) rearm_locked(s);
         }
     }
@@ -276,8 +278,8 @@ static int arm(int fd, unsigned flags, struct nif_resource *r, term pid, term me
     return result;
 }
 
-int enif_select_x(ErlNifEnv *env, ErlNifEvent e, enum ErlNifSelectFlags flags, void *obj, const ErlNifPid *pid,
-    ERL_NIF_TERM msg, ErlNifEnv *msg_env)
+int enif_select_x(ErlNifEnv *env, ErlNifEvent e, enum ErlNifSelectFlags flags, void *obj,
+    const ErlNifPid *pid, ERL_NIF_TERM msg, ErlNifEnv *msg_env)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct nif_resource *r = nif_resource_from_payload(obj, "enif_select");
@@ -307,8 +309,10 @@ int enif_select_x(ErlNifEnv *env, ErlNifEvent e, enum ErlNifSelectFlags flags, v
     return result;
 }
 
-int enif_select(ErlNifEnv *env, ErlNifEvent e, enum ErlNifSelectFlags flags, void *obj, const ErlNifPid *pid,
-    ERL_NIF_TERM ref)
+int enif_select(ErlNifEnv *env, ErlNifEvent e, enum ErlNifSelectFlags flags, void *obj,
+    const ErlNifPid *pid, ERL_NIF_TERM ref)
 {
-    return enif_select_x(env, e, (enum ErlNifSelectFlags)(flags & ~(unsigned) ERL_NIF_SELECT_CUSTOM_MSG), obj, pid, ref, NULL);
+    return enif_select_x(env, e,
+        (enum ErlNifSelectFlags)(flags & ~(unsigned) ERL_NIF_SELECT_CUSTOM_MSG), obj, pid, ref,
+        NULL);
 }

@@ -8,7 +8,13 @@
 #include "nif/enif.h"
 #include "nif/nif_lib.h"
 
-enum kind { KIND_MUTEX = 0x4d5458, KIND_COND = 0x434e44, KIND_RWLOCK = 0x52574c, KIND_THREAD = 0x544944, KIND_DEAD = 1 };
+enum kind {
+    KIND_MUTEX = 0x4d5458,
+    KIND_COND = 0x434e44,
+    KIND_RWLOCK = 0x52574c,
+    KIND_THREAD = 0x544944,
+    KIND_DEAD = 1
+};
 
 struct ErlDrvMutex_ {
     enum kind kind;
@@ -226,7 +232,7 @@ struct tsd_value {
     void *value;
 };
 static _Atomic uint32_t tsd_generation[TSD_KEYS];
-static _Atomic uint32_t tsd_hint; /* where to look for a free key */
+static _Atomic uint32_t tsd_hint;                  /* where to look for a free key */
 static _Thread_local struct tsd_value *tsd_values; /* owned */
 static _Thread_local size_t tsd_n_values;
 static pthread_key_t tsd_at_exit;
@@ -252,7 +258,8 @@ int enif_tsd_key_create(char *name, ErlNifTSDKey *key)
     for (uint32_t i = 0; i < TSD_KEYS; i++) {
         uint32_t k = (start + i) % TSD_KEYS;
         uint32_t generation = atomic_load_explicit(&tsd_generation[k], memory_order_relaxed);
-        if (generation % 2 == 0 && atomic_compare_exchange_strong(&tsd_generation[k], &generation, generation + 1)) {
+        if (generation % 2 == 0
+            && atomic_compare_exchange_strong(&tsd_generation[k], &generation, generation + 1)) {
             *key = (ErlNifTSDKey) k;
             return 0;
         }
@@ -294,7 +301,9 @@ void enif_tsd_set(ErlNifTSDKey key, void *data)
 void *enif_tsd_get(ErlNifTSDKey key)
 {
     uint32_t generation = generation_of(key, "enif_tsd_get");
-    return (size_t) key < tsd_n_values && tsd_values[key].generation == generation ? tsd_values[key].value : NULL;
+    return (size_t) key < tsd_n_values && tsd_values[key].generation == generation
+               ? tsd_values[key].value
+               : NULL;
 }
 
 /* ---- threads ---- */
@@ -329,7 +338,8 @@ static void *run_thread(void *arg)
     return t->func(t->arg);
 }
 
-int enif_thread_create(char *name, ErlNifTid *tid, void *(*func)(void *), void *args, ErlNifThreadOpts *opts)
+int enif_thread_create(
+    char *name, ErlNifTid *tid, void *(*func)(void *), void *args, ErlNifThreadOpts *opts)
 {
     enum { KILOWORD = 1024 * sizeof(void *), LEAST_STACK = 64 * 1024 };
     pthread_attr_t attr;
@@ -400,39 +410,41 @@ char *enif_thread_name(ErlNifTid tid)
 
 /* ---- the same under the drivers' names ---- */
 
-#define DRIVER_NAME(result, name, parameters) \
-    extern result erl_drv_##name parameters __attribute__((alias("enif_" #name), visibility("default")))
+#define DRIVER_NAME(result, name, parameters)                                                      \
+    extern result erl_drv_##name parameters                                                        \
+        __attribute__((alias("enif_" #name), visibility("default")))
 
-DRIVER_NAME(ErlNifMutex *, mutex_create, (char *));
-DRIVER_NAME(void, mutex_destroy, (ErlNifMutex *));
-DRIVER_NAME(int, mutex_trylock, (ErlNifMutex *));
-DRIVER_NAME(void, mutex_lock, (ErlNifMutex *));
-DRIVER_NAME(void, mutex_unlock, (ErlNifMutex *));
-DRIVER_NAME(char *, mutex_name, (ErlNifMutex *));
-DRIVER_NAME(ErlNifCond *, cond_create, (char *));
-DRIVER_NAME(void, cond_destroy, (ErlNifCond *));
-DRIVER_NAME(void, cond_signal, (ErlNifCond *));
-DRIVER_NAME(void, cond_broadcast, (ErlNifCond *));
-DRIVER_NAME(void, cond_wait, (ErlNifCond *, ErlNifMutex *));
-DRIVER_NAME(char *, cond_name, (ErlNifCond *));
-DRIVER_NAME(ErlNifRWLock *, rwlock_create, (char *));
-DRIVER_NAME(void, rwlock_destroy, (ErlNifRWLock *));
-DRIVER_NAME(int, rwlock_tryrlock, (ErlNifRWLock *));
-DRIVER_NAME(void, rwlock_rlock, (ErlNifRWLock *));
-DRIVER_NAME(void, rwlock_runlock, (ErlNifRWLock *));
-DRIVER_NAME(int, rwlock_tryrwlock, (ErlNifRWLock *));
-DRIVER_NAME(void, rwlock_rwlock, (ErlNifRWLock *));
-DRIVER_NAME(void, rwlock_rwunlock, (ErlNifRWLock *));
-DRIVER_NAME(char *, rwlock_name, (ErlNifRWLock *));
-DRIVER_NAME(int, tsd_key_create, (char *, ErlNifTSDKey *));
+DRIVER_NAME(ErlNifMutex *, mutex_create, (char *) );
+DRIVER_NAME(void, mutex_destroy, (ErlNifMutex *) );
+DRIVER_NAME(int, mutex_trylock, (ErlNifMutex *) );
+DRIVER_NAME(void, mutex_lock, (ErlNifMutex *) );
+DRIVER_NAME(void, mutex_unlock, (ErlNifMutex *) );
+DRIVER_NAME(char *, mutex_name, (ErlNifMutex *) );
+DRIVER_NAME(ErlNifCond *, cond_create, (char *) );
+DRIVER_NAME(void, cond_destroy, (ErlNifCond *) );
+DRIVER_NAME(void, cond_signal, (ErlNifCond *) );
+DRIVER_NAME(void, cond_broadcast, (ErlNifCond *) );
+DRIVER_NAME(void, cond_wait, (ErlNifCond *, ErlNifMutex *) );
+DRIVER_NAME(char *, cond_name, (ErlNifCond *) );
+DRIVER_NAME(ErlNifRWLock *, rwlock_create, (char *) );
+DRIVER_NAME(void, rwlock_destroy, (ErlNifRWLock *) );
+DRIVER_NAME(int, rwlock_tryrlock, (ErlNifRWLock *) );
+DRIVER_NAME(void, rwlock_rlock, (ErlNifRWLock *) );
+DRIVER_NAME(void, rwlock_runlock, (ErlNifRWLock *) );
+DRIVER_NAME(int, rwlock_tryrwlock, (ErlNifRWLock *) );
+DRIVER_NAME(void, rwlock_rwlock, (ErlNifRWLock *) );
+DRIVER_NAME(void, rwlock_rwunlock, (ErlNifRWLock *) );
+DRIVER_NAME(char *, rwlock_name, (ErlNifRWLock *) );
+DRIVER_NAME(int, tsd_key_create, (char *, ErlNifTSDKey *) );
 DRIVER_NAME(void, tsd_key_destroy, (ErlNifTSDKey));
-DRIVER_NAME(void, tsd_set, (ErlNifTSDKey, void *));
+DRIVER_NAME(void, tsd_set, (ErlNifTSDKey, void *) );
 DRIVER_NAME(void *, tsd_get, (ErlNifTSDKey));
-DRIVER_NAME(ErlNifThreadOpts *, thread_opts_create, (char *));
-DRIVER_NAME(void, thread_opts_destroy, (ErlNifThreadOpts *));
-DRIVER_NAME(int, thread_create, (char *, ErlNifTid *, void *(*) (void *), void *, ErlNifThreadOpts *));
-DRIVER_NAME(ErlNifTid, thread_self, (void));
+DRIVER_NAME(ErlNifThreadOpts *, thread_opts_create, (char *) );
+DRIVER_NAME(void, thread_opts_destroy, (ErlNifThreadOpts *) );
+DRIVER_NAME(
+    int, thread_create, (char *, ErlNifTid *, void *(*) (void *), void *, ErlNifThreadOpts *) );
+DRIVER_NAME(ErlNifTid, thread_self, (void) );
 DRIVER_NAME(int, equal_tids, (ErlNifTid, ErlNifTid));
-DRIVER_NAME(void, thread_exit, (void *));
-DRIVER_NAME(int, thread_join, (ErlNifTid, void **));
+DRIVER_NAME(void, thread_exit, (void *) );
+DRIVER_NAME(int, thread_join, (ErlNifTid, void **) );
 DRIVER_NAME(char *, thread_name, (ErlNifTid));

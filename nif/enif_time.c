@@ -43,8 +43,10 @@ ErlNifTime enif_convert_time_unit(ErlNifTime value, ErlNifTimeUnit from, ErlNifT
     return divide_down(value, ns_per[to] / ns_per[from]);
 }
 
-extern ErlNifTime erl_drv_monotonic_time(ErlNifTimeUnit) __attribute__((alias("enif_monotonic_time"), visibility("default")));
-extern ErlNifTime erl_drv_time_offset(ErlNifTimeUnit) __attribute__((alias("enif_time_offset"), visibility("default")));
+extern ErlNifTime erl_drv_monotonic_time(ErlNifTimeUnit)
+    __attribute__((alias("enif_monotonic_time"), visibility("default")));
+extern ErlNifTime erl_drv_time_offset(ErlNifTimeUnit)
+    __attribute__((alias("enif_time_offset"), visibility("default")));
 extern ErlNifTime erl_drv_convert_time_unit(ErlNifTime, ErlNifTimeUnit, ErlNifTimeUnit)
     __attribute__((alias("enif_convert_time_unit"), visibility("default")));
 
@@ -52,7 +54,8 @@ static ERL_NIF_TERM time_tuple(ErlNifEnv *env, int64_t us)
 {
     enum { US = 1000000 };
     return heap_tuple3(env->heap, term_from_small(us / US / US), term_from_small(us / US % US),
-        term_from_small(us % US)).word;
+        term_from_small(us % US))
+        .word;
 }
 
 ERL_NIF_TERM enif_now_time(ErlNifEnv *env)

@@ -84,10 +84,7 @@ typedef struct enif_entry_t {
     const char *min_erts;                 /* since 2.14 */
 } ErlNifEntry;
 
-typedef enum {
-    ERL_DIRTY_JOB_CPU_BOUND = 1,
-    ERL_DIRTY_JOB_IO_BOUND = 2
-} ErlDirtyJobFlags;
+typedef enum { ERL_DIRTY_JOB_CPU_BOUND = 1, ERL_DIRTY_JOB_IO_BOUND = 2 } ErlDirtyJobFlags;
 
 typedef enum {
     ERL_NIF_DIRTY_JOB_CPU_BOUND = ERL_DIRTY_JOB_CPU_BOUND,
@@ -103,9 +100,7 @@ typedef struct {
     void *__spare__[2]; /* keep the size for later versions */
 } ErlNifBinary;
 
-typedef enum {
-    ERL_NIF_BIN2TERM_SAFE = 0x20000000
-} ErlNifBinaryToTerm;
+typedef enum { ERL_NIF_BIN2TERM_SAFE = 0x20000000 } ErlNifBinaryToTerm;
 
 typedef enum {
     ERL_NIF_LATIN1 = 1,
@@ -129,10 +124,7 @@ typedef ErlDrvMonitor ErlNifMonitor;
 
 /* ---- resources ---- */
 
-typedef enum {
-    ERL_NIF_RT_CREATE = 1,
-    ERL_NIF_RT_TAKEOVER = 2
-} ErlNifResourceFlags;
+typedef enum { ERL_NIF_RT_CREATE = 1, ERL_NIF_RT_TAKEOVER = 2 } ErlNifResourceFlags;
 
 typedef void ErlNifResourceDtor(ErlNifEnv *, void *obj);
 typedef void ErlNifResourceStop(ErlNifEnv *, void *obj, ErlNifEvent, int is_direct_call);
@@ -159,14 +151,14 @@ enum ErlNifSelectFlags {
 };
 
 /* Bits of what enif_select returns; negative if it failed. */
-#define ERL_NIF_SELECT_STOP_CALLED     (1 << 0)
-#define ERL_NIF_SELECT_STOP_SCHEDULED  (1 << 1)
-#define ERL_NIF_SELECT_INVALID_EVENT   (1 << 2)
-#define ERL_NIF_SELECT_FAILED          (1 << 3)
-#define ERL_NIF_SELECT_READ_CANCELLED  (1 << 4)
+#define ERL_NIF_SELECT_STOP_CALLED (1 << 0)
+#define ERL_NIF_SELECT_STOP_SCHEDULED (1 << 1)
+#define ERL_NIF_SELECT_INVALID_EVENT (1 << 2)
+#define ERL_NIF_SELECT_FAILED (1 << 3)
+#define ERL_NIF_SELECT_READ_CANCELLED (1 << 4)
 #define ERL_NIF_SELECT_WRITE_CANCELLED (1 << 5)
 #define ERL_NIF_SELECT_ERROR_CANCELLED (1 << 6)
-#define ERL_NIF_SELECT_NOTSUP          (1 << 7)
+#define ERL_NIF_SELECT_NOTSUP (1 << 7)
 
 /* ---- maps ---- */
 
@@ -210,9 +202,7 @@ typedef struct erl_nif_io_vec {
     void *small_ref_bin[ERL_NIF_IOVEC_SIZE];
 } ErlNifIOVec;
 
-typedef enum {
-    ERL_NIF_IOQ_NORMAL = 1
-} ErlNifIOQueueOpts;
+typedef enum { ERL_NIF_IOQ_NORMAL = 1 } ErlNifIOQueueOpts;
 
 /* ---- kinds and options ---- */
 
@@ -238,10 +228,7 @@ typedef enum {
     ERL_NIF_UNIQUE_MONOTONIC = 1 << 1
 } ErlNifUniqueInteger;
 
-typedef enum {
-    ERL_NIF_INTERNAL_HASH = 1,
-    ERL_NIF_PHASH2 = 2
-} ErlNifHash;
+typedef enum { ERL_NIF_INTERNAL_HASH = 1, ERL_NIF_PHASH2 = 2 } ErlNifHash;
 
 typedef enum {
     ERL_NIF_SEC = 0,
@@ -252,10 +239,10 @@ typedef enum {
 #define ERL_NIF_TIME_ERROR ((ErlNifSInt64) INT64_MIN)
 
 /* What enif_thread_type returns. */
-#define ERL_NIF_THR_UNDEFINED             0
-#define ERL_NIF_THR_NORMAL_SCHEDULER      1
-#define ERL_NIF_THR_DIRTY_CPU_SCHEDULER   2
-#define ERL_NIF_THR_DIRTY_IO_SCHEDULER    3
+#define ERL_NIF_THR_UNDEFINED 0
+#define ERL_NIF_THR_NORMAL_SCHEDULER 1
+#define ERL_NIF_THR_DIRTY_CPU_SCHEDULER 2
+#define ERL_NIF_THR_DIRTY_IO_SCHEDULER 3
 
 /* Since 2.17; the last one OTP 27. */
 typedef enum {
@@ -325,11 +312,15 @@ extern int enif_get_uint(ErlNifEnv *, ERL_NIF_TERM term, unsigned *ip);
 extern int enif_get_long(ErlNifEnv *, ERL_NIF_TERM term, long *ip);
 extern int enif_get_ulong(ErlNifEnv *, ERL_NIF_TERM term, unsigned long *ip);
 extern int enif_get_double(ErlNifEnv *, ERL_NIF_TERM term, double *dp);
-extern int enif_get_atom(ErlNifEnv *, ERL_NIF_TERM atom, char *buf, unsigned len, ErlNifCharEncoding);
+extern int enif_get_atom(
+    ErlNifEnv *, ERL_NIF_TERM atom, char *buf, unsigned len, ErlNifCharEncoding);
 extern int enif_get_atom_length(ErlNifEnv *, ERL_NIF_TERM atom, unsigned *len, ErlNifCharEncoding);
-extern int enif_get_string(ErlNifEnv *, ERL_NIF_TERM list, char *buf, unsigned len, ErlNifCharEncoding);
-extern int enif_get_string_length(ErlNifEnv *, ERL_NIF_TERM list, unsigned *len, ErlNifCharEncoding);
-extern int enif_get_list_cell(ErlNifEnv *env, ERL_NIF_TERM term, ERL_NIF_TERM *head, ERL_NIF_TERM *tail);
+extern int enif_get_string(
+    ErlNifEnv *, ERL_NIF_TERM list, char *buf, unsigned len, ErlNifCharEncoding);
+extern int enif_get_string_length(
+    ErlNifEnv *, ERL_NIF_TERM list, unsigned *len, ErlNifCharEncoding);
+extern int enif_get_list_cell(
+    ErlNifEnv *env, ERL_NIF_TERM term, ERL_NIF_TERM *head, ERL_NIF_TERM *tail);
 extern int enif_get_list_length(ErlNifEnv *env, ERL_NIF_TERM term, unsigned *len);
 extern int enif_get_tuple(ErlNifEnv *env, ERL_NIF_TERM tpl, int *arity, const ERL_NIF_TERM **array);
 extern int enif_get_local_pid(ErlNifEnv *env, ERL_NIF_TERM, ErlNifPid *pid);
@@ -343,10 +334,12 @@ extern ERL_NIF_TERM enif_make_ulong(ErlNifEnv *env, unsigned long i);
 extern ERL_NIF_TERM enif_make_double(ErlNifEnv *env, double d);
 extern ERL_NIF_TERM enif_make_atom(ErlNifEnv *env, const char *name);
 extern ERL_NIF_TERM enif_make_atom_len(ErlNifEnv *env, const char *name, size_t len);
-extern int enif_make_existing_atom(ErlNifEnv *env, const char *name, ERL_NIF_TERM *atom, ErlNifCharEncoding);
+extern int enif_make_existing_atom(
+    ErlNifEnv *env, const char *name, ERL_NIF_TERM *atom, ErlNifCharEncoding);
 extern int enif_make_existing_atom_len(
     ErlNifEnv *env, const char *name, size_t len, ERL_NIF_TERM *atom, ErlNifCharEncoding);
-extern int enif_make_new_atom(ErlNifEnv *, const char *name, ERL_NIF_TERM *atom, ErlNifCharEncoding);
+extern int enif_make_new_atom(
+    ErlNifEnv *, const char *name, ERL_NIF_TERM *atom, ErlNifCharEncoding);
 extern int enif_make_new_atom_len(
     ErlNifEnv *, const char *name, size_t len, ERL_NIF_TERM *atom, ErlNifCharEncoding);
 extern ERL_NIF_TERM enif_make_tuple(ErlNifEnv *env, unsigned cnt, ...);
@@ -356,7 +349,8 @@ extern ERL_NIF_TERM enif_make_list_from_array(ErlNifEnv *, const ERL_NIF_TERM ar
 extern ERL_NIF_TERM enif_make_list_cell(ErlNifEnv *env, ERL_NIF_TERM car, ERL_NIF_TERM cdr);
 extern int enif_make_reverse_list(ErlNifEnv *, ERL_NIF_TERM term, ERL_NIF_TERM *list);
 extern ERL_NIF_TERM enif_make_string(ErlNifEnv *env, const char *string, ErlNifCharEncoding);
-extern ERL_NIF_TERM enif_make_string_len(ErlNifEnv *env, const char *string, size_t len, ErlNifCharEncoding);
+extern ERL_NIF_TERM enif_make_string_len(
+    ErlNifEnv *env, const char *string, size_t len, ErlNifCharEncoding);
 extern ERL_NIF_TERM enif_make_ref(ErlNifEnv *env);
 extern ERL_NIF_TERM enif_make_unique_integer(ErlNifEnv *env, ErlNifUniqueInteger properties);
 
@@ -368,7 +362,8 @@ extern int enif_realloc_binary(ErlNifBinary *bin, size_t size);
 extern void enif_release_binary(ErlNifBinary *bin);
 extern ERL_NIF_TERM enif_make_binary(ErlNifEnv *env, ErlNifBinary *bin);
 extern unsigned char *enif_make_new_binary(ErlNifEnv *, size_t size, ERL_NIF_TERM *termp);
-extern ERL_NIF_TERM enif_make_sub_binary(ErlNifEnv *, ERL_NIF_TERM bin_term, size_t pos, size_t size);
+extern ERL_NIF_TERM enif_make_sub_binary(
+    ErlNifEnv *, ERL_NIF_TERM bin_term, size_t pos, size_t size);
 extern int enif_term_to_binary(ErlNifEnv *env, ERL_NIF_TERM term, ErlNifBinary *bin);
 extern size_t enif_binary_to_term(
     ErlNifEnv *env, const unsigned char *data, size_t sz, ERL_NIF_TERM *term, unsigned int opts);
@@ -377,14 +372,15 @@ extern size_t enif_binary_to_term(
 extern ERL_NIF_TERM enif_make_new_map(ErlNifEnv *env);
 extern int enif_make_map_from_arrays(
     ErlNifEnv *env, ERL_NIF_TERM keys[], ERL_NIF_TERM values[], size_t cnt, ERL_NIF_TERM *map_out);
-extern int enif_make_map_put(
-    ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM value, ERL_NIF_TERM *map_out);
-extern int enif_make_map_update(
-    ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM value, ERL_NIF_TERM *map_out);
+extern int enif_make_map_put(ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key,
+    ERL_NIF_TERM value, ERL_NIF_TERM *map_out);
+extern int enif_make_map_update(ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key,
+    ERL_NIF_TERM value, ERL_NIF_TERM *map_out);
 extern int enif_make_map_remove(
     ErlNifEnv *env, ERL_NIF_TERM map_in, ERL_NIF_TERM key, ERL_NIF_TERM *map_out);
 extern int enif_get_map_size(ErlNifEnv *env, ERL_NIF_TERM term, size_t *size);
-extern int enif_get_map_value(ErlNifEnv *env, ERL_NIF_TERM map, ERL_NIF_TERM key, ERL_NIF_TERM *value);
+extern int enif_get_map_value(
+    ErlNifEnv *env, ERL_NIF_TERM map, ERL_NIF_TERM key, ERL_NIF_TERM *value);
 extern int enif_map_iterator_create(
     ErlNifEnv *env, ERL_NIF_TERM map, ErlNifMapIterator *iter, ErlNifMapIteratorEntry entry);
 extern void enif_map_iterator_destroy(ErlNifEnv *env, ErlNifMapIterator *iter);
@@ -401,7 +397,8 @@ extern ERL_NIF_TERM enif_raise_exception(ErlNifEnv *env, ERL_NIF_TERM reason);
 extern int enif_has_pending_exception(ErlNifEnv *env, ERL_NIF_TERM *reason);
 extern int enif_consume_timeslice(ErlNifEnv *, int percent);
 extern ERL_NIF_TERM enif_schedule_nif(ErlNifEnv *, const char *name, int flags,
-    ERL_NIF_TERM (*fp)(ErlNifEnv *, int, const ERL_NIF_TERM[]), int argc, const ERL_NIF_TERM argv[]);
+    ERL_NIF_TERM (*fp)(ErlNifEnv *, int, const ERL_NIF_TERM[]), int argc,
+    const ERL_NIF_TERM argv[]);
 extern int enif_thread_type(void);
 
 /* processes, ports, monitors */
@@ -410,7 +407,8 @@ extern int enif_is_process_alive(ErlNifEnv *env, ErlNifPid *pid);
 extern int enif_is_port_alive(ErlNifEnv *env, ErlNifPort *port_id);
 extern int enif_whereis_pid(ErlNifEnv *env, ERL_NIF_TERM name, ErlNifPid *pid);
 extern int enif_whereis_port(ErlNifEnv *env, ERL_NIF_TERM name, ErlNifPort *port);
-extern int enif_port_command(ErlNifEnv *env, const ErlNifPort *to_port, ErlNifEnv *msg_env, ERL_NIF_TERM msg);
+extern int enif_port_command(
+    ErlNifEnv *env, const ErlNifPort *to_port, ErlNifEnv *msg_env, ERL_NIF_TERM msg);
 extern void enif_set_pid_undefined(ErlNifPid *pid);
 extern int enif_is_pid_undefined(const ErlNifPid *pid);
 extern int enif_monitor_process(ErlNifEnv *, void *obj, const ErlNifPid *, ErlNifMonitor *monitor);
@@ -419,8 +417,9 @@ extern int enif_compare_monitors(const ErlNifMonitor *, const ErlNifMonitor *);
 extern ERL_NIF_TERM enif_make_monitor_term(ErlNifEnv *env, const ErlNifMonitor *);
 
 /* resources */
-extern ErlNifResourceType *enif_open_resource_type(ErlNifEnv *, const char *module_str, const char *name_str,
-    void (*dtor)(ErlNifEnv *, void *), ErlNifResourceFlags flags, ErlNifResourceFlags *tried);
+extern ErlNifResourceType *enif_open_resource_type(ErlNifEnv *, const char *module_str,
+    const char *name_str, void (*dtor)(ErlNifEnv *, void *), ErlNifResourceFlags flags,
+    ErlNifResourceFlags *tried);
 extern ErlNifResourceType *enif_open_resource_type_x(ErlNifEnv *, const char *name_str,
     const ErlNifResourceTypeInit *, ErlNifResourceFlags flags, ErlNifResourceFlags *tried);
 extern ErlNifResourceType *enif_init_resource_type(ErlNifEnv *, const char *name_str,
@@ -430,7 +429,8 @@ extern void enif_release_resource(void *obj);
 extern void enif_keep_resource(void *obj);
 extern size_t enif_sizeof_resource(void *obj);
 extern ERL_NIF_TERM enif_make_resource(ErlNifEnv *, void *obj);
-extern ERL_NIF_TERM enif_make_resource_binary(ErlNifEnv *, void *obj, const void *data, size_t size);
+extern ERL_NIF_TERM enif_make_resource_binary(
+    ErlNifEnv *, void *obj, const void *data, size_t size);
 extern int enif_get_resource(ErlNifEnv *, ERL_NIF_TERM term, ErlNifResourceType *type, void **objp);
 extern int enif_dynamic_resource_call(
     ErlNifEnv *, ERL_NIF_TERM mod, ERL_NIF_TERM name, ERL_NIF_TERM rsrc, void *call_data);
@@ -483,8 +483,8 @@ extern ERL_NIF_TERM enif_now_time(ErlNifEnv *env);
 extern ERL_NIF_TERM enif_cpu_time(ErlNifEnv *env);
 
 /* I/O vectors and queues */
-extern int enif_inspect_iovec(
-    ErlNifEnv *env, size_t max_length, ERL_NIF_TERM iovec_term, ERL_NIF_TERM *tail, ErlNifIOVec **iovec);
+extern int enif_inspect_iovec(ErlNifEnv *env, size_t max_length, ERL_NIF_TERM iovec_term,
+    ERL_NIF_TERM *tail, ErlNifIOVec **iovec);
 extern void enif_free_iovec(ErlNifIOVec *iov);
 extern ErlNifIOQueue *enif_ioq_create(ErlNifIOQueueOpts opts);
 extern void enif_ioq_destroy(ErlNifIOQueue *q);
@@ -517,40 +517,49 @@ extern int enif_vsnprintf(char *, size_t, const char *fmt, va_list);
 /* ---- spelled differently ---- */
 
 /* long has 64 bits here */
-#define enif_get_int64   enif_get_long
-#define enif_get_uint64  enif_get_ulong
-#define enif_make_int64  enif_make_long
+#define enif_get_int64 enif_get_long
+#define enif_get_uint64 enif_get_ulong
+#define enif_make_int64 enif_make_long
 #define enif_make_uint64 enif_make_ulong
 
-#define enif_make_pid(ENV, PID) ((void) (ENV), (const ERL_NIF_TERM) ((PID)->pid))
+#define enif_make_pid(ENV, PID) ((void) (ENV), (const ERL_NIF_TERM)((PID)->pid))
 #define enif_compare_pids(A, B) (enif_compare((A)->pid, (B)->pid))
 
-#define enif_select_read(ENV, E, OBJ, PID, MSG, MSG_ENV) \
-    enif_select_x(ENV, E, (enum ErlNifSelectFlags)(ERL_NIF_SELECT_READ | ERL_NIF_SELECT_CUSTOM_MSG), OBJ, PID, MSG, MSG_ENV)
-#define enif_select_write(ENV, E, OBJ, PID, MSG, MSG_ENV) \
-    enif_select_x(ENV, E, (enum ErlNifSelectFlags)(ERL_NIF_SELECT_WRITE | ERL_NIF_SELECT_CUSTOM_MSG), OBJ, PID, MSG, MSG_ENV)
-#define enif_select_error(ENV, E, OBJ, PID, MSG, MSG_ENV) \
-    enif_select_x(ENV, E, (enum ErlNifSelectFlags)(ERL_NIF_SELECT_ERROR | ERL_NIF_SELECT_CUSTOM_MSG), OBJ, PID, MSG, MSG_ENV)
+#define enif_select_read(ENV, E, OBJ, PID, MSG, MSG_ENV)                                           \
+    enif_select_x(ENV, E,                                                                          \
+        (enum ErlNifSelectFlags)(ERL_NIF_SELECT_READ | ERL_NIF_SELECT_CUSTOM_MSG), OBJ, PID, MSG,  \
+        MSG_ENV)
+#define enif_select_write(ENV, E, OBJ, PID, MSG, MSG_ENV)                                          \
+    enif_select_x(ENV, E,                                                                          \
+        (enum ErlNifSelectFlags)(ERL_NIF_SELECT_WRITE | ERL_NIF_SELECT_CUSTOM_MSG), OBJ, PID, MSG, \
+        MSG_ENV)
+#define enif_select_error(ENV, E, OBJ, PID, MSG, MSG_ENV)                                          \
+    enif_select_x(ENV, E,                                                                          \
+        (enum ErlNifSelectFlags)(ERL_NIF_SELECT_ERROR | ERL_NIF_SELECT_CUSTOM_MSG), OBJ, PID, MSG, \
+        MSG_ENV)
 
-#define enif_make_tuple1(ENV, A)                         enif_make_tuple(ENV, 1, A)
-#define enif_make_tuple2(ENV, A, B)                      enif_make_tuple(ENV, 2, A, B)
-#define enif_make_tuple3(ENV, A, B, C)                   enif_make_tuple(ENV, 3, A, B, C)
-#define enif_make_tuple4(ENV, A, B, C, D)                enif_make_tuple(ENV, 4, A, B, C, D)
-#define enif_make_tuple5(ENV, A, B, C, D, E)             enif_make_tuple(ENV, 5, A, B, C, D, E)
-#define enif_make_tuple6(ENV, A, B, C, D, E, F)          enif_make_tuple(ENV, 6, A, B, C, D, E, F)
-#define enif_make_tuple7(ENV, A, B, C, D, E, F, G)       enif_make_tuple(ENV, 7, A, B, C, D, E, F, G)
-#define enif_make_tuple8(ENV, A, B, C, D, E, F, G, H)    enif_make_tuple(ENV, 8, A, B, C, D, E, F, G, H)
-#define enif_make_tuple9(ENV, A, B, C, D, E, F, G, H, I) enif_make_tuple(ENV, 9, A, B, C, D, E, F, G, H, I)
+#define enif_make_tuple1(ENV, A) enif_make_tuple(ENV, 1, A)
+#define enif_make_tuple2(ENV, A, B) enif_make_tuple(ENV, 2, A, B)
+#define enif_make_tuple3(ENV, A, B, C) enif_make_tuple(ENV, 3, A, B, C)
+#define enif_make_tuple4(ENV, A, B, C, D) enif_make_tuple(ENV, 4, A, B, C, D)
+#define enif_make_tuple5(ENV, A, B, C, D, E) enif_make_tuple(ENV, 5, A, B, C, D, E)
+#define enif_make_tuple6(ENV, A, B, C, D, E, F) enif_make_tuple(ENV, 6, A, B, C, D, E, F)
+#define enif_make_tuple7(ENV, A, B, C, D, E, F, G) enif_make_tuple(ENV, 7, A, B, C, D, E, F, G)
+#define enif_make_tuple8(ENV, A, B, C, D, E, F, G, H)                                              \
+    enif_make_tuple(ENV, 8, A, B, C, D, E, F, G, H)
+#define enif_make_tuple9(ENV, A, B, C, D, E, F, G, H, I)                                           \
+    enif_make_tuple(ENV, 9, A, B, C, D, E, F, G, H, I)
 
-#define enif_make_list1(ENV, A)                          enif_make_list(ENV, 1, A)
-#define enif_make_list2(ENV, A, B)                       enif_make_list(ENV, 2, A, B)
-#define enif_make_list3(ENV, A, B, C)                    enif_make_list(ENV, 3, A, B, C)
-#define enif_make_list4(ENV, A, B, C, D)                 enif_make_list(ENV, 4, A, B, C, D)
-#define enif_make_list5(ENV, A, B, C, D, E)              enif_make_list(ENV, 5, A, B, C, D, E)
-#define enif_make_list6(ENV, A, B, C, D, E, F)           enif_make_list(ENV, 6, A, B, C, D, E, F)
-#define enif_make_list7(ENV, A, B, C, D, E, F, G)        enif_make_list(ENV, 7, A, B, C, D, E, F, G)
-#define enif_make_list8(ENV, A, B, C, D, E, F, G, H)     enif_make_list(ENV, 8, A, B, C, D, E, F, G, H)
-#define enif_make_list9(ENV, A, B, C, D, E, F, G, H, I)  enif_make_list(ENV, 9, A, B, C, D, E, F, G, H, I)
+#define enif_make_list1(ENV, A) enif_make_list(ENV, 1, A)
+#define enif_make_list2(ENV, A, B) enif_make_list(ENV, 2, A, B)
+#define enif_make_list3(ENV, A, B, C) enif_make_list(ENV, 3, A, B, C)
+#define enif_make_list4(ENV, A, B, C, D) enif_make_list(ENV, 4, A, B, C, D)
+#define enif_make_list5(ENV, A, B, C, D, E) enif_make_list(ENV, 5, A, B, C, D, E)
+#define enif_make_list6(ENV, A, B, C, D, E, F) enif_make_list(ENV, 6, A, B, C, D, E, F)
+#define enif_make_list7(ENV, A, B, C, D, E, F, G) enif_make_list(ENV, 7, A, B, C, D, E, F, G)
+#define enif_make_list8(ENV, A, B, C, D, E, F, G, H) enif_make_list(ENV, 8, A, B, C, D, E, F, G, H)
+#define enif_make_list9(ENV, A, B, C, D, E, F, G, H, I)                                            \
+    enif_make_list(ENV, 9, A, B, C, D, E, F, G, H, I)
 
 /* ---- the entry point of a library ---- */
 
@@ -559,7 +568,7 @@ extern int enif_vsnprintf(char *, size_t, const char *fmt, va_list);
 #endif
 
 #define ERL_NIF_PASTE_(A, B) A##B
-#define ERL_NIF_PASTE(A, B)  ERL_NIF_PASTE_(A, B)
+#define ERL_NIF_PASTE(A, B) ERL_NIF_PASTE_(A, B)
 #if defined(STATIC_ERLANG_NIF_LIBNAME)
 #define ERL_NIF_INIT_NAME(MODNAME) ERL_NIF_PASTE(STATIC_ERLANG_NIF_LIBNAME, _nif_init)
 #elif defined(STATIC_ERLANG_NIF)
@@ -583,16 +592,16 @@ extern int enif_vsnprintf(char *, size_t, const char *fmt, va_list);
 #define ERL_NIF_INIT_EPILOGUE
 #endif
 
-#define ERL_NIF_INIT(NAME, FUNCS, LOAD, RELOAD, UPGRADE, UNLOAD)                                    \
-    ERL_NIF_INIT_PROLOGUE                                                                           \
-    ERL_NIF_INIT_DECL(NAME);                                                                        \
-    ERL_NIF_INIT_DECL(NAME)                                                                         \
-    {                                                                                               \
-        static ErlNifEntry entry = { ERL_NIF_MAJOR_VERSION, ERL_NIF_MINOR_VERSION, #NAME,           \
-            sizeof(FUNCS) / sizeof(*FUNCS), FUNCS, LOAD, RELOAD, UPGRADE, UNLOAD,                   \
-            ERL_NIF_VM_VARIANT, 1, sizeof(ErlNifResourceTypeInit), ERL_NIF_MIN_ERTS_VERSION };      \
-        return &entry;                                                                              \
-    }                                                                                               \
+#define ERL_NIF_INIT(NAME, FUNCS, LOAD, RELOAD, UPGRADE, UNLOAD)                                   \
+    ERL_NIF_INIT_PROLOGUE                                                                          \
+    ERL_NIF_INIT_DECL(NAME);                                                                       \
+    ERL_NIF_INIT_DECL(NAME)                                                                        \
+    {                                                                                              \
+        static ErlNifEntry entry = { ERL_NIF_MAJOR_VERSION, ERL_NIF_MINOR_VERSION, #NAME,          \
+            sizeof(FUNCS) / sizeof(*FUNCS), FUNCS, LOAD, RELOAD, UPGRADE, UNLOAD,                  \
+            ERL_NIF_VM_VARIANT, 1, sizeof(ErlNifResourceTypeInit), ERL_NIF_MIN_ERTS_VERSION };     \
+        return &entry;                                                                             \
+    }                                                                                              \
     ERL_NIF_INIT_EPILOGUE
 
 #endif

@@ -10,7 +10,12 @@
 
 #include "nif/nif_env.h"
 
-enum nif_thread_type { NIF_THREAD_UNDEFINED, NIF_THREAD_NORMAL, NIF_THREAD_DIRTY_CPU, NIF_THREAD_DIRTY_IO };
+enum nif_thread_type {
+    NIF_THREAD_UNDEFINED,
+    NIF_THREAD_NORMAL,
+    NIF_THREAD_DIRTY_CPU,
+    NIF_THREAD_DIRTY_IO
+};
 
 struct nif_host {
     /* Unique in this program: references, resources, monitors. */
@@ -26,7 +31,7 @@ struct nif_host {
     bool (*process_alive)(term pid);
     bool (*port_alive)(term port);
     bool (*caller_alive)(struct enif_environment_t *env); /* caller: not exiting? */
-    term (*whereis)(term name);               /* pid, port or TERM_NONE */
+    term (*whereis)(term name);                           /* pid, port or TERM_NONE */
     bool (*port_command)(struct enif_environment_t *env, term port, term data);
 
     /* From now on tell nif_process_ended(pid) when pid ends. false: it has ended. */
@@ -36,8 +41,8 @@ struct nif_host {
     bool (*consume_timeslice)(struct enif_environment_t *env, int percent);
     enum nif_thread_type (*thread_type)(void);
     unsigned (*schedulers)(void);
-    /* There is something to do by nif_run_deferred() on a scheduler thread, soon. May be called inside a
-     * collection: does not block, takes no lock above RANK_SIGNAL_QUEUE. */
+    /* There is something to do by nif_run_deferred() on a scheduler thread, soon. May be called
+     * inside a collection: does not block, takes no lock above RANK_SIGNAL_QUEUE. */
     void (*wake_deferred)(void);
 };
 extern const struct nif_host *nif_host;
@@ -50,8 +55,8 @@ enum nif_leave_kind {
     NIF_LEAVE_PANIC,       /* nif_panic(), failed assertion: text is the reason */
     NIF_LEAVE_MISSING_API, /* text: name of the API function */
     NIF_LEAVE_BAD_TERM,    /* a word that is no term was given to the API; text: the API function */
-    NIF_LEAVE_BAD_HANDLE,  /* a resource, environment or lock that is none; text: the API function */
-    NIF_LEAVE_LIMIT,       /* it builds terms without end; text: "memory" */
+    NIF_LEAVE_BAD_HANDLE, /* a resource, environment or lock that is none; text: the API function */
+    NIF_LEAVE_LIMIT,      /* it builds terms without end; text: "memory" */
 };
 /* Ends the native call this thread is in; does not return. Outside a call: aborts with the text. */
 extern void (*nif_leave)(enum nif_leave_kind kind, const char *text);
@@ -60,10 +65,18 @@ extern void (*nif_leave)(enum nif_leave_kind kind, const char *text);
  * upgrade, unload, destructor, down, stop. fn(arg) calls it. false: it did not return (crash,
  * panic, timeout); that is reported and counted, the caller goes on. env: the environment it was
  * given, or NULL. */
-enum nif_callback { NIF_CB_OPEN, NIF_CB_INIT, NIF_CB_LOAD, NIF_CB_UPGRADE, NIF_CB_UNLOAD, NIF_CB_DESTRUCTOR,
-    NIF_CB_DOWN, NIF_CB_STOP };
-extern bool (*nif_run_callback)(struct nif_lib *lib, enum nif_callback what, struct enif_environment_t *env,
-    void (*fn)(void *arg), void *arg);
+enum nif_callback {
+    NIF_CB_OPEN,
+    NIF_CB_INIT,
+    NIF_CB_LOAD,
+    NIF_CB_UPGRADE,
+    NIF_CB_UNLOAD,
+    NIF_CB_DESTRUCTOR,
+    NIF_CB_DOWN,
+    NIF_CB_STOP
+};
+extern bool (*nif_run_callback)(struct nif_lib *lib, enum nif_callback what,
+    struct enif_environment_t *env, void (*fn)(void *arg), void *arg);
 
 /* ---- what the host calls ---- */
 

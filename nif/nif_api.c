@@ -6,18 +6,18 @@
 /* What a missing function does. The prototypes of erl_nif.h do not matter to a function that only
  * leaves, so the stub has a name of its own and takes the API name in the object file. */
 #define STUB_DONE(name)
-#define STUB_MISSING(name)                                        \
-    void missing_##name(void) __asm__(#name);                     \
-    __attribute__((visibility("default"))) void missing_##name(void) \
-    {                                                             \
-        nif_leave(NIF_LEAVE_MISSING_API, #name);                  \
+#define STUB_MISSING(name)                                                                         \
+    void missing_##name(void) __asm__(#name);                                                      \
+    __attribute__((visibility("default"))) void missing_##name(void)                               \
+    {                                                                                              \
+        nif_leave(NIF_LEAVE_MISSING_API, #name);                                                   \
     }
 #define NIF_API(name, group, since, needs, state) STUB_##state(name)
 #include "nif/api.def"
 #undef NIF_API
 
 /* The table takes addresses only, so every function may have the type void (*)(void) here. */
-#define ROW(name, group, since, needs, state) \
+#define ROW(name, group, since, needs, state)                                                      \
     { #name, #group, since, NIF_NEEDS_##needs, NIF_STATE_##state, (void (*)(void)) name },
 
 #pragma GCC diagnostic push
@@ -36,7 +36,8 @@ const struct nif_host *nif_host;
 static void over_limit(struct heap *h)
 {
     const struct enif_environment_t *env = nif_env_current;
-    if (env != NULL && nif_guard.depth > 0 && nif_guard.in_vm == 0 && (env->heap == h || h->start == NULL)) {
+    if (env != NULL && nif_guard.depth > 0 && nif_guard.in_vm == 0
+        && (env->heap == h || h->start == NULL)) {
         nif_leave(NIF_LEAVE_LIMIT, "memory");
     }
 }

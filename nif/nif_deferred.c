@@ -22,7 +22,8 @@ void nif_deferred_push(struct nif_deferred *d, void (*fn)(struct nif_deferred *d
 
 bool nif_deferred_pending(void)
 {
-    return atomic_load_explicit(&pushed, memory_order_relaxed) != NULL || atomic_load(&running) != 0;
+    return atomic_load_explicit(&pushed, memory_order_relaxed) != NULL
+           || atomic_load(&running) != 0;
 }
 
 static void run_all(void)

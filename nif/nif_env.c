@@ -13,7 +13,7 @@ enum { TERM_ARENA_RESERVED_LOG2 = 38 }; /* arena_terms reserves 256 GiB at most 
 static bool points_to_term_memory(uintptr_t address)
 {
     return address - ARENA_TERMS_BASE < UINT64_C(1) << TERM_ARENA_RESERVED_LOG2
-        || address - ARENA_LITERALS_BASE < ARENA_LITERALS_SIZE;
+           || address - ARENA_LITERALS_BASE < ARENA_LITERALS_SIZE;
 }
 
 bool nif_term_plausible_slow(term t)
@@ -37,7 +37,7 @@ bool nif_term_plausible_slow(term t)
     uintptr_t header = *(const uintptr_t *) address;
     enum term_tag tag = header_tag(header);
     return word_is_header(header) && tag >= TAG_TUPLE && tag < TAG_COUNT && tag != TAG_MATCH_CTX
-        && tag != TAG_HAMT_NODE;
+           && tag != TAG_HAMT_NODE;
 }
 
 void nif_env_abort(struct enif_environment_t *env)

@@ -53,23 +53,24 @@ struct nif_tmp {
 
 struct enif_environment_t {
     struct heap *heap;
-    struct nif_lib *lib;  /* whose code runs; NULL: independent */
-    void *caller;         /* struct proc * in the VM; NULL: no process */
-    term pid;             /* of the caller, TERM_NONE */
-    term reason;          /* of the pending exception */
+    struct nif_lib *lib; /* whose code runs; NULL: independent */
+    void *caller;        /* struct proc * in the VM; NULL: no process */
+    term pid;            /* of the caller, TERM_NONE */
+    term reason;         /* of the pending exception */
     struct nif_tmp *tmp;
     struct enif_environment_t *outer; /* environment of this thread before begin */
     struct nif_load *load;            /* during load and upgrade: resource types opened so far */
-    uint32_t owed_at;     /* where this thread's list of owed objects stood; see nif_owed.c */
+    uint32_t owed_at; /* where this thread's list of owed objects stood; see nif_owed.c */
     enum nif_env_kind kind;
-    bool raised;          /* enif_raise_exception, enif_make_badarg */
-    bool exiting;         /* caller has been told to exit */
+    bool raised;  /* enif_raise_exception, enif_make_badarg */
+    bool exiting; /* caller has been told to exit */
     struct heap_mark mark;
     struct nif_resched resched;
 };
 
 /* The environment of the native call this thread is in, or NULL. */
-extern _Thread_local struct enif_environment_t *nif_env_current __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct enif_environment_t *nif_env_current
+    __attribute__((tls_model("initial-exec")));
 
 /* How many objects this thread's calls got from the API and must still give back. */
 extern _Thread_local uint32_t nif_owed_count __attribute__((tls_model("initial-exec")));

@@ -8,7 +8,11 @@
 #include "nif/host.h"
 #include "nif/nif_resource.h"
 
-enum { API_MAJOR = 2, API_MINOR = 17, API_EXPERIMENTAL_MINOR = 5 /* maps, before they were final */ };
+enum {
+    API_MAJOR = 2,
+    API_MINOR = 17,
+    API_EXPERIMENTAL_MINOR = 5 /* maps, before they were final */
+};
 /* First minor version whose entry has the field. */
 enum { SINCE_VM_VARIANT = 1, SINCE_FUNC_FLAGS = 7, SINCE_MIN_ERTS = 14 };
 enum { OLD_FUNC_BYTES = 24 /* ErlNifFunc without flags */ };
@@ -28,8 +32,8 @@ static bool run_plainly(struct nif_lib *lib, enum nif_callback what, struct enif
 }
 
 void (*nif_leave)(enum nif_leave_kind kind, const char *text) = leave_plainly;
-bool (*nif_run_callback)(struct nif_lib *lib, enum nif_callback what, struct enif_environment_t *env,
-    void (*fn)(void *arg), void *arg) = run_plainly;
+bool (*nif_run_callback)(struct nif_lib *lib, enum nif_callback what,
+    struct enif_environment_t *env, void (*fn)(void *arg), void *arg) = run_plainly;
 void (*nif_lib_closing)(struct nif_lib *lib);
 
 /* ---- all libraries ---- */
@@ -50,7 +54,7 @@ void nif_lib_each(void (*fn)(struct nif_lib *lib, void *arg), void *arg)
 static struct taint {
     struct taint *next;
     term module;
-} *_Atomic taints;
+} * _Atomic taints;
 
 static void note_taint(term module)
 {
@@ -103,7 +107,8 @@ static void close_lib(struct nif_lib *lib)
         if (nif_lib_closing != NULL) {
             nif_lib_closing(lib);
         }
-        (void) nif_run_callback(lib, NIF_CB_UNLOAD, NULL, close_handle, lib); /* its destructors run */
+        (void) nif_run_callback(
+            lib, NIF_CB_UNLOAD, NULL, close_handle, lib); /* its destructors run */
     }
     vm_free(lib->funcs);
     vm_free(lib->path);
@@ -121,7 +126,7 @@ static void call_unload(void *arg)
     c->lib->entry->unload(&c->env.env, c->lib->priv_data);
 }
 
-/* As late as can be: objects and calls that outlived the module may still need what unload frees. */
+/* As late as can be: objects and calls that outlived the module may need what unload frees. */
 static void end_lib(struct nif_deferred *d)
 {
     struct nif_lib *lib = container_of(d, struct nif_lib, ending);
@@ -150,7 +155,8 @@ void nif_lib_release(struct nif_lib *lib)
 
 /* ---- opening ---- */
 
-__attribute__((format(printf, 3, 4))) static void fail(struct nif_error *error, term kind, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void fail(
+    struct nif_error *error, term kind, const char *fmt, ...)
 {
     char line[1200];
     va_list ap;
@@ -175,7 +181,8 @@ static void open_file(void *arg)
     o->lib->dl_handle = dlopen(o->lib->path, RTLD_NOW);
     if (o->lib->dl_handle == NULL) {
         const char *why = dlerror();
-        fail(o->error, ATOM(load_failed), "Failed to load NIF library: '%s'", why != NULL ? why : "");
+        fail(o->error, ATOM(load_failed), "Failed to load NIF library: '%s'",
+            why != NULL ? why : "");
         return;
     }
     o->ok = true;
@@ -187,7 +194,8 @@ static bool version_fits(const struct nif_lib *lib, struct nif_error *error)
     if (e->major > API_MAJOR || (e->major == API_MAJOR && e->minor > API_MINOR)) {
         bool named = e->minor >= SINCE_MIN_ERTS && e->min_erts != NULL;
         fail(error, ATOM(bad_lib),
-            "That '%s' NIF library needs %s or newer. Either try to recompile the NIF lib or use a newer "
+            "That '%s' NIF library needs %s or newer. Either try to recompile the NIF lib or use a "
+            "newer "
             "erts runtime.",
             atom_cstr(lib->module), named ? e->min_erts : "erts-?");
         return false;
@@ -195,7 +203,8 @@ static bool version_fits(const struct nif_lib *lib, struct nif_error *error)
     if (e->major < ERL_NIF_MIN_REQUIRED_MAJOR_VERSION_ON_LOAD
         || (e->major == API_MAJOR && e->minor == API_EXPERIMENTAL_MINOR)) {
         fail(error, ATOM(bad_lib),
-            "That old NIF library (%d.%d) is not compatible with this erts runtime (%d.%d). Try recompile "
+            "That old NIF library (%d.%d) is not compatible with this erts runtime (%d.%d). Try "
+            "recompile "
             "the NIF lib.",
             e->major, e->minor, API_MAJOR, API_MINOR);
         return false;
@@ -207,13 +216,13 @@ static bool names_fit(const struct nif_lib *lib, struct nif_error *error)
 {
     const ErlNifEntry *e = lib->entry;
     if (e->minor >= SINCE_VM_VARIANT && strcmp(e->vm_variant, ERL_NIF_VM_VARIANT) != 0) {
-        fail(error, ATOM(bad_lib), "Library (%s) not compiled for this vm variant (%s).", e->vm_variant,
-            ERL_NIF_VM_VARIANT);
+        fail(error, ATOM(bad_lib), "Library (%s) not compiled for this vm variant (%s).",
+            e->vm_variant, ERL_NIF_VM_VARIANT);
         return false;
     }
     if (strcmp(e->name, atom_cstr(lib->module)) != 0) {
-        fail(error, ATOM(bad_lib), "Library module name '%s' does not match calling module '%s'", e->name,
-            atom_cstr(lib->module));
+        fail(error, ATOM(bad_lib), "Library module name '%s' does not match calling module '%s'",
+            e->name, atom_cstr(lib->module));
         return false;
     }
     return true;
@@ -232,11 +241,13 @@ static bool take_function(struct opening *o, size_t i, const ErlNifFunc *given)
     f->arity = given->arity;
     f->fn = given->fptr;
     f->flags = lib->entry->minor >= SINCE_FUNC_FLAGS ? given->flags : 0;
-    switch (term_is_none(f->name) ? NIF_FUNC_NOT_FOUND : o->check(o->check_arg, f->name, f->arity)) {
+    switch (
+        term_is_none(f->name) ? NIF_FUNC_NOT_FOUND : o->check(o->check_arg, f->name, f->arity)) {
     case NIF_FUNC_OK:
         break;
     case NIF_FUNC_NOT_FOUND:
-        fail(o->error, ATOM(bad_lib), "Function not found %s:%s/%u", module, given->name, given->arity);
+        fail(o->error, ATOM(bad_lib), "Function not found %s:%s/%u", module, given->name,
+            given->arity);
         return false;
     case NIF_FUNC_NOT_DECLARED:
         fail(o->error, ATOM(bad_lib), "Function not declared as nif %s:%s/%u", module, given->name,
@@ -244,20 +255,21 @@ static bool take_function(struct opening *o, size_t i, const ErlNifFunc *given)
         return false;
     }
     if (f->flags > ERL_NIF_DIRTY_JOB_IO_BOUND) {
-        fail(o->error, ATOM(bad_lib), "Illegal flags field value %u for NIF %s:%s/%u", f->flags, module,
-            given->name, given->arity);
+        fail(o->error, ATOM(bad_lib), "Illegal flags field value %u for NIF %s:%s/%u", f->flags,
+            module, given->name, given->arity);
         return false;
     }
     for (size_t j = 0; j < i; j++) {
         if (term_same(lib->funcs[j].name, f->name) && lib->funcs[j].arity == f->arity) {
-            fail(o->error, ATOM(bad_lib), "Duplicate NIF entry for %s:%s/%u", module, given->name, given->arity);
+            fail(o->error, ATOM(bad_lib), "Duplicate NIF entry for %s:%s/%u", module, given->name,
+                given->arity);
             return false;
         }
     }
     return true;
 }
 
-/* Calls nif_init() and looks at what it returns. Runs guarded: all of this is the library's memory. */
+/* Calls nif_init() and looks at what it returns. Runs guarded: it is all the library's memory. */
 static void read_entry(void *arg)
 {
     struct opening *o = arg;
@@ -268,8 +280,8 @@ static void read_entry(void *arg)
         symbol = dlsym(lib->dl_handle, "_nif_init");
     }
     if (symbol == NULL) {
-        fail(o->error, ATOM(bad_lib), "Failed to find library init function: '%s: undefined symbol: _nif_init'",
-            lib->path);
+        fail(o->error, ATOM(bad_lib),
+            "Failed to find library init function: '%s: undefined symbol: _nif_init'", lib->path);
         return;
     }
     memcpy(&init, &symbol, sizeof(init));
@@ -286,7 +298,8 @@ static void read_entry(void *arg)
     lib->funcs = vm_zalloc(n * sizeof(*lib->funcs));
     lib->n_funcs = n;
     for (size_t i = 0; i < n; i++) {
-        const ErlNifFunc *given = (const ErlNifFunc *) (const void *) ((const char *) lib->entry->funcs + i * stride);
+        const ErlNifFunc *given =
+            (const ErlNifFunc *) (const void *) ((const char *) lib->entry->funcs + i * stride);
         if (!take_function(o, i, given)) {
             return;
         }
@@ -355,8 +368,8 @@ static void call_start(void *arg)
     }
 }
 
-bool nif_lib_start(struct nif_lib *lib, struct nif_lib *previous, struct heap *heap, void *caller, term pid,
-    term load_info, struct nif_error *error)
+bool nif_lib_start(struct nif_lib *lib, struct nif_lib *previous, struct heap *heap, void *caller,
+    term pid, term load_info, struct nif_error *error)
 {
     struct start_call c = { .lib = lib, .previous = previous, .load_info = load_info.word };
     struct nif_load load = { lib, NULL };
@@ -368,7 +381,8 @@ bool nif_lib_start(struct nif_lib *lib, struct nif_lib *previous, struct heap *h
     nif_env_begin(&c.env, heap, caller, pid, lib);
     c.env.kind = NIF_ENV_CALLBACK;
     c.env.load = &load;
-    if (!nif_run_callback(lib, previous != NULL ? NIF_CB_UPGRADE : NIF_CB_LOAD, &c.env, call_start, &c)) {
+    if (!nif_run_callback(
+            lib, previous != NULL ? NIF_CB_UPGRADE : NIF_CB_LOAD, &c.env, call_start, &c)) {
         lib->tainted = true;
         nif_env_abort(&c.env); /* rolls the resource types back */
         fail(error, kind, "Library %s-call crashed.", atom_cstr(kind));

@@ -2,8 +2,8 @@
  *
  * One struct nif_lib per (module instance, load_nif). References: the module instance (code
  * image), every call that may outlive it (dirty, rescheduled, in a worker), every live resource
- * object of a type with callbacks that it owns. When the last goes, `unload` runs and the file is closed; it is never
- * closed after a crash or when it started threads.
+ * object of a type with callbacks that it owns. When the last goes, `unload` runs and the file is
+ * closed; it is never closed after a crash or when it started threads.
  */
 #ifndef NIF_LIB_H
 #define NIF_LIB_H
@@ -27,17 +27,17 @@ struct nif_lib {
     struct nif_lib *next; /* all libraries; RANK_NIF_LIB */
     _Atomic uint64_t refs;
     term module;
-    char *path;           /* owned; as given to load_nif, with ".so" */
-    void *dl_handle;      /* of dlopen; NULL until it came back */
+    char *path;      /* owned; as given to load_nif, with ".so" */
+    void *dl_handle; /* of dlopen; NULL until it came back */
     const ErlNifEntry *entry;
-    void *priv_data;      /* the library's */
+    void *priv_data;        /* the library's */
     struct nif_func *funcs; /* owned */
     size_t n_funcs;
-    _Atomic bool tainted;      /* a call was abandoned in it, or it has threads: never closed */
+    _Atomic bool tainted; /* a call was abandoned in it, or it has threads: never closed */
     bool loaded;          /* load or upgrade succeeded */
     ErlNifOnHaltCallback *on_halt;
     struct nif_deferred ending;
-    void *isolation;      /* isolation's record: policy, counters, executor */
+    void *isolation; /* isolation's record: policy, counters, executor */
 };
 
 /* As erlang:load_nif/2 names its failures: {error, {kind, "text"}}. */
@@ -56,8 +56,8 @@ struct nif_lib *nif_lib_open(term module, const char *path, nif_func_checker che
     struct nif_error *error) MUST_CHECK;
 /* Runs load, or upgrade if previous != NULL. caller, pid, heap: of the process that loads. On false
  * *error is set, resource types are as before, and the caller drops its reference. */
-bool nif_lib_start(struct nif_lib *lib, struct nif_lib *previous, struct heap *heap, void *caller, term pid,
-    term load_info, struct nif_error *error) MUST_CHECK;
+bool nif_lib_start(struct nif_lib *lib, struct nif_lib *previous, struct heap *heap, void *caller,
+    term pid, term load_info, struct nif_error *error) MUST_CHECK;
 /* The module instance is gone: its resource types lose their names, and its reference goes. */
 void nif_lib_release(struct nif_lib *lib);
 

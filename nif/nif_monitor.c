@@ -174,7 +174,8 @@ term nif_monitor_list(struct heap *h, term pid, term tail)
     for (struct nif_monitor *m = *bucket_of(pid); m != NULL; m = m->next_in_bucket) {
         if (term_same(m->pid, pid) && nif_resource_try_ref(m->object)) {
             tail = heap_cons(h, nif_resource_make_term(h, m->object), tail);
-            atomic_fetch_sub_explicit(&m->object->base.refs, 1, memory_order_relaxed); /* the term has its own */
+            atomic_fetch_sub_explicit(
+                &m->object->base.refs, 1, memory_order_relaxed); /* the term has its own */
         }
     }
     lock_drop(&table_lock);

@@ -44,11 +44,11 @@ struct nif_resource {
     struct resource base; /* first */
     _Atomic uint64_t id;  /* of its terms; 0: none made yet */
     struct enif_resource_type_t *type;
-    void *payload;        /* owned */
+    void *payload; /* owned */
     size_t size;
     struct nif_deferred dead;
     struct nif_monitor *monitors; /* processes it watches; RANK_NIF_MONITOR */
-    bool abandoned;       /* end it without its destructor */
+    bool abandoned;               /* end it without its destructor */
 };
 
 /* Object of a payload pointer that a NIF handed us; leaves the NIF if it is none. */

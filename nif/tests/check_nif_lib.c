@@ -29,7 +29,8 @@ static struct nif_lib *open_lib(const char *which, struct nif_error *error)
     (void) atom_from_cstr("two");
     (void) atom_from_cstr("plain");
     setenv("NIF_ENTRY", which, 1);
-    struct nif_lib *lib = nif_lib_open(atom_from_cstr("entries"), library("entries"), check_function, NULL, error);
+    struct nif_lib *lib =
+        nif_lib_open(atom_from_cstr("entries"), library("entries"), check_function, NULL, error);
     if (error->text.data != NULL) {
         text_add(&error->text, "", 1);
     }
@@ -41,11 +42,13 @@ static const struct {
     const char *which, *text;
 } wrong[] = {
     { "nothing", "Library init-call unsuccessful" },
-    { "too_new", "That 'entries' NIF library needs erts-99.1 or newer. Either try to recompile the NIF lib or use a "
+    { "too_new", "That 'entries' NIF library needs erts-99.1 or newer. Either try to recompile the "
+                 "NIF lib or use a "
                  "newer erts runtime." },
-    { "too_old", "That old NIF library (1.0) is not compatible with this erts runtime (2.17). Try recompile the NIF lib." },
-    { "experimental",
-        "That old NIF library (2.5) is not compatible with this erts runtime (2.17). Try recompile the NIF lib." },
+    { "too_old", "That old NIF library (1.0) is not compatible with this erts runtime (2.17). Try "
+                 "recompile the NIF lib." },
+    { "experimental", "That old NIF library (2.5) is not compatible with this erts runtime (2.17). "
+                      "Try recompile the NIF lib." },
     { "variant", "Library (beam.hipe) not compiled for this vm variant (beam.vanilla)." },
     { "name", "Library module name 'other' does not match calling module 'entries'" },
     { "unknown", "Function not found entries:no_such_function/3" },
@@ -71,11 +74,13 @@ START_TEST(files_that_are_no_libraries_are_refused)
     ck_assert_ptr_null(nif_lib_open(ATOM(module), "/nonexistent", check_function, NULL, &error));
     ck_assert(term_same(error.kind, ATOM(load_failed)));
     text_add(&error.text, "", 1);
-    ck_assert_str_eq(error.text.data, "Failed to load NIF library: '/nonexistent.so: cannot open shared object file: No "
-                                      "such file or directory'");
+    ck_assert_str_eq(error.text.data,
+        "Failed to load NIF library: '/nonexistent.so: cannot open shared object file: No "
+        "such file or directory'");
     text_free(&error.text);
     error = (struct nif_error) { 0 };
-    ck_assert_ptr_null(nif_lib_open(ATOM(module), library("no_init"), check_function, NULL, &error));
+    ck_assert_ptr_null(
+        nif_lib_open(ATOM(module), library("no_init"), check_function, NULL, &error));
     ck_assert(term_same(error.kind, ATOM(bad_lib)));
     text_add(&error.text, "", 1);
     ck_assert_ptr_nonnull(strstr(error.text.data, "Failed to find library init function: '"));
@@ -174,7 +179,8 @@ START_TEST(every_function_is_exported)
     for (size_t i = 0; i < nif_api_count; i++) {
         ck_assert_msg(dlsym(RTLD_DEFAULT, nif_api[i].name) != NULL, "%s", nif_api[i].name);
     }
-    static const char *const others[] = { "erl_errno_id", "erl_drv_mutex_lock", "bulkhead_nif_panic", "driver_alloc" };
+    static const char *const others[] = { "erl_errno_id", "erl_drv_mutex_lock",
+        "bulkhead_nif_panic", "driver_alloc" };
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
         ck_assert_msg(dlsym(RTLD_DEFAULT, others[i]) != NULL, "%s", others[i]);
     }

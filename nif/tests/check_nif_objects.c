@@ -42,7 +42,8 @@ END_TEST
 START_TEST(unaligned_binaries_are_copied_for_the_call)
 {
     ErlNifBinary seen;
-    term whole = term_of(binary("0123456789012345678901234567890123456789012345678901234567890123456789abcdef"));
+    term whole = term_of(
+        binary("0123456789012345678901234567890123456789012345678901234567890123456789abcdef"));
     ERL_NIF_TERM shifted = bits_sub(&caller, whole, 4, 70 * 8).word;
     ck_assert(enif_inspect_binary(E, shifted, &seen));
     ck_assert_uint_eq(seen.size, 70);
@@ -78,13 +79,15 @@ START_TEST(external_format_goes_both_ways)
     ErlNifBinary bin;
     ERL_NIF_TERM back, t = enif_make_tuple2(E, enif_make_atom(E, "nobody_else"), binary("payload"));
     ck_assert(enif_term_to_binary(E, t, &bin));
-    ck_assert_uint_eq(enif_binary_to_term(E, bin.data, bin.size, &back, ERL_NIF_BIN2TERM_SAFE), bin.size);
+    ck_assert_uint_eq(
+        enif_binary_to_term(E, bin.data, bin.size, &back, ERL_NIF_BIN2TERM_SAFE), bin.size);
     ck_assert(enif_is_identical(t, back));
     ck_assert_uint_eq(enif_binary_to_term(E, bin.data, bin.size - 1, &back, 0), 0);
     ck_assert_uint_eq(enif_binary_to_term(E, bin.data, bin.size, &back, 1), 0);
     enif_release_binary(&bin);
     ck_assert_uint_eq(enif_hash(ERL_NIF_PHASH2, t, 1), enif_hash(ERL_NIF_PHASH2, back, 2));
-    ck_assert_uint_ne(enif_hash(ERL_NIF_INTERNAL_HASH, t, 1), enif_hash(ERL_NIF_INTERNAL_HASH, t, 2));
+    ck_assert_uint_ne(
+        enif_hash(ERL_NIF_INTERNAL_HASH, t, 1), enif_hash(ERL_NIF_INTERNAL_HASH, t, 2));
 }
 END_TEST
 
@@ -140,8 +143,10 @@ END_TEST
 
 START_TEST(maps_are_looked_up_and_changed)
 {
-    ERL_NIF_TERM keys[] = { enif_make_atom(E, "a"), enif_make_atom(E, "b"), enif_make_atom(E, "a") };
-    ERL_NIF_TERM values[] = { enif_make_int(E, 1), enif_make_int(E, 2), enif_make_int(E, 3) }, map, out, v;
+    ERL_NIF_TERM keys[] = { enif_make_atom(E, "a"), enif_make_atom(E, "b"),
+        enif_make_atom(E, "a") };
+    ERL_NIF_TERM values[] = { enif_make_int(E, 1), enif_make_int(E, 2), enif_make_int(E, 3) }, map,
+                 out, v;
     ck_assert(enif_make_map_from_arrays(E, keys, values, 2, &map));
     ck_assert(!enif_make_map_from_arrays(E, keys, values, 3, &out));
     ck_assert(enif_get_map_value(E, map, keys[1], &v));
@@ -350,16 +355,22 @@ START_TEST(descriptors_send_messages)
     ck_assert_int_eq(pipe(fds), 0);
     void *obj = enif_alloc_resource(type, 8), *other = enif_alloc_resource(type, 8);
     ErlNifPid pid = { term_from_pid(9, 1).word };
-    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
-    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ, other, &pid, ATOM(undefined).word), 0);
-    ck_assert_int_lt(enif_select(E, fds[0], ERL_NIF_SELECT_STOP, obj, NULL, ATOM(undefined).word), 0);
-    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
-    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ | ERL_NIF_SELECT_CANCEL, obj, NULL, ATOM(undefined).word),
+    ck_assert_int_eq(
+        enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
+    ck_assert_int_eq(
+        enif_select(E, fds[0], ERL_NIF_SELECT_READ, other, &pid, ATOM(undefined).word), 0);
+    ck_assert_int_lt(
+        enif_select(E, fds[0], ERL_NIF_SELECT_STOP, obj, NULL, ATOM(undefined).word), 0);
+    ck_assert_int_eq(
+        enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
+    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ | ERL_NIF_SELECT_CANCEL, obj, NULL,
+                         ATOM(undefined).word),
         ERL_NIF_SELECT_READ_CANCELLED);
     ck_assert_int_eq(write(fds[1], "x", 1), 1);
     usleep(20000);
     ck_assert_uint_eq(host.n_sent, 0);
-    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
+    ck_assert_int_eq(
+        enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
     for (int i = 0; i < 500 && host.n_sent == 0; i++) {
         usleep(10000);
     }
@@ -369,16 +380,20 @@ START_TEST(descriptors_send_messages)
     ck_assert_ptr_eq(got, obj);
     ck_assert(term_same(term_tuple_get(host.sent[0], 3), atom_from_cstr("ready_input")));
     ErlNifEnv *msg_env = enif_alloc_env();
-    ck_assert_int_eq(enif_select_write(E, fds[1], obj, &pid, enif_make_tuple1(msg_env, enif_make_int(msg_env, 3)), msg_env), 0);
+    ck_assert_int_eq(enif_select_write(E, fds[1], obj, &pid,
+                         enif_make_tuple1(msg_env, enif_make_int(msg_env, 3)), msg_env),
+        0);
     for (int i = 0; i < 500 && host.n_sent == 1; i++) {
         usleep(10000);
     }
     ck_assert(term_is_tuple_of(host.sent[1], 1));
     enif_free_env(msg_env);
-    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_STOP, obj, NULL, ATOM(undefined).word), ERL_NIF_SELECT_STOP_CALLED);
+    ck_assert_int_eq(enif_select(E, fds[0], ERL_NIF_SELECT_STOP, obj, NULL, ATOM(undefined).word),
+        ERL_NIF_SELECT_STOP_CALLED);
     ck_assert_int_eq(stopped_fd, fds[0]);
     close(fds[0]);
-    ck_assert_int_lt(enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
+    ck_assert_int_lt(
+        enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
 }
 END_TEST
 

@@ -5,8 +5,9 @@
 
 START_TEST(integers_cross_at_their_limits)
 {
-    static const long values[] = { 0, 1, -1, INT_MAX, (long) INT_MAX + 1, INT_MIN, (long) INT_MIN - 1, UINT_MAX,
-        (long) UINT_MAX + 1, TERM_SMALL_MAX, TERM_SMALL_MAX + 1, TERM_SMALL_MIN, TERM_SMALL_MIN - 1, LONG_MAX, LONG_MIN };
+    static const long values[] = { 0, 1, -1, INT_MAX, (long) INT_MAX + 1, INT_MIN,
+        (long) INT_MIN - 1, UINT_MAX, (long) UINT_MAX + 1, TERM_SMALL_MAX, TERM_SMALL_MAX + 1,
+        TERM_SMALL_MIN, TERM_SMALL_MIN - 1, LONG_MAX, LONG_MIN };
     for (size_t i = 0; i < ARRAY_LEN(values); i++) {
         long v = values[i], l = 1;
         int n = 0;
@@ -97,7 +98,8 @@ END_TEST
 
 START_TEST(lists_and_tuples_come_apart)
 {
-    ERL_NIF_TERM a = enif_make_int(E, 1), b = enif_make_int(E, 2), c = enif_make_int(E, 3), head, tail, reversed;
+    ERL_NIF_TERM a = enif_make_int(E, 1), b = enif_make_int(E, 2), c = enif_make_int(E, 3), head,
+                 tail, reversed;
     ERL_NIF_TERM list = enif_make_list(E, 3, a, b, c), arr[] = { a, b, c };
     const ERL_NIF_TERM *elements;
     int arity;
@@ -148,7 +150,8 @@ END_TEST
 
 START_TEST(words_that_are_no_terms_leave_the_call)
 {
-    static const ERL_NIF_TERM words[] = { 0, 4, 8, 0x1000, 0x1001, 0x1002, 0x7fffffff0002, (ERL_NIF_TERM) -1 << 6 | 0x0B, 0x1B };
+    static const ERL_NIF_TERM words[] = { 0, 4, 8, 0x1000, 0x1001, 0x1002, 0x7fffffff0002,
+        (ERL_NIF_TERM) -1 << 6 | 0x0B, 0x1B };
     for (volatile size_t i = 0; i < ARRAY_LEN(words); i++) {
         ASSERT_LEAVES(NIF_LEAVE_BAD_TERM, enif_make_tuple(E, 1, words[i]));
         ASSERT_LEAVES(NIF_LEAVE_BAD_TERM, enif_make_list_cell(E, words[i], TERM_NIL.word));
@@ -171,10 +174,12 @@ START_TEST(an_abandoned_call_leaves_nothing)
         ck_assert_ptr_nonnull(unused);
         (void) enif_make_tuple2(E, bin, enif_make_string(E, "half a message", ERL_NIF_LATIN1));
         if (i % 3 == 0) {
-            (void) enif_make_binary(E, &(ErlNifBinary) { 100, (unsigned char *) left_text, NULL, { NULL, NULL } });
+            (void) enif_make_binary(
+                E, &(ErlNifBinary) { 100, (unsigned char *) left_text, NULL, { NULL, NULL } });
         }
         for (int k = 0; k < 100; k++) {
-            (void) enif_make_string(E, "a lot of garbage that goes beyond the block of the heap", ERL_NIF_LATIN1);
+            (void) enif_make_string(
+                E, "a lot of garbage that goes beyond the block of the heap", ERL_NIF_LATIN1);
         }
         nif_env_abort(E);
         ck_assert_uint_eq(heap_used_words(&caller), used);
@@ -222,7 +227,8 @@ START_TEST(messages_move_or_are_copied)
     ck_assert_ptr_eq(enif_self(E, &self), &self);
     ck_assert_uint_eq(self.pid, term_from_pid(5, 1).word);
     ck_assert_ptr_null(enif_self(env, &self));
-    ERL_NIF_TERM message = enif_make_tuple2(env, enif_make_string(env, "hi", ERL_NIF_LATIN1), enif_make_int(env, 1));
+    ERL_NIF_TERM message =
+        enif_make_tuple2(env, enif_make_string(env, "hi", ERL_NIF_LATIN1), enif_make_int(env, 1));
     ERL_NIF_TERM copy = enif_make_copy(E, message);
     ck_assert(enif_send(E, &to, env, message));
     ck_assert_uint_eq(heap_used_words(env->heap), 0);
@@ -261,9 +267,10 @@ END_TEST
 START_TEST(printf_knows_terms)
 {
     char buf[200];
-    ERL_NIF_TERM t = enif_make_tuple2(E, enif_make_atom(E, "ok"), enif_make_list1(E, enif_make_int(E, 1)));
-    int n = enif_snprintf(buf, sizeof(buf), "%T|%*d|%-3d|%-5s|%4.2s|%.2f|%%|%lu|%c|%p", t, 5, -7, 7, "abc", "abc",
-        1.5, ULONG_MAX, 'x', NULL);
+    ERL_NIF_TERM t =
+        enif_make_tuple2(E, enif_make_atom(E, "ok"), enif_make_list1(E, enif_make_int(E, 1)));
+    int n = enif_snprintf(buf, sizeof(buf), "%T|%*d|%-3d|%-5s|%4.2s|%.2f|%%|%lu|%c|%p", t, 5, -7, 7,
+        "abc", "abc", 1.5, ULONG_MAX, 'x', NULL);
     ck_assert_int_eq(n, (int) strlen(buf));
     ck_assert_str_eq(buf, "{ok,[1]}|   -7|7  |abc  |  ab|1.50|%|18446744073709551615|x|(nil)");
     n = enif_snprintf(buf, 5, "%T", t);

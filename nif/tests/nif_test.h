@@ -20,7 +20,7 @@ static struct {
     term sent[16];
     term sent_to[16];
     _Atomic size_t n_sent; /* the poll thread sends too */
-    bool gone; /* no process is alive */
+    bool gone;             /* no process is alive */
     int slice;
     unsigned wakes;
     uint64_t next_id;
@@ -90,9 +90,9 @@ static void test_wake(void)
 {
     host.wakes++;
 }
-static const struct nif_host test_host = { test_ref_id, test_unique, test_time, test_time, test_send, test_alive, test_alive,
-    test_caller_alive, test_whereis, test_port_command, test_alive, test_timeslice, test_thread_type,
-    test_schedulers, test_wake };
+static const struct nif_host test_host = { test_ref_id, test_unique, test_time, test_time,
+    test_send, test_alive, test_alive, test_caller_alive, test_whereis, test_port_command,
+    test_alive, test_timeslice, test_thread_type, test_schedulers, test_wake };
 
 /* A call from a process with a heap of its own. */
 static struct heap caller;
@@ -110,13 +110,13 @@ static void test_leave(enum nif_leave_kind kind, const char *text)
     longjmp(left, 1);
 }
 /* Runs the statement; it must leave the call. */
-#define ASSERT_LEAVES(kind, statement)         \
-    do {                                       \
-        if (_setjmp(left) == 0) {              \
-            (void) (statement);                \
-            ck_abort_msg("did not leave");     \
-        }                                      \
-        ck_assert_int_eq(left_kind, kind);     \
+#define ASSERT_LEAVES(kind, statement)                                                             \
+    do {                                                                                           \
+        if (_setjmp(left) == 0) {                                                                  \
+            (void) (statement);                                                                    \
+            ck_abort_msg("did not leave");                                                         \
+        }                                                                                          \
+        ck_assert_int_eq(left_kind, kind);                                                         \
     } while (0)
 
 static void begin_call(void)

@@ -86,7 +86,8 @@ static void host_wake_deferred(void)
 
 static void start_worker(void)
 {
-    struct proc *p = proc_new(NULL, ATOM(bulkhead_nif), ATOM(run_deferred), TERM_NIL, &spawn_defaults);
+    struct proc *p =
+        proc_new(NULL, ATOM(bulkhead_nif), ATOM(run_deferred), TERM_NIL, &spawn_defaults);
     VM_REQUIRE(p != NULL);
     p->is_system = true;
     atomic_store_explicit(&worker_pid, p->id.word, memory_order_release);
@@ -130,7 +131,7 @@ static const struct nif_host vm_host = {
     .wake_deferred = host_wake_deferred,
 };
 
-/* Code has been purged: have its library unloaded before the caller goes on, unless that takes long. */
+/* Code has been purged: have its library unloaded before the caller goes on, if that is quick. */
 static void settle(void)
 {
     enum { PATIENCE_NS = 10000000 };
@@ -161,8 +162,8 @@ static term taints(struct heap *h)
 void nif_host_init(void)
 {
     nif_api_init(&vm_host);
-    bif_native_hooks
-        = (struct bif_native_hooks) { taints, nif_monitor_list, nif_deferred_pending, settle };
+    bif_native_hooks =
+        (struct bif_native_hooks) { taints, nif_monitor_list, nif_deferred_pending, settle };
     proc_on_exit_hook(process_ended);
     code_release_nif = release_lib;
 }
@@ -198,7 +199,7 @@ static size_t find_function(const struct code_image *image, term name, unsigned 
 {
     size_t i = 0;
     while (i < image->n_functions
-        && !(term_same(image->functions[i].name, name) && image->functions[i].arity == arity)) {
+           && !(term_same(image->functions[i].name, name) && image->functions[i].arity == arity)) {
         i++;
     }
     return i;
@@ -254,7 +255,9 @@ static term load(struct proc *p, struct code_image *image, const char *path, ter
     const struct module *m = module_find(image->module);
     struct code_image *current = m != NULL ? m->current : NULL;
     /* What this code follows: the current code if this is not it (yet), else the old. */
-    struct code_image *before = m == NULL ? NULL : current == image || current == NULL ? m->old : current;
+    struct code_image *before = m == NULL                             ? NULL
+                                : current == image || current == NULL ? m->old
+                                                                      : current;
     struct nif_lib *lib = nif_lib_open(image->module, path, check_function, image, &error);
     if (lib == NULL) {
         settle(); /* the file is closed before the next attempt */
@@ -268,15 +271,16 @@ static term load(struct proc *p, struct code_image *image, const char *path, ter
     }
     image->nif = lib;
     for (size_t i = 0; i < lib->n_funcs; i++) {
-        interp_patch_native(image, find_function(image, lib->funcs[i].name, lib->funcs[i].arity), &lib->funcs[i]);
+        interp_patch_native(
+            image, find_function(image, lib->funcs[i].name, lib->funcs[i].arity), &lib->funcs[i]);
     }
     return ATOM(ok);
 }
 
 term bif_erlang_load_nif_2(struct proc *p, term *args)
 {
-    static const char applied[]
-        = "load_nif/2 must be explicitly called from the NIF module. It cannot be called through apply/3.";
+    static const char applied[] = "load_nif/2 must be explicitly called from the NIF module. It "
+                                  "cannot be called through apply/3.";
     static const char loaded[] = "NIF library already loaded (reload disallowed since OTP 20).";
     static atomic_flag worker_started = ATOMIC_FLAG_INIT, busy = ATOMIC_FLAG_INIT;
     char *path = path_text(args[0]);
@@ -291,8 +295,8 @@ term bif_erlang_load_nif_2(struct proc *p, term *args)
         result = load_error(p, ATOM(bad_lib), applied, sizeof(applied) - 1);
     } else if (m != NULL && m->old == image) {
         char line[1200];
-        int n = snprintf(
-            line, sizeof(line), "Calling load_nif from old module '%s' not allowed", atom_cstr(image->module));
+        int n = snprintf(line, sizeof(line), "Calling load_nif from old module '%s' not allowed",
+            atom_cstr(image->module));
         result = load_error(p, ATOM(old_code), line, (size_t) n);
     } else if (image->nif != NULL) {
         result = load_error(p, ATOM(reload), loaded, sizeof(loaded) - 1);

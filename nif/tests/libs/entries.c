@@ -20,7 +20,10 @@ static int bad_load(ErlNifEnv *env, void **priv, ERL_NIF_TERM info)
 {
     ErlNifResourceFlags tried;
     (void) priv, (void) info;
-    return enif_open_resource_type(env, NULL, "rolled_back", NULL, ERL_NIF_RT_CREATE, &tried) != NULL ? 17 : 1;
+    return enif_open_resource_type(env, NULL, "rolled_back", NULL, ERL_NIF_RT_CREATE, &tried)
+                   != NULL
+               ? 17
+               : 1;
 }
 static int good_upgrade(ErlNifEnv *env, void **priv, void **old_priv, ERL_NIF_TERM info)
 {
@@ -51,10 +54,13 @@ static struct {
     ERL_NIF_TERM (*fptr)(ErlNifEnv *, int, const ERL_NIF_TERM[]);
 } old_good[] = { { "one", 1, one }, { "two", 2, one } };
 
-#define ENTRY(which, major, minor, name, funcs, load, upgrade, variant, min)                                \
-    {                                                                                                       \
-        which, { major, minor, name, sizeof(funcs) / sizeof(*(funcs)), (ErlNifFunc *) (void *) (funcs),     \
-            load, NULL, upgrade, count_unload, variant, 1, sizeof(ErlNifResourceTypeInit), min }            \
+#define ENTRY(which, major, minor, name, funcs, load, upgrade, variant, min)                       \
+    {                                                                                              \
+        which,                                                                                     \
+        {                                                                                          \
+            major, minor, name, sizeof(funcs) / sizeof(*(funcs)), (ErlNifFunc *) (void *) (funcs), \
+                load, NULL, upgrade, count_unload, variant, 1, sizeof(ErlNifResourceTypeInit), min \
+        }                                                                                          \
     }
 
 static struct {
