@@ -1,7 +1,14 @@
 /* native_tests_nif.c - the C side of native_tests.erl. */
+#define _GNU_SOURCE
 #include <assert.h>
+#include <err.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <bulkhead_nif.h>
 #include <erl_nif.h>
@@ -78,6 +85,20 @@ static ERL_NIF_TERM act(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     }
     if (is(env, argv[0], "write_argv")) { ((ERL_NIF_TERM *) (intptr_t) argv)[0] = 0x1234567; return argv[1]; }
     if (is(env, argv[0], "return_none")) { return 0; }
+    if (is(env, argv[0], "raw_mask")) { uint64_t all = ~UINT64_C(0); syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all)); write_null(); }
+    if (is(env, argv[0], "raw_action")) { uint64_t dfl[4] = { 0 }; syscall(SYS_rt_sigaction, SIGSEGV, dfl, NULL, sizeof(uint64_t)); write_null(); }
+    if (is(env, argv[0], "raw_altstack")) { stack_t none = { .ss_flags = SS_DISABLE }; syscall(SYS_sigaltstack, &none, NULL); use_stack(1 << 30); }
+    if (is(env, argv[0], "execl")) { execl("/bin/true", "true", (char *) NULL); }
+    if (is(env, argv[0], "errx")) { errx(n, "from a library"); }
+    if (is(env, argv[0], "cancel")) { pthread_cancel(pthread_self()); return argv[1]; }
+    if (is(env, argv[0], "check_alignment")) { __asm__ volatile("pushfq; orq $0x40000, (%%rsp); popfq" ::: "memory", "cc"); return argv[1]; }
+    if (is(env, argv[0], "make_twice")) {
+        ErlNifBinary b, copy;
+        enif_alloc_binary(1000, &b);
+        copy = b;
+        enif_make_binary(env, &b);
+        return enif_make_binary(env, &copy);
+    }
     if (is(env, argv[0], "crash_in_thread")) {
         ErlNifTid tid;
         void *value;
