@@ -7,6 +7,9 @@ start(Name, Module) ->
     process_flag(trap_exit, true),
     receive First -> serve(First, Name, Module) end.
 
+serve(First, application_controller, _) ->
+    start_applications(),
+    forward(First);
 serve(First, Name, Module) ->
     put('$ancestors', [self()]),
     put('$initial_call', {Module, init, 1}),
@@ -22,6 +25,22 @@ serve(First, Name, Module) ->
             State1
     end,
     gen_server:enter_loop(Module, [], State, {local, Name}).
+
+%% OTP's own controller registers itself and makes its own table. Of kernel only the name, the version and the
+%% environment are there: what its start function would start is either ours already or not to be had.
+start_applications() ->
+    {ok, _} = erl_prim_loader:start(), % .app files are read through it
+    {ok, [{application, kernel, Keys}]} = file:consult(filename:join(code:lib_dir(kernel, ebin), "kernel.app")),
+    unregister(application_controller),
+    ets:delete(ac_tab),
+    {ok, _} = application_controller:start({application, kernel, lists:keydelete(mod, 1, Keys)}),
+    ok = application:start(kernel),
+    ok = application:start(stdlib).
+
+%% For those who looked up the name before.
+forward(Message) ->
+    application_controller ! Message,
+    receive Next -> forward(Next) end.
 
 %% dets and disk_log start their servers below this supervisor.
 argument(kernel_safe_sup) -> {{local, kernel_safe_sup}, kernel, safe};

@@ -40,6 +40,7 @@ static const struct { const char *name, *module; } lazy_servers[] = {
     { "file_server_2", "file_server" },
     { "timer_server", "timer" },
     { "kernel_safe_sup", "supervisor" },
+    { "application_controller", "application_controller" },
 };
 
 /* user and standard_error speak Erlang's I/O protocol over file descriptors 1 and 2. */
