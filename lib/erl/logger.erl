@@ -9,7 +9,10 @@
          compare_levels/2, get_primary_config/0, set_primary_config/2, get_process_metadata/0,
          set_process_metadata/1, update_process_metadata/1, unset_process_metadata/0,
          timestamp/0, format_report/1, format_otp_report/1, get_handler_config/0, get_handler_ids/0,
-         set_module_level/2, unset_module_level/1, add_handler/3, remove_handler/1]).
+         set_module_level/2, unset_module_level/1, add_handler/3, remove_handler/1,
+         set_handler_config/2, set_handler_config/3, update_handler_config/2, update_handler_config/3,
+         add_primary_filter/2, remove_primary_filter/1, add_handler_filter/3,
+         remove_handler_filter/2, set_application_level/2, unset_application_level/1]).
 
 %% ---- by level ----
 
@@ -129,6 +132,16 @@ set_module_level(_, _) -> {error, not_supported}.
 unset_module_level(_) -> {error, not_supported}.
 add_handler(_, _, _) -> {error, not_supported}.
 remove_handler(_) -> {error, not_supported}.
+set_handler_config(_, _) -> {error, not_supported}.
+set_handler_config(_, _, _) -> {error, not_supported}.
+update_handler_config(_, _) -> {error, not_supported}.
+update_handler_config(_, _, _) -> {error, not_supported}.
+add_primary_filter(_, _) -> {error, not_supported}.
+remove_primary_filter(_) -> {error, not_supported}.
+add_handler_filter(_, _, _) -> {error, not_supported}.
+remove_handler_filter(_, _) -> {error, not_supported}.
+set_application_level(_, _) -> {error, not_supported}.
+unset_application_level(_) -> {error, not_supported}.
 
 %% As OTP formats reports that bring no format of their own.
 format_report(Report) when is_map(Report) -> format_report(maps:to_list(Report));
