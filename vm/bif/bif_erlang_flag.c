@@ -91,6 +91,13 @@ static bool set_error_handler(struct proc *p, term value, term *old)
     return term_is_atom(value);
 }
 
+/* monitor_nodes or {monitor_nodes, Options}: what net_kernel:monitor_nodes/1,2 asks for. */
+static bool is_monitor_nodes(term flag)
+{
+    return term_same(flag, ATOM(monitor_nodes))
+        || (term_is_tuple_of(flag, 2) && term_same(term_tuple_get(flag, 0), ATOM(monitor_nodes)));
+}
+
 term bif_erlang_process_flag_2(struct proc *p, term *args)
 {
     term flag = args[0], value = args[1], old = TERM_NONE;
@@ -121,6 +128,9 @@ term bif_erlang_process_flag_2(struct proc *p, term *args)
         ok = term_is_small(value) && term_to_small(value) >= 0 && term_to_small(value) <= sched_count();
     } else if (term_same(flag, ATOM(async_dist))) {
         old = ATOM(false); /* there is no distribution yet */
+        ok = term_is_bool(value);
+    } else if (is_monitor_nodes(flag)) {
+        old = term_from_small(0); /* no node comes or goes, so nobody is told and none are counted */
         ok = term_is_bool(value);
     } else {
         return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
