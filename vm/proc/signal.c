@@ -96,6 +96,10 @@ struct signal *signal_new(enum signal_kind kind, term from, uint64_t id, term va
         words = 0;
         value = ATOM(system_limit);
         s->base.frag = (struct heap_frag) { 0 };
+        if (spare_words > 0) { /* few; without them a DOWN or EXIT message would be lost */
+            s->base.frag.words = arena_alloc_urgent(arena_terms, spare_words * sizeof(uintptr_t));
+            s->base.frag.size_words = s->base.frag.words != NULL ? spare_words : 0;
+        }
     }
     s->base.kind = (uint8_t) kind;
     s->from = from;
