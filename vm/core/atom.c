@@ -26,6 +26,8 @@ enum {
 
 struct entry {
     const char *utf8;
+    uint64_t
+        prefix; /* the first eight bytes, big-endian, zeros behind a shorter text: orders most pairs */
     uint32_t hash; /* OTP's: hash for phash2 */
     uint16_t bytes;
     uint16_t chars;
@@ -90,6 +92,15 @@ static uint32_t text_hash(const uint8_t *s, size_t n)
         }
     }
     return h;
+}
+
+static uint64_t text_prefix(const char *s, size_t n)
+{
+    uint64_t prefix = 0;
+    for (size_t i = 0; i < 8; i++) {
+        prefix = prefix << 8 | (i < n ? (uint8_t) s[i] : 0);
+    }
+    return prefix;
 }
 
 static term find(const struct slots *t, uint64_t hash, const char *text, size_t bytes)
@@ -173,6 +184,7 @@ static term add_locked(uint64_t hash, const char *text, size_t bytes, int chars)
     }
     *entry_of(index) = (struct entry) {
         .utf8 = kept,
+        .prefix = text_prefix(text, bytes),
         .hash = text_hash((const uint8_t *) text, bytes),
         .bytes = (uint16_t) bytes,
         .chars = (uint16_t) chars,
@@ -271,6 +283,9 @@ int atom_compare(term a, term b)
         return 0;
     }
     const struct entry *ea = entry_of(term_to_atom_index(a)), *eb = entry_of(term_to_atom_index(b));
+    if (ea->prefix != eb->prefix) {
+        return ea->prefix < eb->prefix ? -1 : 1;
+    }
     int diff = memcmp(ea->utf8, eb->utf8, ea->bytes < eb->bytes ? ea->bytes : eb->bytes);
     return diff != 0 ? diff : (int) ea->bytes - (int) eb->bytes;
 }
