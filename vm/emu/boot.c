@@ -43,6 +43,25 @@ static const struct { const char *name, *module; } lazy_servers[] = {
     { "application_controller", "application_controller" },
 };
 
+/* A clear word at once instead of `undef` from every process. */
+static bool find_libraries(char error[256])
+{
+    static const struct { const char *module, *advice; } first[] = {
+        { "bulkhead", "Bulkhead's own modules are not there: set BULKHEAD_LIB to their directory" },
+        { "bulkhead_user", "Bulkhead's own modules are not there: set BULKHEAD_LIB to their directory" },
+        { "queue", "OTP's libraries are not there: install erlang-base, or set BULKHEAD_OTP_ROOT" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+        char why[256];
+        enum module_load loaded = module_ensure_loaded(atom_from_cstr(first[i].module), why);
+        if (loaded == MODULE_NOT_FOUND || loaded == MODULE_BAD) {
+            snprintf(error, 256, "%s", loaded == MODULE_BAD ? why : first[i].advice);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* user and standard_error speak Erlang's I/O protocol over file descriptors 1 and 2. */
 static bool start_servers(void)
 {
@@ -87,6 +106,9 @@ bool boot_vm(const struct boot_options *o, char error[256])
     struct sched_options threads = { n, n, 10 };
     if (!sched_start(&threads)) {
         snprintf(error, 256, "cannot start %u scheduler threads", n);
+        return false;
+    }
+    if (!find_libraries(error)) {
         return false;
     }
     if (!start_servers()) {
