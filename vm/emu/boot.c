@@ -9,6 +9,7 @@
 #include "vm/bif/bif.h"
 #include "vm/code/module.h"
 #include "vm/core/fun.h"
+#include "vm/emu/cli.h"
 #include "vm/emu/interp.h"
 #include "vm/emu/native.h"
 #include "vm/ets/ets.h"
@@ -16,7 +17,10 @@
 
 void boot_tables(void)
 {
-    VM_REQUIRE(arena_init_all());
+    if (!arena_init_all()) {
+        _exit(cli_error("cannot reserve memory: address space or file descriptors are limited too tightly"
+                        " (ulimit -v, ulimit -n)"));
+    }
     atom_table_init();
     interp_init();
     bif_table_init();
