@@ -259,6 +259,11 @@ char *integer_to_text(term a, int base, size_t *out_len)
     char *end = text + room, *at = end;
     if (n <= 1) {
         at = put_word_text(at, n == 0 ? 0 : o.mp.dp[0], base, 1);
+    } else if ((base & (base - 1)) == 0) {
+        /* 60 bits are whole characters for bases 2, 4, 8, 16 and 32. */
+        for (size_t i = 0; i < n; i++) {
+            at = put_word_text(at, o.mp.dp[i], base, i + 1 < n ? (unsigned) (MP_DIGIT_BIT / bits_per_char) : 1);
+        }
     } else {
         unsigned n_chars;
         struct big_divisor chunk;
