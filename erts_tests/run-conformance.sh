@@ -24,7 +24,7 @@ for module in $modules; do
     run_both "$module"
     : >"$tmp/$module.equal"
     for attempt in 1 2 3; do
-        grep -Fx -f "$tmp/$module.ours" "$tmp/$module.otp" | sed 's/ .*//' >>"$tmp/$module.equal"
+        LC_ALL=C grep -aFx -f "$tmp/$module.ours" "$tmp/$module.otp" | LC_ALL=C sed 's/ .*//' >>"$tmp/$module.equal"
         if cmp -s "$tmp/$module.otp" "$tmp/$module.ours" || [ $attempt = 3 ]; then
             break
         fi
