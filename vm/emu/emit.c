@@ -417,7 +417,9 @@ struct code_image *emit_image(const struct gen_code *code)
     struct emitter e = { .gen = code, .image = image };
     image->functions = vm_zalloc((code->n_functions + 1) * sizeof(*image->functions));
     image->strings = vm_alloc(f->n_strings + 1); /* instructions point into it */
-    memcpy(image->strings, f->strings, f->n_strings);
+    if (f->n_strings > 0) {
+        memcpy(image->strings, f->strings, f->n_strings);
+    }
     e.cap_labels = e.n_labels = code->n_labels;
     e.first_island = code->n_labels;
     e.label_word = vm_alloc((code->n_labels + 1) * sizeof(*e.label_word));

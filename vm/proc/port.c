@@ -365,7 +365,9 @@ static bool grow_buffer(struct port *port)
         if (bytes == NULL) {
             return false;
         }
-        memcpy(bytes, port->buffer, port->n_buffer);
+        if (port->n_buffer > 0) { /* no buffer yet: nothing to copy */
+            memcpy(bytes, port->buffer, port->n_buffer);
+        }
         vm_free(port->buffer);
         port->buffer = bytes;
         port->buffer_size = size;

@@ -87,7 +87,9 @@ void proc_reserve_args(struct proc *p, size_t n)
 term proc_trap(struct proc *p, struct export *target, const term *args, size_t n_args)
 {
     proc_reserve_args(p, n_args);
-    memmove(p->args, args, n_args * sizeof(*args));
+    if (n_args > 0) { /* then args may be NULL */
+        memmove(p->args, args, n_args * sizeof(*args));
+    }
     p->n_args = (uint16_t) n_args;
     p->trap = target;
     p->control = CONTROL_TRAP;
