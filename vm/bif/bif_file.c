@@ -63,11 +63,6 @@ static bool get_fd(struct proc *p, term t, int *out_fd, term *out_answer)
     return *out_fd >= 0;
 }
 
-static term ok_or_error(struct proc *p, int rc)
-{
-    return rc == 0 ? ATOM(ok) : posix_error(p, errno);
-}
-
 static bool has_mode(term modes, const char *name)
 {
     term atom = atom_from_cstr(name);
@@ -125,7 +120,7 @@ static term close_file(struct proc *p, term handle)
         return proc_badarg(p);
     }
     int fd = atomic_exchange(&f->fd, -1);
-    return fd < 0 ? posix_error(p, EINVAL) : ok_or_error(p, close(fd));
+    return fd < 0 ? posix_error(p, EINVAL) : posix_result(p, close(fd));
 }
 
 term bif_prim_file_close_nif_1(struct proc *p, term *args)
@@ -197,18 +192,29 @@ term bif_prim_file_read_nif_2(struct proc *p, term *args)
     return get_fd(p, args[0], &fd, &answer) ? read_at(p, fd, args[1], -1) : answer;
 }
 
+/* The same for a call at a place in the file: args are handle, offset, and what else it takes. */
+static bool get_fd_at(struct proc *p, term *args, int *out_fd, int64_t *out_offset, term *out_answer)
+{
+    if (!get_fd(p, args[0], out_fd, out_answer)) {
+        return false;
+    }
+    if (!integer_to_int64(args[1], out_offset)) {
+        *out_answer = proc_badarg(p);
+        return false;
+    }
+    if (*out_offset < 0) {
+        *out_answer = posix_error(p, EINVAL);
+        return false;
+    }
+    return true;
+}
+
 term bif_prim_file_pread_nif_3(struct proc *p, term *args)
 {
     int fd;
     term answer;
     int64_t offset;
-    if (!get_fd(p, args[0], &fd, &answer)) {
-        return answer;
-    }
-    if (!integer_to_int64(args[1], &offset)) {
-        return proc_badarg(p);
-    }
-    return offset < 0 ? posix_error(p, EINVAL) : read_at(p, fd, args[2], offset);
+    return get_fd_at(p, args, &fd, &offset, &answer) ? read_at(p, fd, args[2], offset) : answer;
 }
 
 static term write_at(struct proc *p, int fd, term data, off_t offset)
@@ -253,13 +259,7 @@ term bif_prim_file_pwrite_nif_3(struct proc *p, term *args)
     int fd;
     term answer;
     int64_t offset;
-    if (!get_fd(p, args[0], &fd, &answer)) {
-        return answer;
-    }
-    if (!integer_to_int64(args[1], &offset)) {
-        return proc_badarg(p);
-    }
-    return offset < 0 ? posix_error(p, EINVAL) : write_at(p, fd, args[2], offset);
+    return get_fd_at(p, args, &fd, &offset, &answer) ? write_at(p, fd, args[2], offset) : answer;
 }
 
 term bif_prim_file_seek_nif_3(struct proc *p, term *args)
@@ -295,7 +295,7 @@ term bif_prim_file_sync_nif_2(struct proc *p, term *args)
         return answer;
     }
     bool data_only = term_same(args[1], term_from_small(1));
-    return ok_or_error(p, data_only ? fdatasync(fd) : fsync(fd));
+    return posix_result(p, data_only ? fdatasync(fd) : fsync(fd));
 }
 
 term bif_prim_file_truncate_nif_1(struct proc *p, term *args)
@@ -306,7 +306,7 @@ term bif_prim_file_truncate_nif_1(struct proc *p, term *args)
         return answer;
     }
     off_t at = lseek(fd, 0, SEEK_CUR);
-    return ok_or_error(p, at < 0 ? -1 : ftruncate(fd, at));
+    return posix_result(p, at < 0 ? -1 : ftruncate(fd, at));
 }
 
 term bif_prim_file_advise_nif_4(struct proc *p, term *args)
@@ -347,7 +347,7 @@ term bif_prim_file_allocate_nif_3(struct proc *p, term *args)
     if (!integer_to_int64(args[1], &offset) || !integer_to_int64(args[2], &length)) {
         return proc_badarg(p);
     }
-    return ok_or_error(p, fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length));
+    return posix_result(p, fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length));
 }
 
 /* The descriptor's number as native bytes, as OTP gives it. */

@@ -14,11 +14,6 @@
 #include "vm/core/bits.h"
 #include "vm/core/print.h"
 
-static term ok_or_error(struct proc *p, int rc)
-{
-    return rc == 0 ? ATOM(ok) : posix_error(p, errno);
-}
-
 /* #file_info{} as file.hrl has it; times in seconds. */
 static term file_info(struct proc *p, const struct stat *st)
 {
@@ -105,7 +100,7 @@ term bif_prim_file_read_link_nif_1(struct proc *p, term *args)
     term bif_prim_file_##function##_1(struct proc *p, term *args)                                             \
     {                                                                                                         \
         char name[FILE_NAME_MAX_BYTES];                                                                       \
-        return take_file_name(args[0], name) ? ok_or_error(p, expression) : proc_badarg(p);                   \
+        return take_file_name(args[0], name) ? posix_result(p, expression) : proc_badarg(p);                   \
     }
 NAME_CALL(make_dir_nif, mkdir(name, 0777))
 NAME_CALL(del_file_nif, unlink(name))
@@ -120,7 +115,7 @@ NAME_CALL(set_cwd_nif, chdir(name))
         char from[FILE_NAME_MAX_BYTES];                                                                       \
         char to[FILE_NAME_MAX_BYTES];                                                                         \
         bool ok = take_file_name(args[0], from) && take_file_name(args[1], to);                               \
-        return ok ? ok_or_error(p, system_call(from, to)) : proc_badarg(p);                                   \
+        return ok ? posix_result(p, system_call(from, to)) : proc_badarg(p);                                   \
     }
 NAMES_CALL(rename_nif, rename)
 NAMES_CALL(make_hard_link_nif, link)
@@ -156,7 +151,7 @@ term bif_prim_file_set_permissions_nif_2(struct proc *p, term *args)
     if (!take_file_name(args[0], name) || !integer_to_int64(args[1], &mode)) {
         return proc_badarg(p);
     }
-    return ok_or_error(p, chmod(name, (mode_t) mode & 07777));
+    return posix_result(p, chmod(name, (mode_t) mode & 07777));
 }
 
 term bif_prim_file_set_owner_nif_3(struct proc *p, term *args)
@@ -167,7 +162,7 @@ term bif_prim_file_set_owner_nif_3(struct proc *p, term *args)
     if (!take_file_name(args[0], name) || !integer_to_int64(args[1], &uid) || !integer_to_int64(args[2], &gid)) {
         return proc_badarg(p);
     }
-    return ok_or_error(p, chown(name, (uid_t) uid, (gid_t) gid));
+    return posix_result(p, chown(name, (uid_t) uid, (gid_t) gid));
 }
 
 term bif_prim_file_set_time_nif_4(struct proc *p, term *args)
@@ -179,7 +174,7 @@ term bif_prim_file_set_time_nif_4(struct proc *p, term *args)
         return proc_badarg(p);
     }
     struct timespec times[2] = { { .tv_sec = atime }, { .tv_sec = mtime } };
-    return ok_or_error(p, utimensat(AT_FDCWD, name, times, 0));
+    return posix_result(p, utimensat(AT_FDCWD, name, times, 0));
 }
 
 /* ---- names as Erlang has them: characters, or raw binaries ---- */

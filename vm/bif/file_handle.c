@@ -1,6 +1,7 @@
 #include "vm/bif/file_handle.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
@@ -38,6 +39,11 @@ term posix_error(struct proc *p, int error)
         name[n] = '\0';
     }
     return heap_tuple2(&p->heap, ATOM(error), atom_from_cstr(name));
+}
+
+term posix_result(struct proc *p, int rc)
+{
+    return rc == 0 ? ATOM(ok) : posix_error(p, errno);
 }
 
 bool take_file_name(term t, char out[FILE_NAME_MAX_BYTES])

@@ -16,6 +16,8 @@ struct resource *handle_from_ref(term t, void (*destroy)(struct resource *));
 
 /* {error, Posix} with errno's name as OTP writes it: enoent, eacces, ... */
 term posix_error(struct proc *p, int error);
+/* `ok` if a system call returned 0, else the error in errno. */
+term posix_result(struct proc *p, int rc);
 
 /* File name as OTP hands it to natives: a binary, with or without a final NUL. Copied to out.
  * false: not a name (embedded NUL, too long, not a binary). */
