@@ -1,0 +1,44 @@
+/* zygote.h - the VM's side of the zygote: a small program that forks workers.
+ *
+ *   VM ── vfork+exec, once, when the first worker is wanted ──► bulkhead-worker (the zygote)
+ *      ── one byte "fork", over a socket ──────────────────────► clone3(CLONE_PARENT | CLONE_PIDFD)
+ *      ◄─ pid, pidfd and the worker's socket (SCM_RIGHTS) ───────     └─► worker_main(socket)
+ *
+ * Nothing of the VM is inherited: no memory, lock, signal disposition or descriptor but the standard
+ * ones. CLONE_PARENT makes workers children of the VM, which alone can ask how they ended
+ * (waitid(P_PIDFD)). They die with the VM: PDEATHSIG, and the zygote kills them when its socket ends.
+ *
+ * Thread: any; requests are served one at a time.
+ */
+#ifndef ISOLATION_ZYGOTE_H
+#define ISOLATION_ZYGOTE_H
+
+#include "lib/base/base.h"
+
+struct worker_process {
+    int pid;
+    int pidfd;  /* readable when it has ended */
+    int socket; /* SOCK_SEQPACKET, to the worker: protocol.h, control messages */
+};
+struct worker_end {
+    bool signalled;
+    int number; /* signal, or exit status */
+};
+
+/* Path of the worker program; found beside the executable, else where it was installed. Set before
+ * the first spawn (tests) or left alone. */
+extern const char *zygote_program;
+
+/* A new worker, about 150 us (the first one starts the zygote: a millisecond). Descriptors are
+ * CLOEXEC. false: a line in error. Starts the zygote again if it has died. */
+bool zygote_spawn(struct worker_process *out, char error[200]) MUST_CHECK;
+/* How it ended; waits for that (call when pidfd is readable or after a SIGKILL). Reaps it, once. */
+struct worker_end worker_process_reap(struct worker_process *p);
+void worker_process_kill(const struct worker_process *p); /* SIGKILL by pidfd: never a stranger */
+void worker_process_close(struct worker_process *p);      /* the descriptors */
+/* Pid of the zygote, 0 if it does not run. */
+int zygote_pid(void);
+/* At the end of the program: closes its socket; it kills what is left and ends. */
+void zygote_stop(void);
+
+#endif
