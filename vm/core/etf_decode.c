@@ -11,6 +11,7 @@
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
 #include "vm/core/etf.h"
+#include "vm/core/etf_ext.h"
 #include "vm/core/etf_tags.h"
 #include "vm/core/float_text.h"
 #include "vm/core/fun.h"
@@ -24,7 +25,10 @@ struct decoder {
     unsigned flags;
     size_t owed; /* terms that open containers wait for */
     struct worklist w;
+    struct etf_decode_ext *ext; /* NULL: the public format */
+    uint64_t blobs_used;        /* bit i: blob i has its place */
 };
+_Static_assert(ETF_MAX_BLOBS <= 64, "blobs_used has a bit for each");
 
 /* Frames: FRAME_FILL place, n, stride: decode n terms to place, place + stride, ...
  *         FRAME_MAP  place, pairs (owned), n: make a map of the pairs and put it there */
@@ -425,6 +429,27 @@ static term read_map(struct decoder *d, uintptr_t *place)
     return TERM_NIL;
 }
 
+static term read_blob(struct decoder *d)
+{
+    size_t i = bytes_u8(&d->in), n = read_u64(&d->in);
+    struct etf_decode_ext *x = d->ext;
+    if (x == NULL || d->in.bad || i >= x->n_blobs || x->blob_bytes[i] != n
+        || (d->blobs_used >> i & 1) != 0) {
+        return TERM_NONE;
+    }
+    d->blobs_used |= UINT64_C(1) << i;
+    return x->blob(x->arg, d->h, i);
+}
+
+static term read_resource(struct decoder *d)
+{
+    uint64_t handle = read_u64(&d->in);
+    struct etf_decode_ext *x = d->ext;
+    return x == NULL || x->resource == NULL || d->in.bad || handle == 0
+               ? TERM_NONE
+               : x->resource(x->arg, d->h, handle);
+}
+
 /* One term without its inner ones, which are then expected. TERM_NONE: no term. */
 static term read_term(struct decoder *d, uintptr_t *place)
 {
@@ -478,6 +503,10 @@ static term read_term(struct decoder *d, uintptr_t *place)
         return read_fun(d);
     case ETF_EXPORT:
         return read_export(d);
+    case ETF_EXT_BLOB:
+        return read_blob(d);
+    case ETF_EXT_RESOURCE:
+        return read_resource(d);
     default:
         return TERM_NONE;
     }
@@ -637,4 +666,21 @@ term etf_decode(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, 
         *out_used = n - bytes_left(&d.in);
     }
     return t;
+}
+
+term etf_decode_ext(
+    struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, struct etf_decode_ext *x)
+{
+    struct decoder d;
+    d.h = h;
+    d.in = (struct bytes_reader) { .at = bytes, .end = bytes + n };
+    d.flags = flags;
+    d.ext = x;
+    d.blobs_used = 0;
+    if (x->n_blobs > ETF_MAX_BLOBS || bytes_u8(&d.in) != ETF_VERSION) {
+        return TERM_NONE;
+    }
+    term t = decode(&d);
+    bool all_blobs = x->n_blobs == 0 || d.blobs_used == UINT64_MAX >> (64 - x->n_blobs);
+    return all_blobs && bytes_left(&d.in) == 0 ? t : TERM_NONE;
 }

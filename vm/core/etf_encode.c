@@ -9,6 +9,7 @@
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
 #include "vm/core/etf.h"
+#include "vm/core/etf_ext.h"
 #include "vm/core/etf_tags.h"
 #include "vm/core/fun.h"
 #include "vm/core/map.h"
@@ -22,6 +23,7 @@ struct encoder {
     enum { ENCODE_GROW, ENCODE_COUNT } mode;
     unsigned flags;
     bool failed; /* no memory, or something has a size that the format cannot hold */
+    struct etf_encode_ext *ext; /* NULL: the public format */
     struct worklist w;
 };
 
@@ -210,10 +212,30 @@ static void put_float(struct encoder *e, term t)
     }
 }
 
+/* Whole bytes that are many enough travel beside the term. */
+static bool put_blob(struct encoder *e, const struct bits_view *v)
+{
+    struct etf_encode_ext *x = e->ext;
+    if (v->size % 8 != 0 || v->offset % 8 != 0 || v->size / 8 < x->blob_min
+        || x->n_blobs == ETF_MAX_BLOBS) {
+        return false;
+    }
+    size_t n = v->size / 8;
+    put_u8(e, ETF_EXT_BLOB);
+    put_u8(e, (unsigned) x->n_blobs);
+    put_u64(e, n);
+    x->blobs[x->n_blobs++] = (struct etf_blob) { v->bytes + v->offset / 8, n };
+    x->blob_bytes += n;
+    return true;
+}
+
 static void put_bits(struct encoder *e, term t)
 {
     struct bits_view v = bits_view(t);
     size_t n = (v.size + 7) / 8;
+    if (e->ext != NULL && put_blob(e, &v)) {
+        return;
+    }
     put_u8(e, v.size % 8 == 0 ? ETF_BINARY : ETF_BIT_BINARY);
     put_u32(e, n);
     if (v.size % 8 != 0) {
@@ -265,6 +287,19 @@ static void put_ref(struct encoder *e, term t)
     for (size_t i = 0; i < r.n; i++) {
         put_u32(e, r.ids[i]);
     }
+}
+
+static void put_resource(struct encoder *e, term t)
+{
+    uint64_t handle = e->ext != NULL && e->ext->handle_of != NULL
+                          ? e->ext->handle_of(e->ext->arg, term_words(t))
+                          : 0;
+    if (handle == 0) {
+        put_ref(e, t);
+        return;
+    }
+    put_u8(e, ETF_EXT_RESOURCE);
+    put_u64(e, handle);
 }
 
 static void push_marked(struct encoder *e, uintptr_t data, uintptr_t mark)
@@ -376,8 +411,10 @@ static void put_boxed(struct encoder *e, term t)
     case TAG_EXPORT:
         put_export(e, t);
         break;
-    case TAG_REF:
     case TAG_RESOURCE:
+        put_resource(e, t);
+        break;
+    case TAG_REF:
     case TAG_EXT_REF:
         put_ref(e, t);
         break;
@@ -541,6 +578,31 @@ uint8_t *etf_encode_alloc(term t, unsigned flags, size_t *out_n)
     }
     *out_n = bytes_so_far(&e);
     return e.start;
+}
+
+size_t etf_encode_ext(term t, struct etf_encode_ext *x, uint8_t **buffer, size_t *capacity)
+{
+    if (*buffer == NULL) {
+        *buffer = vm_try_alloc(FIRST_BUFFER);
+        *capacity = *buffer != NULL ? FIRST_BUFFER : 0;
+        if (*buffer == NULL) {
+            return 0;
+        }
+    }
+    struct encoder e; /* field by field: most terms are smaller than what need not be cleared */
+    e.start = e.at = *buffer;
+    e.end = *buffer + *capacity;
+    e.counted = 0;
+    e.mode = ENCODE_GROW;
+    e.flags = ETF_MINOR_VERSION_2; /* atoms as they are: nothing to convert */
+    e.failed = false;
+    e.ext = x;
+    x->n_blobs = 0;
+    x->blob_bytes = 0;
+    encode(&e, t);
+    *buffer = e.start;
+    *capacity = (size_t) (e.end - e.start);
+    return e.failed ? 0 : bytes_so_far(&e);
 }
 
 static void *zlib_alloc(void *opaque, unsigned items, unsigned size)

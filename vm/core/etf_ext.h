@@ -42,7 +42,9 @@ struct etf_decode_ext {
     term (*resource)(void *arg, struct heap *h, uint64_t handle);
     void *arg;
 };
-/* TERM_NONE: the bytes are no term (h may have grown garbage). All n bytes must be used. */
-term etf_decode_ext(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, struct etf_decode_ext *x) MUST_CHECK;
+/* TERM_NONE: the bytes are no term (h may have grown garbage). All n bytes and all
+ * blobs must be used. */
+term etf_decode_ext(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags,
+    struct etf_decode_ext *x) MUST_CHECK;
 
 #endif

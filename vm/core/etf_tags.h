@@ -33,6 +33,10 @@ enum etf_tag {
     ETF_ATOM_UTF8 = 118,
     ETF_SMALL_ATOM_UTF8 = 119,
     ETF_V4_PORT = 120,
+
+    /* Ours, between the VM and its workers only: etf_ext.h. */
+    ETF_EXT_BLOB = 200,     /* index:8, bytes:64 */
+    ETF_EXT_RESOURCE = 201, /* handle:64 */
 };
 
 enum { ETF_FLOAT_TEXT = 31 /* bytes of the text form of a float */ };

@@ -3,7 +3,7 @@
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
 #include "vm/core/compare.h"
-#include "vm/core/etf.h"
+#include "vm/core/etf_ext.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +28,38 @@ static void check_round_trip(struct heap *h, term t)
     }
 }
 
+static term take_blob(void *arg, struct heap *h, size_t i)
+{
+    const size_t *sizes = arg;
+    uint8_t *to;
+    term t = bits_new_binary(h, sizes[i], &to);
+    return term_is_none(t) ? t : (memset(to, (int) i, sizes[i]), t);
+}
+
+static term take_resource(void *arg, struct heap *h, uint64_t handle)
+{
+    (void) arg;
+    return handle % 2 == 0 ? heap_ref(h, handle, 0) : TERM_NONE;
+}
+
+/* The same bytes as from a worker, with two binaries beside them. */
+static void check_ext(struct heap *h, const uint8_t *data, size_t size)
+{
+    struct etf_decode_ext in = { .n_blobs = size % 3,
+        .blob_bytes = { 1, 256 },
+        .blob = take_blob,
+        .resource = take_resource,
+        .arg = in.blob_bytes };
+    term t = etf_decode_ext(h, data, size, 0, &in);
+    if (!term_is_none(t)) {
+        struct etf_encode_ext out = { .blob_min = 100 };
+        uint8_t *buffer = NULL;
+        size_t capacity = 0, n = etf_encode_ext(t, &out, &buffer, &capacity);
+        VM_REQUIRE(n != 0);
+        vm_free(buffer);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool ready;
@@ -46,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_round_trip(&h, t);
         }
     }
+    check_ext(&h, data, size);
     heap_destroy(&h);
     return 0;
 }
