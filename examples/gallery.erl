@@ -1,13 +1,15 @@
 %% The crash gallery: each native misdeed happens while 1,000 bystanders count, and ends one process.
+%% gallery [MISDEED...]: all of them, or those named.
 -module(gallery).
 -export([main/1]).
 
 -define(BYSTANDERS, 1000).
 
-main(_) ->
+main(Chosen) ->
     Bystanders = [spawn_link(fun() -> count(0) end) || _ <- lists:seq(1, ?BYSTANDERS)],
     io:format("~-20s ~-46s ~-12s ~s~n", ["a NIF does", "its caller exits with", "bystanders", "library"]),
-    Rows = [row(Title, Function, Bystanders) || {Title, Function} <- misdeeds()],
+    Rows = [row(Title, Function, Bystanders) || {Title, Function} <- misdeeds(),
+                                                  Chosen =:= [] orelse lists:member(atom_to_list(Function), Chosen)],
     io:format("~n~b misdeeds, ~b bystanders counting, 1 VM alive~n", [length(Rows), count_alive(Bystanders)]).
 
 misdeeds() ->

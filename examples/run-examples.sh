@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs every example and compares what it prints with expected/NAME. TAP.
-# environment: srcdir, builddir, BULKHEAD
+# environment: srcdir, builddir, BULKHEAD; SANITIZED: not empty in a build with a sanitizer
 set -u
 expected=$srcdir/examples/expected
 n=0
@@ -30,6 +30,15 @@ check hello Joe Mike Robert
 check ring 1000 100
 check bank
 check json "$srcdir/examples/capitals.json"
-check gallery
+if [ -z "${SANITIZED-}" ]; then
+    check gallery
+else # its heap ends the program where something is freed twice
+    mine=$(mktemp -d)
+    grep -v '^free twice' "$expected/gallery" | sed 's/^11 misdeeds/10 misdeeds/' >"$mine/gallery"
+    expected=$mine
+    check gallery null_write wild_jump divide_by_zero overflow_stack abort failed_assert panic endless_loop exit_process destructor
+    expected=$srcdir/examples/expected
+    rm -r "$mine"
+fi
 check phoenix
 exit $failed

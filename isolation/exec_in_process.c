@@ -8,6 +8,7 @@
 #include "isolation/interpose.h"
 #include "isolation/thread.h"
 #include "isolation/watchdog.h"
+#include "lib/base/sanitize.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -75,7 +76,7 @@ void native_describe_abandoned(
     t->has_trace = false;
     t->info.si_signo = 0;
     atomic_store_explicit(&t->overdue_seq, 0, memory_order_relaxed);
-    stack_forget_frames(frame->stack);
+    sanitize_forget(frame->stack->low, (size_t) (frame->stack->high - frame->stack->low));
     if (frame->stack->bytes > STACK_DEFAULT_BYTES) {
         stack_trim(frame->stack);
     }
@@ -102,6 +103,8 @@ static void call_in_process(struct native_call *call, struct native_outcome *out
     struct native_frame *f = &t->frame[depth];
     uint32_t timeout_ms = atomic_load_explicit(&lib->timeout_ms, memory_order_relaxed);
     uint32_t in_vm_outside = nif_guard.in_vm;
+    const void *outer_low = NULL;
+    size_t outer_bytes = 0;
     f->call = call;
     f->stack = stack;
     if (__builtin_expect(timeout_ms != 0, 0)) {
@@ -118,10 +121,12 @@ static void call_in_process(struct native_call *call, struct native_outcome *out
     if (__builtin_expect(timeout_ms != 0, 0) && atomic_load_explicit(&watchdog_asleep, memory_order_relaxed) != 0) {
         watchdog_wake();
     }
+    sanitize_switch_stack(stack->low, stack->bytes, &outer_low, &outer_bytes);
     struct native_return ret = __builtin_expect(lib->changes_fp, 0) ? native_enter(f, call->code, call->arg, stack->high)
                                                        : native_enter_fp_safe(f, call->code, call->arg, stack->high);
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
+    sanitize_switch_stack(outer_low, outer_bytes, NULL, NULL);
     if (__builtin_expect(ret.abandoned == 0, 1)) {
         stack_give(&t->stacks, stack);
         out->status = NATIVE_RETURNED;
@@ -165,9 +170,14 @@ bool native_try(void (*fn)(void *arg), void *arg)
     atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
     nif_guard.in_vm = 0;
     native_set_depth(depth + 1);
+    const void *outer_low = NULL;
+    size_t outer_bytes = 0;
+    sanitize_switch_stack(stack->low, stack->bytes, &outer_low, &outer_bytes);
     struct native_return ret = native_enter(f, code, args, stack->high);
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
+    sanitize_switch_stack(outer_low, outer_bytes, NULL, NULL);
+    sanitize_forget(stack->low, stack->bytes);
     stack_give(&t->stacks, stack);
     f->call = saved.call;
     f->stack = saved.stack;

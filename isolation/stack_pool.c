@@ -5,6 +5,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/lock.h"
+#include "lib/base/sanitize.h"
 
 /* Stacks of finished threads; guarded by the lock. */
 static struct native_stack *retired;
@@ -51,6 +52,7 @@ struct native_stack *stack_new(size_t bytes)
         .map = map,
         .map_bytes = map_bytes,
     };
+    sanitize_forget(s->low, s->bytes);
     return s;
 }
 
@@ -61,19 +63,6 @@ void stack_retire(struct native_stack *s)
     retired = s;
     lock_drop(&retired_lock);
 }
-
-#ifdef __SANITIZE_ADDRESS__
-void __asan_unpoison_memory_region(void const volatile *start, size_t bytes);
-void stack_forget_frames(struct native_stack *s)
-{
-    __asan_unpoison_memory_region(s->low, s->bytes);
-}
-#else
-void stack_forget_frames(struct native_stack *s)
-{
-    (void) s;
-}
-#endif
 
 void stack_trim(struct native_stack *s)
 {

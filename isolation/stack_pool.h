@@ -26,8 +26,6 @@ struct native_stack {
 struct native_stack *stack_new(size_t bytes) MUST_CHECK;
 /* Back for any thread to take. */
 void stack_retire(struct native_stack *s);
-/* The frames on it were left behind: what a sanitizer noted about them is void. */
-void stack_forget_frames(struct native_stack *s);
 /* Gives the pages of a stack back that a deep call has touched. */
 void stack_trim(struct native_stack *s);
 

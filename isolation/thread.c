@@ -7,6 +7,7 @@
 
 #include "isolation/fault.h"
 #include "isolation/watchdog.h"
+#include "lib/base/sanitize.h"
 
 _Thread_local struct native_thread *native_self __attribute__((tls_model("initial-exec")));
 
@@ -26,6 +27,7 @@ static void install_alt_stack(struct native_thread *t)
         VM_REQUIRE(map != MAP_FAILED);
         VM_REQUIRE(mprotect(map, page, PROT_NONE) == 0);
         t->alt_map = map;
+        sanitize_forget(map, t->alt_bytes);
     }
     stack_t ss = { .ss_sp = (char *) t->alt_map + 4096, .ss_size = t->alt_bytes - 4096 };
     VM_REQUIRE(syscall(SYS_sigaltstack, &ss, NULL) == 0);

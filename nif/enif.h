@@ -2,6 +2,7 @@
 #ifndef NIF_ENIF_H
 #define NIF_ENIF_H
 
+#include "lib/base/sanitize.h"
 #include "nif/nif_env.h"
 
 static inline term term_of(ERL_NIF_TERM word)
@@ -46,6 +47,11 @@ void nif_tmp_adopt(ErlNifEnv *env, void *block);
 enum nif_owed_kind { NIF_OWED_BINARY, NIF_OWED_ENV, NIF_OWED_RESOURCE };
 void nif_owed_add(enum nif_owed_kind kind, void *p);
 void nif_owed_remove(void *p);
+
+/* Whatever a function of the API is given, it may follow. */
+#define NIF_API(name, group, since, needs, state) extern __typeof__(name) name FOLLOWS_FOREIGN_POINTERS;
+#include "nif/api.def"
+#undef NIF_API
 
 struct offheap_bin;
 /* Makes an ErlNifBinary that owns a new off-heap binary. */

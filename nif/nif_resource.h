@@ -16,6 +16,7 @@
 #define NIF_RESOURCE_H
 
 #include "lib/base/lock.h"
+#include "lib/base/sanitize.h"
 #include "nif/nif_env.h"
 #include "vm/core/resource.h"
 
@@ -52,7 +53,7 @@ struct nif_resource {
 };
 
 /* Object of a payload pointer that a NIF handed us; leaves the NIF if it is none. */
-struct nif_resource *nif_resource_from_payload(void *payload, const char *api);
+struct nif_resource *nif_resource_from_payload(void *payload, const char *api) FOLLOWS_FOREIGN_POINTERS;
 /* NULL if t is no resource of the NIF API: the VM has objects of its own behind such terms. */
 struct nif_resource *nif_resource_from_term(term t);
 term nif_resource_make_term(struct heap *h, struct nif_resource *r);

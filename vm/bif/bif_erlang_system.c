@@ -9,6 +9,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/sanitize.h"
 #include "vm/bif/bif.h"
 #include "vm/core/bits.h"
 #include "vm/core/print.h"
@@ -49,7 +50,7 @@ static term info_nil(struct proc *p) { (void) p; return TERM_NIL; }
 static term info_taints(struct proc *p) { return bif_native_hooks.taints != NULL ? bif_native_hooks.taints(&p->heap) : TERM_NIL; }
 static term info_undefined(struct proc *p) { (void) p; return ATOM(undefined); }
 static term info_emu_flavor(struct proc *p) { (void) p; return ATOM(emu); }
-static term info_opt(struct proc *p) { (void) p; return ATOM(opt); }
+static term info_build_type(struct proc *p) { (void) p; return SANITIZE_BUILD_TYPE; }
 static term info_zero(struct proc *p) { (void) p; return term_from_small(0); }
 static term info_ets_limit(struct proc *p) { (void) p; return term_from_small(ETS_LIMIT); }
 static term info_atom_limit(struct proc *p) { (void) p; return term_from_small(ATOM_LIMIT); }
@@ -203,7 +204,7 @@ static const struct {
     { ATOM_INDEX_allocated_areas, info_nil },
     { ATOM_INDEX_atom_count, info_atom_count },
     { ATOM_INDEX_atom_limit, info_atom_limit },
-    { ATOM_INDEX_build_type, info_opt },
+    { ATOM_INDEX_build_type, info_build_type },
     { ATOM_INDEX_c_compiler_used, info_compiler },
     { ATOM_INDEX_compat_rel, info_compat_rel },
     { ATOM_INDEX_context_reductions, info_context_reductions },
@@ -221,7 +222,7 @@ static const struct {
     { ATOM_INDEX_dynamic_trace_probes, info_false },
     { ATOM_INDEX_eager_check_io, info_threads },
     { ATOM_INDEX_emu_flavor, info_emu_flavor },
-    { ATOM_INDEX_emu_type, info_opt },
+    { ATOM_INDEX_emu_type, info_build_type },
     { ATOM_INDEX_end_time, info_end_time },
     { ATOM_INDEX_endian, info_little },
     { ATOM_INDEX_ets_limit, info_ets_limit },
