@@ -43,6 +43,7 @@ struct sched_private {
     _Atomic uint64_t reductions; /* in all */
     _Atomic bool eager;     /* woken because somebody needs help: steal even a lone process */
     uint32_t pressure;      /* see WAKE_PRESSURE */
+    bool again;             /* the process that ran last is back in the queue */
     uint32_t switches_since_clock, reductions_since_clock;
     pthread_t thread;
 };
@@ -153,6 +154,9 @@ static void after_run(struct proc *p, enum run_result r)
 {
     switch (r) {
     case RUN_YIELDED:
+        if (self->kind == SCHED_NORMAL) {
+            self->private->again = p->run_kind == SCHED_NORMAL;
+        }
         sched_enqueue(p);
         return;
     case RUN_WAITING:
@@ -380,7 +384,9 @@ static void account(struct sched *s, uint32_t used)
     if (v->switches_since_clock >= TIMER_SWITCHES || v->reductions_since_clock >= TIMER_REDUCTIONS) {
         look_at_clock(v);
     }
-    if (runq_length(&v->queue) == 0) {
+    bool others_wait = runq_length(&v->queue) > (v->again ? 1 : 0);
+    v->again = false;
+    if (!others_wait) {
         v->pressure = 0;
         return;
     }
