@@ -15,6 +15,7 @@ enum cli_status { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 int cli_run(int argc, char **argv);
 int cli_disasm(int argc, char **argv);
 int cli_info(int argc, char **argv);
+int cli_matrix(int argc, char **argv);
 
 /* All of it, whatever short writes and signals do. */
 void cli_write(int fd, const char *bytes, size_t n);

@@ -13,6 +13,7 @@ static const struct command {
 } commands[] = {
     { "run", cli_run, "run a .beam, .erl, .S or escript file, or -s MODULE" },
     { "disasm", cli_disasm, "list the code of a .beam file" },
+    { "matrix", cli_matrix, "commit native misdeeds in every isolation mode, and show what happens" },
     { "info", cli_info, "version, isolation modes, opcodes, NIF functions" },
 };
 

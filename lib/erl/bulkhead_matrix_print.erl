@@ -1,0 +1,244 @@
+%% What `bulkhead matrix` shows on a terminal: tables, TAP, JSON.
+-module(bulkhead_matrix_print).
+-export([help/0, list/1, error/2, progress/2, show/4]).
+-export([caller/1, bystanders/1, data/1, vm/1, library/1, time/1, promise/1, mark/1, verdict/1, signal_name/1]).
+
+help() ->
+    io:put_chars(
+        "Usage: bulkhead matrix [OPTIONS]\n\n"
+        "Commits a gallery of native misdeeds in every isolation mode, each in a fresh VM with bystanders,\n"
+        "and shows what was observed beside what the mode promises.\n\n"
+        "Options:\n"
+        "  --mode MODE    only this mode; may be repeated ('bulkhead info' lists them)\n"
+        "  --only NAME    only this misdeed; may be repeated\n"
+        "  --list         the misdeeds and their names\n"
+        "  --json         everything that was observed, as JSON\n"
+        "  --tap          the same, as TAP: for tests\n"
+        "  --html FILE    also write a page that stands for itself\n"
+        "  --jobs N       N at a time (default: two per core)\n"
+        "  --help         this text\n\n"
+        "Exit status: 0 every promise was kept, 1 a cell differs from its promise, 2 usage.\n").
+
+list(Rows) ->
+    [io:format("~-18s ~ts~n", [Name, Title]) || #{name := Name, title := Title} <- Rows],
+    ok.
+
+error(Format, Args) ->
+    io:format(standard_error, "bulkhead: " ++ Format ++ "~n", Args).
+
+progress(N, N) -> io:put_chars(standard_error, "\r\e[K");
+progress(Done, Of) -> io:format(standard_error, "\r~b of ~b cells", [Done, Of]).
+
+show(Format, Results, Modes, Terminal) ->
+    ok = io:setopts([{encoding, unicode}]), % whatever the locale
+    print(Format, Results, Modes, Terminal).
+
+print(text, Results, Modes, Terminal) -> text(Results, Modes, Terminal);
+print(tap, Results, _, _) -> tap(Results);
+print(json, Results, Modes, _) -> io:put_chars([json(to_json(Results, Modes)), $\n]).
+
+%% ---- words for what was seen ----
+
+caller(#{caller := {exit, Reason}}) -> reason(Reason);
+caller(#{caller := {returned, {error, {Why, _}}}}) -> text("returned {error,{~p,...}}", [Why]);
+caller(#{caller := {returned, Value}}) -> text("returned ~0p", [Value]);
+caller(#{caller := hangs}) -> "never came back";
+caller(_) -> "".
+
+reason({nif_panic, Why, Trace}) when is_list(Trace) -> text("{nif_panic,~ts,...}", [panic(Why)]);
+reason(Reason) -> shorten(text("~0p", [Reason]), 60).
+
+panic({cxx_exception, Class, _}) -> text("{cxx_exception,\"~ts\",...}", [Class]);
+panic(Why) when is_binary(Why) ->
+    [Last | _] = lists:reverse(string:split(Why, "/", all)), % without the directory
+    text("\"~ts\"", [shorten(unicode:characters_to_list(Last), 26)]);
+panic(Why) -> text("~0p", [Why]).
+
+shorten(Text, Max) when length(Text) > Max -> lists:sublist(Text, Max - 3) ++ "...";
+shorten(Text, _) -> Text.
+
+bystanders(#{bystanders := {N, Of}}) -> text("~b/~b", [N, Of]);
+bystanders(_) -> "".
+
+data(#{data := []}) -> "intact";
+data(#{data := Changed}) when is_list(Changed) -> ["changed: ", lists:join(", ", [changed(C) || C <- Changed])];
+data(_) -> "".
+
+changed({processes, N}) -> text("~b process~s", [N, [$e || N > 1] ++ [$s || N > 1]]);
+changed(persistent_term) -> "shared term";
+changed(What) -> atom_to_list(What).
+
+vm(#{vm := alive}) -> "alive";
+vm(#{vm := stuck}) -> "stuck";
+vm(#{vm := hangs}) -> "hangs";
+vm(#{vm := {signal, N}}) -> ["dead: ", signal_name(N)];
+vm(#{vm := {exit, N}}) -> text("dead: exit ~b", [N]);
+vm(_) -> "".
+
+library(#{library := true}) -> "serves";
+library(#{library := {false, _}}) -> "does not serve";
+library(_) -> "".
+
+time(Ns) when not is_integer(Ns) -> "";
+time(Ns) when Ns < 1000 -> text("~b ns", [Ns]);
+time(Ns) when Ns < 1000000 -> text("~b us", [Ns div 1000]);
+time(Ns) -> text("~b ms", [Ns div 1000000]).
+
+signal_name(N) ->
+    case lists:keyfind(N, 1, [{4, "SIGILL"}, {5, "SIGTRAP"}, {6, "SIGABRT"}, {7, "SIGBUS"}, {8, "SIGFPE"},
+                              {9, "SIGKILL"}, {11, "SIGSEGV"}, {31, "SIGSYS"}]) of
+        {_, Name} -> Name;
+        false -> text("signal ~b", [N])
+    end.
+
+promise({ends, Reasons}) -> lists:join(" or ", [pattern(R) || R <- Reasons]);
+promise({returns, [{error, _}]}) -> "returns an error";
+promise({returns, [reported]}) -> "nobody ends; it is reported";
+promise({returns, [killed]}) -> "callers get {nif_signal,9}";
+promise({returns, _}) -> "returns";
+promise(contained) -> "contained";
+promise({dies, {signal, N}}) -> ["the VM dies: ", signal_name(N)];
+promise({dies, {exit, N}}) -> text("the VM dies: exit ~b", [N]);
+promise(stuck) -> "a scheduler is lost";
+promise(may_harm) -> "nothing";
+promise(none) -> "";
+promise(unknown) -> "MISSING in the gallery".
+
+pattern({nif_panic, '_', _}) -> "{nif_panic,Text,...}";
+pattern({nif_panic, {What, _}, _}) -> text("{nif_panic,{~p,_},...}", [What]);
+pattern({nif_panic, {What, _, _}, _}) -> text("{nif_panic,{~p,...},...}", [What]);
+pattern({nif_panic, Why, _}) -> text("{nif_panic,~p,...}", [Why]);
+pattern({nif_limit, '_'}) -> "{nif_limit,What}";
+pattern({nif_timeout, '_'}) -> "{nif_timeout,Ms}";
+pattern(Reason) -> text("~0p", [Reason]).
+
+mark(contained) -> "✓";
+mark(harmless) -> "~";
+mark(harmed) -> "!";
+mark(differs) -> "✗";
+mark(skipped) -> "-";
+mark(none) -> " ".
+
+verdict(contained) -> "contained, as promised";
+verdict(harmless) -> "not promised, no harm seen";
+verdict(harmed) -> "harms others, as this mode says";
+verdict(differs) -> "DIFFERS from the promise";
+verdict(skipped) -> "not built: no C++ compiler";
+verdict(none) -> "does not apply".
+
+text(Format, Args) -> lists:flatten(io_lib:format(Format, Args)).
+
+%% ---- tables ----
+
+text(Results, Modes, Terminal) ->
+    [table(Mode, Summary, [R || R = #{mode := M} <- Results, M =:= Mode], Terminal) || {Mode, Summary, _} <- Modes],
+    legend(Results, Modes, Terminal).
+
+table(Mode, Summary, Results, Terminal) ->
+    io:format("~n~ts: ~ts~n", [paint(bold, atom_to_list(Mode), Terminal), Summary]),
+    Good = lists:sort([Ns || #{seen := #{good_call_ns := Ns}} <- Results]),
+    [io:format("a good call: ~ts (median of the VMs)~n", [time(lists:nth((length(Good) + 1) div 2, Good))]) || Good =/= []],
+    Shown = [R || R = #{verdict := V} <- Results, V =/= none],
+    lists:foldl(fun(Result, Group) -> line(Result, Group, Terminal) end, none, Shown),
+    ok.
+
+line(#{row := #{group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}, Before, Terminal) ->
+    [heading(Group, Terminal) || Group =/= Before],
+    Columns = [{2, mark(Verdict)}, {32, Title}, {41, caller(Seen)}, {8, bystanders(Seen)}, {36, data(Seen)},
+               {15, vm(Seen)}, {8, time(maps:get(outcome_ns, Seen, none))}, {0, promise(Promise)}],
+    Line = lists:flatten([pad(unicode:characters_to_list(Text), Width) || {Width, Text} <- Columns]),
+    io:format("~ts~n", [paint(colour(Verdict), Line, Terminal)]),
+    [io:format("    ~ts~ts~n", [verdict(differs), but(Seen)]) || Verdict =:= differs],
+    Group.
+
+%% What the columns do not show.
+but(#{library := {false, Why}}) -> text("; the library does not serve: ~0p", [Why]);
+but(_) -> "".
+
+heading(Group, Terminal) ->
+    {Group, Title} = lists:keyfind(Group, 1, bulkhead_matrix_gallery:groups()),
+    Columns = [{34, Title}, {41, "caller"}, {8, "others"}, {36, "their data"}, {15, "VM"}, {8, "after"}, {0, "promised"}],
+    io:format("~n~ts~n", [paint(bold, lists:flatten([pad(Text, Width) || {Width, Text} <- Columns]), Terminal)]).
+
+pad(Text, Width) ->
+    case Width - length(Text) of
+        N when N > 0 -> [Text, lists:duplicate(N, $\s)];
+        _ when Width > 0 -> [lists:sublist(Text, Width - 1), $\s];
+        _ -> Text
+    end.
+
+%% How many of each kind, by mode, and what the marks mean.
+legend(Results, Modes, Terminal) ->
+    Kinds = [V || V <- [contained, harmless, harmed, skipped, differs], count(V, Results) > 0],
+    Names = [atom_to_list(M) || {M, _, _} <- Modes],
+    io:format("~n~ts~n", [paint(bold, lists:append([pad(Name, 13) || Name <- Names]), Terminal)]),
+    [begin
+         Numbers = [pad(text("~3b", [count(V, [R || R = #{mode := Mode} <- Results, Mode =:= M])]), 13) || {M, _, _} <- Modes],
+         io:format("~ts~n", [paint(colour(V), text("~ts~ts ~ts", [Numbers, mark(V), verdict(V)]), Terminal)])
+     end || V <- Kinds],
+    ok.
+
+count(Verdict, Results) -> length([R || R = #{verdict := V} <- Results, V =:= Verdict]).
+
+colour(contained) -> green;
+colour(harmless) -> plain;
+colour(harmed) -> yellow;
+colour(differs) -> red;
+colour(_) -> plain.
+
+paint(_, Text, false) -> Text;
+paint(plain, Text, true) -> Text;
+paint(Colour, Text, true) -> ["\e[", maps:get(Colour, #{bold => "1", green => "32", yellow => "33", red => "1;31"}), $m, Text, "\e[0m"].
+
+%% ---- TAP ----
+
+tap(Results) ->
+    io:format("1..~b~n", [length(Results)]),
+    lists:foldl(fun(Result, N) -> tap(N, Result), N + 1 end, 1, Results),
+    ok.
+
+tap(N, #{mode := Mode, row := #{name := Name, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}) ->
+    Ok = case Verdict of differs -> "not ok"; _ -> "ok" end,
+    Skip = case Verdict of none -> " # SKIP does not apply"; skipped -> " # SKIP no C++ compiler"; _ -> "" end,
+    io:format("~s ~b - ~s: ~ts (~s)~s~n", [Ok, N, Mode, Title, Name, Skip]),
+    [io:format("# promised: ~ts~n# ~0p~n~ts", [promise(Promise), maps:remove(said, Seen),
+        [["#   ", Line, $\n] || Line <- binary:split(maps:get(said, Seen, <<>>), <<"\n">>, [global, trim_all])]])
+     || Verdict =:= differs].
+
+%% ---- JSON ----
+
+to_json(Results, Modes) ->
+    [{modes, {list, [[{name, M}, {summary, S}, {abilities, {list, Able}}] || {M, S, Able} <- Modes]}},
+     {cells, {list, [cell(R) || R <- Results]}}].
+
+cell(#{mode := Mode, row := #{name := Name, group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}) ->
+    [{mode, Mode}, {misdeed, Name}, {group, Group}, {title, {text, Title}}, {verdict, Verdict},
+     {promise, {text, promise(Promise)}}, {caller, optional(caller(Seen))},
+     {bystanders, case Seen of #{bystanders := {N, Of}} -> [{counting, N}, {'of', Of}]; _ -> null end},
+     {data, optional(data(Seen))}, {vm, optional(vm(Seen))}, {library, optional(library(Seen))},
+     {outcome_ns, maps:get(outcome_ns, Seen, null)}, {good_call_ns, maps:get(good_call_ns, Seen, null)},
+     {said, {text, maps:get(said, Seen, "")}}].
+
+optional("") -> null;
+optional(Text) -> {text, Text}.
+
+json({list, Items}) -> [$[, lists:join(",\n", [json(I) || I <- Items]), $]];
+json({text, Text}) -> string(characters(Text));
+json(null) -> "null";
+json(Atom) when is_atom(Atom) -> string(atom_to_list(Atom));
+json(N) when is_integer(N) -> integer_to_list(N);
+json(Binary) when is_binary(Binary) -> string(characters(Binary));
+json(Pairs) when is_list(Pairs) -> [${, lists:join(",", [[string(atom_to_list(K)), $:, json(V)] || {K, V} <- Pairs]), $}].
+
+characters(Text) ->
+    case unicode:characters_to_list(Text) of
+        List when is_list(List) -> List;
+        _ -> binary_to_list(iolist_to_binary(Text)) % bytes of who knows what
+    end.
+
+string(Characters) -> [$", [escape(C) || C <- Characters], $"].
+
+escape($") -> "\\\"";
+escape($\\) -> "\\\\";
+escape(C) when C < 32; C =:= 127 -> io_lib:format("\\u~4.16.0b", [C]);
+escape(C) -> C.

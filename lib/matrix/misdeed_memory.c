@@ -1,0 +1,145 @@
+/* misdeed_memory.c - writes where others keep their data. What is written are all ones: read as a term,
+ * a small integer, so that damage shows as a wrong value before it shows as a crash. */
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "misdeeds.h"
+
+/* Where a boxed term keeps its words. No API tells: tags are in the low three bits. */
+static void *words_of(ERL_NIF_TERM t)
+{
+    return (void *) (t & ~(ERL_NIF_TERM) 7);
+}
+
+/* A binary that others hold as well, through the pointer that was given to read it. */
+ERL_NIF_TERM misdeed_write_binary(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    ErlNifBinary b;
+    if (enif_inspect_binary(env, arg, &b)) {
+        memset(b.data, 0xff, b.size);
+    }
+    return enif_make_atom(env, "written");
+}
+
+/* A term of the VM's own, shared by all processes. */
+ERL_NIF_TERM misdeed_write_term(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    memset((char *) words_of(arg) + sizeof(arg), 0xff, 4 * sizeof(arg));
+    return enif_make_atom(env, "written");
+}
+
+/* A term on the caller's heap. */
+ERL_NIF_TERM misdeed_write_own_term(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    return misdeed_write_term(env, arg);
+}
+
+static ERL_NIF_TERM kept;
+
+ERL_NIF_TERM misdeed_keep_term(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    kept = arg; /* in the words of the manual: "only valid until the NIF returns" */
+    return enif_make_atom(env, "kept");
+}
+
+ERL_NIF_TERM misdeed_write_stale(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    (void) arg;
+    memset(words_of(kept), 0xff, 100 * sizeof(kept));
+    return enif_make_atom(env, "written");
+}
+
+/* Off the end of a binary of its own. */
+ERL_NIF_TERM misdeed_write_past(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    ERL_NIF_TERM binary;
+    unsigned char *bytes = enif_make_new_binary(env, 100, &binary);
+    (void) arg;
+    HIDE(bytes);
+    memset(bytes, 0xff, 100 + 8000);
+    return enif_make_atom(env, "written");
+}
+
+/* arg: [{Start, Bytes}] of memory that belongs to the VM's program. */
+ERL_NIF_TERM misdeed_write_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    ERL_NIF_TERM head, tail = arg;
+    const ERL_NIF_TERM *range;
+    int arity;
+    ErlNifUInt64 start, bytes;
+    while (enif_get_list_cell(env, tail, &head, &tail)) {
+        if (enif_get_tuple(env, head, &arity, &range) && arity == 2 && enif_get_uint64(env, range[0], &start)
+            && enif_get_uint64(env, range[1], &bytes)) {
+            memset((void *) (uintptr_t) start, 0xff, bytes);
+        }
+    }
+    return enif_make_atom(env, "written");
+}
+
+ERL_NIF_TERM misdeed_free_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    ErlNifBinary b;
+    if (enif_inspect_binary(env, arg, &b)) {
+        free(b.data);
+    }
+    return enif_make_atom(env, "freed");
+}
+
+ERL_NIF_TERM misdeed_unmap_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    ErlNifBinary b;
+    if (enif_inspect_binary(env, arg, &b)) {
+        munmap((void *) ((uintptr_t) b.data & ~(uintptr_t) 4095), b.size);
+    }
+    return enif_make_atom(env, "unmapped");
+}
+
+/* ---- hostile replies: a worker's memory and descriptors are all that joins it to the VM ---- */
+
+/* Fills every writable mapping that is shared with somebody with what seed makes, which is different
+ * each time; up to 1 MiB of each. */
+ERL_NIF_TERM misdeed_forge_ring(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    char line[512];
+    unsigned seed = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    enif_get_uint(env, arg, &seed);
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+        unsigned long low, high;
+        char access[5];
+        if (sscanf(line, "%lx-%lx %4s", &low, &high, access) != 3 || strcmp(access, "rw-s") != 0
+            || strstr(line, "bulkhead-terms") != NULL || strstr(line, "bulkhead-literals") != NULL) {
+            continue; /* terms: a worker's own, or what the other misdeeds write to */
+        }
+        uint32_t *word = (uint32_t *) low;
+        for (size_t i = 0; i < (high - low) / 4 && i < (1 << 18); i++) {
+            seed = seed * 1664525 + 1013904223;
+            word[i] = (seed & 0x300) == 0 ? seed : seed >> 28; /* some huge, most small */
+        }
+    }
+    if (maps != NULL) {
+        fclose(maps);
+    }
+    return enif_make_atom(env, "forged");
+}
+
+/* Writes noise to every descriptor that takes it. */
+ERL_NIF_TERM misdeed_forge_socket(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    unsigned char noise[256];
+    unsigned seed = 0;
+    enif_get_uint(env, arg, &seed);
+    for (int fd = 3; fd < 64; fd++) {
+        for (size_t i = 0; i < sizeof(noise); i++) {
+            seed = seed * 1664525 + 1013904223;
+            noise[i] = (unsigned char) (seed >> 24);
+        }
+        (void) !write(fd, noise, sizeof(noise));
+    }
+    return enif_make_atom(env, "forged");
+}
