@@ -1,4 +1,4 @@
-libbulkhead_a_SOURCES += \
+libcore_a_SOURCES += \
   isolation/crash_report.c isolation/crash_report.h isolation/exception.c isolation/exec_direct.c \
   isolation/exec_in_process.c isolation/executor.c isolation/executor.h isolation/fault.c \
   isolation/fault.h isolation/fp_scan.c isolation/fp_scan.h isolation/interpose.h isolation/isolation.c isolation/isolation.h \
@@ -7,13 +7,35 @@ libbulkhead_a_SOURCES += \
   isolation/thread.c isolation/thread.h isolation/trampoline_x86_64.S isolation/unwind.c \
   isolation/unwind.h isolation/watchdog.c isolation/watchdog.h
 
-# Only in the executable, never in unit tests: what replaces libc functions for libraries. A
+libcore_a_SOURCES += isolation/remote/zygote.c isolation/remote/zygote.h isolation/remote/zygote_start.c \
+  isolation/remote/zygote_wire.h
+
+# Only in executables, never in unit tests: what replaces libc functions for libraries. A
 # sanitizer has a malloc of its own.
 interposers = isolation/interpose_process.c isolation/interpose_kin.c
 if !SANITIZER
 interposers += isolation/interpose_malloc.c
 endif
 bulkhead_SOURCES += $(interposers)
+
+# Workers: the same API and the same interposers on the lower layers alone. If this does not link, a
+# layer leaked.
+pkglibexec_PROGRAMS = bulkhead-worker
+bulkhead_worker_SOURCES = isolation/worker/zygote_main.c isolation/worker/worker.h isolation/remote/tests/worker_echo.c $(interposers)
+bulkhead_worker_LDADD = libcore.a $(VM_LIBS)
+bulkhead_worker_LDFLAGS = $(bulkhead_LDFLAGS) -Wl,-z,now
+EXTRA_bulkhead_worker_DEPENDENCIES = $(srcdir)/nif/export.map
+
+# A worker that does what tests ask of it.
+echo_worker = isolation/remote/tests/worker_echo
+EXTRA_PROGRAMS += $(echo_worker)
+CLEANFILES += $(echo_worker)
+check_DATA += $(echo_worker)
+isolation_remote_tests_worker_echo_SOURCES = isolation/worker/zygote_main.c isolation/remote/tests/worker_echo.c
+isolation_remote_tests_worker_echo_LDADD = libcore.a $(VM_LIBS)
+isolation_remote_tests_worker_echo_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
+check_PROGRAMS += isolation/remote/tests/check_zygote
+isolation_remote_tests_check_zygote_SOURCES = isolation/remote/tests/check_zygote.c
 
 check_PROGRAMS += isolation/tests/check_executor isolation/tests/check_policy
 isolation_tests_check_policy_SOURCES = isolation/tests/check_policy.c

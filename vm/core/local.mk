@@ -1,7 +1,7 @@
-libbulkhead_a_SOURCES += \
+libcore_a_SOURCES += \
   vm/core/arith.h vm/core/atom.h vm/core/atoms.def vm/core/bits.h vm/core/compare.h vm/core/copy.h \
   vm/core/etf.h vm/core/fun.h vm/core/heap.h vm/core/map.h vm/core/resource.h vm/core/print.h vm/core/term.c vm/core/term.h
-libbulkhead_a_SOURCES += \
+libcore_a_SOURCES += \
   vm/core/atom.c vm/core/compare.c vm/core/etf_decode.c vm/core/etf_encode.c vm/core/etf_ext.h vm/core/etf_tags.h vm/core/fun.c \
   vm/core/hash.c vm/core/map.c vm/core/map_hamt.c vm/core/map_internal.h vm/core/ref.h vm/core/worklist.c \
   vm/core/worklist.h
@@ -13,12 +13,12 @@ vm_core_tests_check_etf_SOURCES = vm/core/tests/check_etf.c vm/core/tests/core_t
 vm_core_tests_check_hash_SOURCES = vm/core/tests/check_hash.c vm/core/tests/core_test.h vm/core/tests/term_vectors.h
 vm_core_tests_check_map_SOURCES = vm/core/tests/check_map.c vm/core/tests/core_test.h
 EXTRA_DIST += vm/core/tests/make_term_vectors.erl
-libbulkhead_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_verify.c \
+libcore_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_verify.c \
   vm/core/offheap.c
 check_PROGRAMS += vm/core/tests/check_copy vm/core/tests/check_heap
 vm_core_tests_check_copy_SOURCES = vm/core/tests/check_copy.c
 vm_core_tests_check_heap_SOURCES = vm/core/tests/check_heap.c
-libbulkhead_a_SOURCES += \
+libcore_a_SOURCES += \
   vm/core/arith.c vm/core/bignum.c vm/core/bignum.h vm/core/bits.c vm/core/bits_build.c vm/core/bits_match.c \
   vm/core/float_powers.h vm/core/float_text.c vm/core/float_text.h vm/core/iolist.c vm/core/iolist.h vm/core/print.c
 check_PROGRAMS += vm/core/tests/check_arith vm/core/tests/check_bits vm/core/tests/check_print

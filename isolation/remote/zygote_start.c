@@ -1,0 +1,229 @@
+/* zygote_start.c - finding the worker program and starting it as the zygote.
+ *
+ * Workers are told to die with their parent, and the kernel takes the thread that made the child for
+ * its parent. The zygote is therefore started, and reaped, by a thread of its own that never ends:
+ *
+ *   zygote_start() ─ wanted ─► keeper: clone(VFORK) + execve ─ done ─► zygote_start()
+ *                              then waits for the zygote's end, reaps it, waits for `wanted`
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "isolation/remote/zygote.h"
+#include "isolation/remote/zygote_wire.h"
+
+enum { KEEPER_STACK_BYTES = 64 << 10, CHILD_STACK_BYTES = 16 << 10, ANSWER_PATIENCE_S = 10 };
+
+const char *zygote_program;
+
+/* ---- where the program is ---- */
+
+/* The directory of this executable, with a slash at the end. */
+static bool own_directory(char out[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    if (n <= 0) {
+        return false;
+    }
+    out[n] = '\0';
+    strrchr(out, '/')[1] = '\0';
+    return true;
+}
+
+/* Where the worker would be if the installation as a whole had been moved: what BIN_DIR and
+ * WORKER_PATH have in common is replaced. */
+static bool find_moved(const char *directory, char out[PATH_MAX])
+{
+    static const char bin[] = BIN_DIR "/", worker[] = WORKER_PATH;
+    size_t same = 0, length = strlen(directory);
+    for (size_t i = 0; bin[i] != '\0' && bin[i] == worker[i]; i++) {
+        if (bin[i] == '/') {
+            same = i;
+        }
+    }
+    const char *tail = bin + same;
+    if (length < strlen(tail) || strcmp(directory + length - strlen(tail), tail) != 0) {
+        return false;
+    }
+    int n = snprintf(out, PATH_MAX, "%.*s%s", (int) (length - strlen(tail)), directory, worker + same);
+    return n > 0 && n < PATH_MAX && access(out, X_OK) == 0;
+}
+
+const char *zygote_find_program(void)
+{
+    static char found[PATH_MAX];
+    char directory[PATH_MAX];
+    const char *named = zygote_program != NULL ? zygote_program : secure_getenv("BULKHEAD_WORKER");
+    if (named != NULL && named[0] != '\0') {
+        return named;
+    }
+    if (own_directory(directory)) {
+        int n = snprintf(found, sizeof(found), "%sbulkhead-worker", directory);
+        if ((n > 0 && n < PATH_MAX && access(found, X_OK) == 0) || find_moved(directory, found)) {
+            return found;
+        }
+    }
+    return WORKER_PATH;
+}
+
+/* ---- the keeper ---- */
+
+static struct {
+    sem_t wanted, done;
+    bool runs;
+    struct zygote *zygote;
+    /* A request, and what became of it. */
+    const char *program;
+    int socket, page; /* the zygote's ends */
+    int error;
+} keeper;
+
+/* The child, on a stack of its own in the VM's memory, its maker asleep: nothing but system calls. */
+static int become_zygote(void *arg)
+{
+    char **argv = arg;
+    int socket = fcntl(keeper.socket, F_DUPFD, ZYGOTE_PAGE + 1);
+    int page = fcntl(keeper.page, F_DUPFD, ZYGOTE_PAGE + 1);
+    if (socket >= 0 && page >= 0 && dup2(socket, ZYGOTE_SOCKET) >= 0 && dup2(page, ZYGOTE_PAGE) >= 0
+        && close_range(ZYGOTE_PAGE + 1, UINT_MAX, 0) == 0) {
+        execve(keeper.program, argv, environ);
+    }
+    keeper.error = errno;
+    _exit(127);
+}
+
+static void start_child(void)
+{
+    static char stack[CHILD_STACK_BYTES] __attribute__((aligned(16)));
+    char vm[16];
+    char *argv[] = { (char *) keeper.program, (char *) ZYGOTE_ARGUMENT, vm, NULL };
+    struct zygote *z = keeper.zygote;
+    siginfo_t si;
+    snprintf(vm, sizeof(vm), "%d", (int) getpid());
+    base_close_fd(&z->pidfd);
+    keeper.error = 0;
+    int pid = clone(become_zygote, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, argv, &z->pidfd);
+    if (pid < 0) {
+        z->pidfd = -1;
+        keeper.error = errno;
+    } else if (keeper.error != 0) {
+        (void) waitid(P_PIDFD, (id_t) z->pidfd, &si, WEXITED | __WALL);
+        base_close_fd(&z->pidfd);
+    } else {
+        atomic_store(&z->pid, pid);
+    }
+}
+
+static void *keep(void *arg)
+{
+    (void) arg;
+    for (;;) {
+        siginfo_t si;
+        while (sem_wait(&keeper.wanted) != 0) {
+        }
+        start_child();
+        int pidfd = keeper.zygote->pidfd; /* stays open until the next start */
+        bool started = keeper.error == 0;
+        sem_post(&keeper.done);
+        if (started) {
+            while (waitid(P_PIDFD, (id_t) pidfd, &si, WEXITED | __WALL) < 0 && errno == EINTR) {
+            }
+            atomic_store(&keeper.zygote->pid, 0);
+        }
+    }
+    return NULL;
+}
+
+/* A thread that no signal interrupts: what it forks is in the middle of everything. */
+static int start_keeper(struct zygote *z)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t thread;
+    struct sigaction child;
+    if (keeper.runs) {
+        return 0;
+    }
+    /* If our parent had us ignore it, the kernel would throw away how workers ended. */
+    if (sigaction(SIGCHLD, NULL, &child) == 0 && child.sa_handler == SIG_IGN) {
+        signal(SIGCHLD, SIG_DFL);
+    }
+    sem_init(&keeper.wanted, 0, 0);
+    sem_init(&keeper.done, 0, 0);
+    keeper.zygote = z;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, KEEPER_STACK_BYTES);
+    int error = pthread_create(&thread, &attr, keep, NULL);
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0) {
+        pthread_setname_np(thread, "zygote keeper");
+        keeper.runs = true;
+    }
+    return error;
+}
+
+/* ---- starting it ---- */
+
+/* The page; its descriptor stays open for zygotes to come. */
+static bool map_page(struct zygote *z)
+{
+    if (z->page != NULL) {
+        return true;
+    }
+    scope_fd int fd = memfd_create("zygote", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, sizeof(*z->page)) != 0) {
+        return false;
+    }
+    void *at = mmap(NULL, sizeof(*z->page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED) {
+        return false;
+    }
+    z->page = at;
+    keeper.page = base_take_fd(&fd);
+    return true;
+}
+
+bool zygote_start(struct zygote *z, char error[200])
+{
+    static const struct timeval patience = { .tv_sec = ANSWER_PATIENCE_S };
+    int ends[2];
+    const char *what = "preparing for it";
+    int number = map_page(z) ? start_keeper(z) : errno;
+    keeper.program = zygote_find_program();
+    if (number == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        number = errno;
+    } else if (number == 0) {
+        keeper.socket = ends[1];
+        sem_post(&keeper.wanted);
+        while (sem_wait(&keeper.done) != 0) {
+        }
+        close(ends[1]);
+        if (keeper.error == 0) {
+            setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+            z->socket = ends[0];
+            return true;
+        }
+        close(ends[0]);
+        what = keeper.program;
+        number = keeper.error;
+    }
+    const char *text = strerrordesc_np(number);
+    snprintf(error, 200, "no worker: %.120s: %s", what, text != NULL ? text : "unknown error");
+    return false;
+}
