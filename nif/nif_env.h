@@ -62,8 +62,7 @@ struct enif_environment_t {
     struct nif_load *load;            /* during load and upgrade: resource types opened so far */
     uint32_t owed_at; /* where this thread's list of owed objects stood; see nif_owed.c */
     enum nif_env_kind kind;
-    bool raised;  /* enif_raise_exception, enif_make_badarg */
-    bool exiting; /* caller has been told to exit */
+    bool raised; /* enif_raise_exception, enif_make_badarg */
     struct heap_mark mark;
     struct nif_resched resched;
 };
@@ -78,23 +77,34 @@ extern _Thread_local uint32_t nif_owed_count __attribute__((tls_model("initial-e
 void nif_env_drop_tmp(struct enif_environment_t *env);
 void nif_env_drop_owed(struct enif_environment_t *env, bool crashed);
 
-static inline void nif_env_begin(
+/* What an uneventful call leaves as it was: an environment used again and again needs it once, and
+ * after each call that raised, rescheduled or crashed. */
+static inline void nif_env_clear(struct enif_environment_t *env)
+{
+    env->tmp = NULL;
+    env->load = NULL;
+    env->kind = NIF_ENV_CALL;
+    env->raised = false;
+    env->resched.wanted = false;
+}
+/* pre: env is clear. */
+static inline void nif_env_enter(
     struct enif_environment_t *env, struct heap *heap, void *caller, term pid, struct nif_lib *lib)
 {
     env->heap = heap;
     env->lib = lib;
     env->caller = caller;
     env->pid = pid;
-    env->tmp = NULL;
-    env->load = NULL;
     env->owed_at = nif_owed_count;
-    env->kind = NIF_ENV_CALL;
-    env->raised = false;
-    env->exiting = false;
-    env->resched.wanted = false;
     env->mark = heap_mark(heap);
     env->outer = nif_env_current;
     nif_env_current = env;
+}
+static inline void nif_env_begin(
+    struct enif_environment_t *env, struct heap *heap, void *caller, term pid, struct nif_lib *lib)
+{
+    nif_env_clear(env);
+    nif_env_enter(env, heap, caller, pid, lib);
 }
 /* The call came back. env.raised and env.resched say how; resched.args stay valid until
  * nif_env_done(). */

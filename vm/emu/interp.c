@@ -1050,17 +1050,6 @@ static enum run_result loop(struct sched *s)
             return dirty_result(row->flags);
         }
         a = row->fn(P, s->x);
-        goto native_returned;
-    }
-    CASE (call_nif) {
-        live = pc[CODE_WORD_ARITY - CODE_HEADER_WORDS];
-        tail = TAIL_ONLY;
-        row = NULL;
-        SAVE();
-        P->reductions_left = (int32_t) reds - 1;
-        P->pc = pc;
-        a = native_call(P, (struct nif_func *) pc[CODE_WORD_NATIVE - CODE_HEADER_WORDS], s->x);
-    native_returned:
         top = P->heap.top;
         reds = P->reductions_left;
         if (UNLIKELY(term_is_none(a))) {
@@ -1074,6 +1063,28 @@ static enum run_result loop(struct sched *s)
         stop[0] = TERM_IMMED2_NIL;
         live = 1;
         if (UNLIKELY(P->heap.force_gc || s->kind != SCHED_NORMAL || reds <= 0)) {
+            goto bif_safe_point;
+        }
+        NEXT_AT(pc);
+    }
+    CASE (call_nif) {
+        SAVE();
+        P->reductions_left = (int32_t) reds - 1;
+        P->pc = pc;
+        a = native_call(P, (struct nif_func *) pc[CODE_WORD_NATIVE - CODE_HEADER_WORDS], s->x);
+        top = P->heap.top;
+        reds = P->reductions_left;
+        if (UNLIKELY(term_is_none(a))) {
+            live = pc[CODE_WORD_ARITY - CODE_HEADER_WORDS];
+            tail = TAIL_ONLY;
+            row = NULL;
+            goto bif_without_value;
+        }
+        X(0) = a;
+        pc = (const uint64_t *) stop[0];
+        stop[0] = TERM_IMMED2_NIL;
+        if (UNLIKELY(P->heap.force_gc || s->kind != SCHED_NORMAL || reds <= 0)) {
+            live = 1;
             goto bif_safe_point;
         }
         NEXT_AT(pc);

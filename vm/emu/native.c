@@ -126,60 +126,82 @@ static void trace_native(const struct native_call *call, const struct native_out
     trace_emit(&(struct trace_event) { TRACE_NATIVE, o == NULL ? TRACE_BEGIN : TRACE_END, call->env->pid.word, 0, 0, text });
 }
 
-static term run(struct proc *p, const struct nif_func *f, term *args)
-{
-    struct enif_environment_t env;
-    struct native_outcome out;
-    struct native_library *lib = isolation_library(f->lib);
+/* What a native function is called with, kept from call to call: one runs at a time on a thread. */
+static _Thread_local struct native_slot {
+    bool ready; /* what does not change from call to call is filled in */
     struct native_call call;
-    call.library = lib;
-    memcpy(&call.code, &f->fn, sizeof(call.code));
-    call.arg[0] = (uintptr_t) &env;
-    call.arg[1] = f->arity;
-    call.arg[2] = (uintptr_t) args;
-    call.entry = NATIVE_FUNCTION;
-    call.func = f;
-    call.name = NULL;
-    call.env = &env;
-    nif_env_begin(&env, &p->heap, p, p->id, f->lib);
-    bool traced = trace_on(TRACE_NATIVE);
-    if (traced) {
-        trace_native(&call, NULL);
-    }
-    atomic_load_explicit(&lib->ops, memory_order_relaxed)->call(&call, &out);
-    if (traced) {
-        trace_native(&call, &out);
-    }
-    if (__builtin_expect(out.status != NATIVE_RETURNED, 0)) {
-        return did_not_return(p, &env, &call, &out);
-    }
-    term result = { out.value };
-    if (__builtin_expect(!env.raised && !env.resched.wanted, 1)) {
-        if (__builtin_expect(!term_is_immed(result) && !nif_term_plausible(result), 0)) {
-            return returned_nonsense(p, &env, &call, &out);
-        }
-        nif_env_commit(&env);
-        if (__builtin_expect(p->native != NULL, 0)) {
-            drop_pending(p);
-        }
-        return result;
-    }
-    nif_env_commit(&env);
+    struct native_outcome out;
+    struct enif_environment_t env;
+} slot;
+
+static void prepare(struct native_slot *s)
+{
+    s->call = (struct native_call) { .entry = NATIVE_FUNCTION, .arg = { (uintptr_t) &s->env }, .env = &s->env };
+    nif_env_clear(&s->env);
+    s->ready = true;
+}
+
+/* The call came back, but without a value. */
+static __attribute__((noinline)) term without_value(
+    struct proc *p, const struct nif_func *f, term *args, struct enif_environment_t *env)
+{
+    nif_env_commit(env);
     const struct pending_call *c = p->native;
     bool continued = c != NULL && c->started;
     struct origin origin = { continued ? c->origin : f->name, continued ? args[f->arity] : TERM_NONE };
     term none;
-    if (env.raised) {
-        none = continued ? raise_for_origin(p, f->module, &origin, env.reason) : proc_raise(p, EXC_ERROR, env.reason);
+    if (env->raised) {
+        none = continued ? raise_for_origin(p, f->module, &origin, env->reason) : proc_raise(p, EXC_ERROR, env->reason);
         drop_pending(p);
     } else {
         if (!continued) {
             origin.args = heap_list(&p->heap, args, f->arity, TERM_NIL);
         }
-        none = call_later(p, f->lib, f->module, &origin, &env.resched);
+        none = call_later(p, f->lib, f->module, &origin, &env->resched);
     }
-    nif_env_done(&env);
+    nif_env_done(env);
+    nif_env_clear(env);
     return none;
+}
+
+static inline term run(struct proc *p, const struct nif_func *f, term *args)
+{
+    struct native_slot *s = &slot;
+    struct native_library *lib = isolation_library(f->lib);
+    if (__builtin_expect(!s->ready, 0)) {
+        prepare(s);
+    }
+    s->call.library = lib;
+    memcpy(&s->call.code, &f->fn, sizeof(s->call.code));
+    s->call.arg[1] = f->arity;
+    s->call.arg[2] = (uintptr_t) args;
+    s->call.func = f;
+    nif_env_enter(&s->env, &p->heap, p, p->id, f->lib);
+    bool traced = trace_on(TRACE_NATIVE);
+    if (__builtin_expect(traced, 0)) {
+        trace_native(&s->call, NULL);
+    }
+    atomic_load_explicit(&lib->ops, memory_order_relaxed)->call(&s->call, &s->out);
+    if (__builtin_expect(traced, 0)) {
+        trace_native(&s->call, &s->out);
+    }
+    if (__builtin_expect(s->out.status != NATIVE_RETURNED, 0)) {
+        s->ready = false; /* it may have written anywhere */
+        return did_not_return(p, &s->env, &s->call, &s->out);
+    }
+    if (__builtin_expect(s->env.raised || s->env.resched.wanted, 0)) {
+        return without_value(p, f, args, &s->env);
+    }
+    term result = { s->out.value };
+    if (__builtin_expect(!term_is_immed(result) && !nif_term_plausible(result), 0)) {
+        s->ready = false;
+        return returned_nonsense(p, &s->env, &s->call, &s->out);
+    }
+    nif_env_commit(&s->env);
+    if (__builtin_expect(p->native != NULL, 0)) {
+        drop_pending(p);
+    }
+    return result;
 }
 
 term native_call(struct proc *p, struct nif_func *f, term *args)
