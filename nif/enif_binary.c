@@ -35,7 +35,7 @@ int enif_alloc_binary(size_t size, ErlNifBinary *bin)
 static struct offheap_bin *owned_bin(ErlNifBinary *bin, const char *api)
 {
     struct offheap_bin *b = bin->ref_bin;
-    if (arena_usable(arena_terms, b) < sizeof(*b) || b->refs == 0 || b->destroy != NULL
+    if (arena_usable(arena_terms, b) < sizeof(*b) || b->refs == 0 || b->kind != OFFHEAP_BYTES
         || atomic_load_explicit(&b->append_end_bits, memory_order_relaxed) != HELD_BY_LIBRARY) {
         nif_bad_handle(api);
     }

@@ -1,5 +1,6 @@
 /* Vectors of binaries, and queues of them for writing to descriptors. Both hold references of
- * off-heap binaries; bytes that lie elsewhere (heap binaries, unaligned parts) are copied once. */
+ * off-heap binaries; bytes that lie elsewhere (heap binaries, unaligned parts, in a worker those of
+ * the VM) are copied once. */
 #include "nif/enif.h"
 #include "vm/core/bits.h"
 
@@ -15,8 +16,11 @@ static bool piece_of_term(term t, struct piece *out)
 {
     struct bits_view v = bits_view(t);
     out->n = v.size / 8;
-    if (v.offset % 8 == 0 && term_has_tag(v.base, TAG_REFC_BITS)) {
-        out->bin = (struct offheap_bin *) term_words(v.base)[2];
+    struct offheap_bin *whole = term_has_tag(v.base, TAG_REFC_BITS)
+                                    ? (struct offheap_bin *) term_words(v.base)[REFC_BITS_BIN]
+                                    : NULL;
+    if (whole != NULL && v.offset % 8 == 0 && !arena_is_foreign(whole)) {
+        out->bin = whole;
         out->bytes = (uint8_t *) v.bytes + v.offset / 8;
         offheap_bin_ref(out->bin);
         return true;

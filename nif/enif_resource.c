@@ -3,6 +3,7 @@
 #include "lib/base/arena.h"
 #include "nif/enif.h"
 #include "nif/host.h"
+#include "nif/nif_handle.h"
 #include "nif/nif_lib.h"
 #include "nif/nif_resource.h"
 #include "vm/core/bits.h"
@@ -243,6 +244,7 @@ static void free_object(struct nif_resource *r)
     struct payload_prefix *prefix = (struct payload_prefix *) r->payload - 1;
     struct enif_resource_type_t *type = r->type;
     prefix->check = 0;
+    nif_handle_drop(r);
     if (!arena_try_free(payloads, prefix)) {
         VM_REQUIRE(!"a resource object was freed behind our back");
     }
@@ -296,30 +298,41 @@ struct resource_binary { /* behind the header of an offheap_bin: see offheap_bin
     struct resource *resource;
 };
 
+/* A worker may be able to write what terms are made of: no object lies there. */
+static bool is_in_term_memory(const void *p)
+{
+    return (uintptr_t) p - ARENA_TERMS_BASE < ARENA_TERMS_MAX;
+}
+
 static void free_resource_binary(struct offheap_bin *b)
 {
     struct resource_binary rb;
     memcpy(&rb, b->data, sizeof(rb));
-    b->destroy = NULL;
     arena_free(arena_terms, b);
-    resource_unref(rb.resource);
+    if (!is_in_term_memory(rb.resource)) {
+        resource_unref(rb.resource);
+    }
 }
 
 static struct resource *resource_of_binary(const struct offheap_bin *b)
 {
     struct resource_binary rb;
-    if (b->destroy != free_resource_binary) {
+    if (b->kind != OFFHEAP_RESOURCE || arena_is_foreign(b)) {
         return NULL;
     }
     memcpy(&rb, b->data, sizeof(rb));
-    return rb.resource;
+    return is_in_term_memory(rb.resource) ? NULL : rb.resource;
 }
 
 struct nif_resource *nif_resource_from_term(term t)
 {
     struct resource *base;
     if (term_has_tag(t, TAG_RESOURCE)) {
-        base = (struct resource *) term_words(t)[2];
+        const uintptr_t *p = term_words(t);
+        if (arena_is_foreign(p)) { /* the VM's handle of an object of ours, perhaps */
+            return nif_resource_of_handle(p[3]);
+        }
+        base = (struct resource *) p[2];
     } else if (term_has_tag(t, TAG_REFC_BITS)) {
         base = resource_of_binary((const struct offheap_bin *) term_words(t)[2]);
     } else {
@@ -399,6 +412,9 @@ term nif_resource_make_term(struct heap *h, struct nif_resource *r)
 {
     uint64_t id = atomic_load_explicit(&r->id, memory_order_relaxed);
     if (id == 0) {
+        id = nif_handle_new(r); /* in a worker */
+    }
+    if (id == 0) {
         uint64_t fresh = nif_host->next_ref_id();
         if (atomic_compare_exchange_strong_explicit(
                 &r->id, &id, fresh, memory_order_relaxed, memory_order_relaxed)) {
@@ -448,7 +464,7 @@ ERL_NIF_TERM enif_make_resource_binary(ErlNifEnv *env, void *obj, const void *da
     }
     memcpy(b->data, &rb, sizeof(rb));
     b->capacity = size;
-    b->destroy = free_resource_binary;
+    b->kind = OFFHEAP_RESOURCE;
     resource_ref(&r->base);
     return bits_from_offheap(env->heap, b, size * 8).word;
 }
@@ -479,17 +495,29 @@ int enif_dynamic_resource_call(
 
 static void ref_any(void *resource)
 {
-    resource_ref(resource);
+    if (!is_in_term_memory(resource)) {
+        resource_ref(resource);
+    }
 }
 static void unref_any(void *resource)
 {
-    resource_unref(resource);
+    if (!is_in_term_memory(resource)) {
+        resource_unref(resource);
+    }
+}
+
+static void *own_of_foreign(uint64_t id)
+{
+    struct nif_resource *r = nif_resource_of_handle(id);
+    return r != NULL ? &r->base : NULL;
 }
 
 void nif_resource_init(void)
 {
     heap_resource_ref = ref_any;
     heap_resource_unref = unref_any;
+    heap_resource_of_foreign = own_of_foreign;
+    offheap_set_destroy(OFFHEAP_RESOURCE, free_resource_binary);
 }
 
 /* ---- down callbacks: nif_monitor.c found that a watched process ended ---- */

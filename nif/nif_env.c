@@ -8,12 +8,12 @@
 
 _Thread_local struct enif_environment_t *nif_env_current __attribute__((tls_model("initial-exec")));
 
-enum { TERM_ARENA_RESERVED_LOG2 = 38 }; /* arena_terms reserves 256 GiB at most */
-
+/* In an attached worker the first two are the VM's, the third is its own. */
 static bool points_to_term_memory(uintptr_t address)
 {
-    return address - ARENA_TERMS_BASE < UINT64_C(1) << TERM_ARENA_RESERVED_LOG2
-           || address - ARENA_LITERALS_BASE < ARENA_LITERALS_SIZE;
+    return address - ARENA_TERMS_BASE < ARENA_TERMS_MAX
+           || address - ARENA_LITERALS_BASE < ARENA_LITERALS_SIZE
+           || (arena_is_attached() && address - ARENA_WORKER_BASE < ARENA_WORKER_SIZE);
 }
 
 bool nif_term_plausible_slow(term t)

@@ -10,6 +10,7 @@
  *   arena_vm       private   every VM structure (vm_alloc below)              owner
  *   one per NIF library      what the library gets from malloc                library; abandoned
  *                                                                             after a crash
+ * A worker process may see the first two in place, at the same addresses: see "workers" below.
  * Blocks are 16-byte aligned. Any thread may free what another allocated. Small sizes are
  * served from per-thread magazines without a lock; freed runs return to the kernel lazily.
  */
@@ -76,15 +77,56 @@ int arena_fd(const struct arena *a); /* the memfd, owned by the arena; -1 if pri
 extern struct arena *arena_terms, *arena_literals, *arena_vm;
 bool arena_init_all(void) MUST_CHECK;
 
+/* ---- workers ----
+ *
+ *            VM                                  worker
+ *   0x4f...  literals   (memfd)        ------>   the VM's literals, read only
+ *   0x50...  terms      (memfd)        ------>   the VM's terms, read only or writable
+ *   0x52...                                      its own terms, private
+ *
+ * An attached worker sees the VM's blocks but none of the bookkeeping: it can neither free nor
+ * allocate there. All of it is "foreign". A fork of the VM shares nothing: it gets private copies of both,
+ * and has no descriptor to give away; so memory that is to be shared is made after the last fork.
+ */
+/* A descriptor of the memfd behind an arena, for another process; the caller closes it. read_only:
+ * opened for reading, so that no mapping made from it can ever be written. -1: errno says why. */
+int arena_share_fd(const struct arena *a, bool read_only) MUST_CHECK;
+
+struct arena_attach {
+    int terms_fd, literals_fd; /* from arena_share_fd; may be closed afterwards */
+    bool write;                /* map the terms writable: terms_fd must allow it */
+};
+/* In a worker, instead of arena_init_all(): maps the VM's memory and makes arenas of its own;
+ * arena_literals stays NULL. Before anything is allocated. false: not possible. */
+bool arena_init_worker(const struct arena_attach *attach) MUST_CHECK;
+
+/* Memory of the VM seen from an attached worker. Both are 0 elsewhere. */
+extern uintptr_t arena_foreign_base, arena_foreign_bytes;
+static inline bool arena_is_foreign(const void *p)
+{
+    return (uintptr_t) p - arena_foreign_base < arena_foreign_bytes;
+}
+static inline bool arena_is_attached(void)
+{
+    return __builtin_expect(arena_foreign_bytes != 0, 0);
+}
+
 /* Literals live in a range of their own so that the collector tells them by address. */
 #ifdef __SANITIZE_THREAD__ /* which allows the program few addresses */
 #define ARENA_TERMS_BASE    UINT64_C(0x002000000000)
 #define ARENA_LITERALS_BASE UINT64_C(0x001000000000)
+#define ARENA_WORKER_BASE   UINT64_C(0x006000000000)
 #else
 #define ARENA_TERMS_BASE    UINT64_C(0x500000000000)
 #define ARENA_LITERALS_BASE UINT64_C(0x4f0000000000)
+#define ARENA_WORKER_BASE   UINT64_C(0x520000000000) /* terms of an attached worker */
 #endif
 #define ARENA_LITERALS_SIZE (UINT64_C(16) << 30)
+#define ARENA_TERMS_MAX     (UINT64_C(256) << 30)
+#define ARENA_WORKER_SIZE   (UINT64_C(64) << 30)
+/* The first block of the literals, zeroed at start, belongs to vm/core (shared_root.h): a constant
+ * address for what everybody who sees the literals must find. */
+enum { ARENA_ROOT_BYTES = 64 << 10 };
 static inline bool arena_is_literal(const void *p)
 {
     return (uintptr_t) p - ARENA_LITERALS_BASE < ARENA_LITERALS_SIZE;

@@ -18,6 +18,7 @@ enum lock_rank {
     RANK_NIF_MONITOR,  /* processes watched by resource objects                nif/nif_monitor */
     RANK_NIF_SELECT,   /* descriptors watched for resource objects             nif/enif_select */
     RANK_NIF_OWED,     /* what abandoned calls left behind                     nif/nif_owed */
+    RANK_NIF_HANDLE,   /* a worker's table of resource objects                 nif/nif_handle */
     RANK_POLICY,       /* isolation policies                                   isolation/policy */
     RANK_ETS_TABLES,   /* names and ids of tables                              vm/ets */
     RANK_ETS_TABLE,    /* one table's contents                                 vm/ets */

@@ -1,4 +1,4 @@
-/* Two structures, both read without a lock:
+/* Two structures, both read without a lock, by this program and by attached workers (shared_root.h):
  *
  *   chunks[i]  -> CHUNK entries of (text, hash), written once, never moved
  *   slots      -> open-addressing table: (hash tag << 32 | index + 1), 0: free
@@ -6,25 +6,25 @@
  * A writer (under the lock) fills the entry, then stores the slot with release order; readers load
  * slots with acquire order. Growing makes a new slot table and publishes it; the old one is kept,
  * since a reader may still be in it: all old tables together are no larger than the new one.
+ *
+ * An attached worker adds nothing: it asks the VM for atoms that it does not find.
  */
 #include "vm/core/atom.h"
 
-#include <stdatomic.h>
 #include <xxhash.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/lock.h"
+#include "vm/core/shared_root.h"
 
 enum {
-    ATOM_LIMIT = 1 << 20,
-    CHUNK_SHIFT = 10,
+    ATOM_LIMIT = SHARED_ROOT_ATOM_LIMIT,
+    CHUNK_SHIFT = SHARED_ROOT_CHUNK_SHIFT,
     CHUNK = 1 << CHUNK_SHIFT,
-    N_CHUNKS = ATOM_LIMIT / CHUNK,
     TEXT_BLOCK = 32 << 10,
     FIRST_SLOTS = 2048,
 };
 
-struct entry {
+struct atom_entry {
     const char *utf8;
     uint64_t
         prefix; /* the first eight bytes, big-endian, zeros behind a shorter text: orders most pairs */
@@ -33,21 +33,20 @@ struct entry {
     uint16_t chars;
 };
 
-struct slots {
+struct atom_slots {
     size_t mask;
     _Atomic uint64_t slot[];
 };
 
 /* The one atom table of the program; lock guards writes. */
 static struct lock lock;
-static struct entry *_Atomic chunks[N_CHUNKS];
-static struct slots *_Atomic table;
-static _Atomic size_t n_atoms;
 static char *text_at, *text_end; /* free part of the current text block */
 
-static inline struct entry *entry_of(size_t index)
+term (*atom_make_elsewhere)(const char *utf8, size_t bytes);
+
+static inline struct atom_entry *entry_of(size_t index)
 {
-    struct entry *chunk = atomic_load_explicit(&chunks[index >> CHUNK_SHIFT], memory_order_acquire);
+    struct atom_entry *chunk = atomic_load_explicit(&SHARED_ROOT->atom_chunks[index >> CHUNK_SHIFT], memory_order_acquire);
     return &chunk[index & (CHUNK - 1)];
 }
 
@@ -57,7 +56,9 @@ static int utf8_length(const uint8_t *s, size_t n)
     int chars = 0;
     for (size_t i = 0; i < n; chars++) {
         uint8_t c = s[i];
-        size_t more = c < 0x80 ? 0 : c < 0xC2 ? 9 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : c < 0xF5 ? 3 : 9;
+        enum { NEVER = ATOM_MAX_BYTES }; /* cannot start a character: more than can follow */
+        size_t more =
+            c < 0x80 ? 0 : c < 0xC2 ? NEVER : c < 0xE0 ? 1 : c < 0xF0 ? 2 : c < 0xF5 ? 3 : NEVER;
         if (more > n - i - 1) {
             return -1;
         }
@@ -103,7 +104,7 @@ static uint64_t text_prefix(const char *s, size_t n)
     return prefix;
 }
 
-static term find(const struct slots *t, uint64_t hash, const char *text, size_t bytes)
+static term find(const struct atom_slots *t, uint64_t hash, const char *text, size_t bytes)
 {
     uint64_t tag = hash >> 32;
     for (size_t i = hash;; i++) {
@@ -113,7 +114,7 @@ static term find(const struct slots *t, uint64_t hash, const char *text, size_t 
         }
         if (slot >> 32 == tag) {
             size_t index = (uint32_t) slot - 1;
-            const struct entry *e = entry_of(index);
+            const struct atom_entry *e = entry_of(index);
             if (e->bytes == bytes && memcmp(e->utf8, text, bytes) == 0) {
                 return term_from_atom_index(index);
             }
@@ -121,7 +122,7 @@ static term find(const struct slots *t, uint64_t hash, const char *text, size_t 
     }
 }
 
-static void put_slot(struct slots *t, uint64_t hash, size_t index)
+static void put_slot(struct atom_slots *t, uint64_t hash, size_t index)
 {
     size_t i = hash & t->mask;
     while (atomic_load_explicit(&t->slot[i], memory_order_relaxed) != 0) {
@@ -130,22 +131,22 @@ static void put_slot(struct slots *t, uint64_t hash, size_t index)
     atomic_store_explicit(&t->slot[i], (hash >> 32) << 32 | (index + 1), memory_order_release);
 }
 
-static struct slots *slots_new(size_t n)
+static struct atom_slots *slots_new(size_t n)
 {
-    struct slots *t = vm_zalloc(sizeof(*t) + n * sizeof(t->slot[0]));
+    struct atom_slots *t = shared_zalloc(sizeof(*t) + n * sizeof(t->slot[0]));
     t->mask = n - 1;
     return t;
 }
 
 static void grow_locked(size_t count)
 {
-    struct slots *old = atomic_load_explicit(&table, memory_order_relaxed);
-    struct slots *t = slots_new(2 * (old->mask + 1));
+    struct atom_slots *old = atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_relaxed);
+    struct atom_slots *t = slots_new(2 * (old->mask + 1));
     for (size_t i = 0; i < count; i++) {
-        const struct entry *e = entry_of(i);
+        const struct atom_entry *e = entry_of(i);
         put_slot(t, XXH3_64bits(e->utf8, e->bytes), i);
     }
-    atomic_store_explicit(&table, t, memory_order_release);
+    atomic_store_explicit(&SHARED_ROOT->atom_slots, t, memory_order_release);
 }
 
 static const char *keep_text_locked(const char *text, size_t bytes)
@@ -168,21 +169,21 @@ static const char *keep_text_locked(const char *text, size_t bytes)
 /* pre: the text is checked and not in the table */
 static term add_locked(uint64_t hash, const char *text, size_t bytes, int chars)
 {
-    size_t index = atomic_load_explicit(&n_atoms, memory_order_relaxed);
+    size_t index = atomic_load_explicit(&SHARED_ROOT->n_atoms, memory_order_relaxed);
     const char *kept = index < ATOM_LIMIT ? keep_text_locked(text, bytes) : NULL;
     if (kept == NULL) {
         return TERM_NONE;
     }
-    struct slots *t = atomic_load_explicit(&table, memory_order_relaxed);
+    struct atom_slots *t = atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_relaxed);
     if (2 * index > t->mask) {
         grow_locked(index);
-        t = atomic_load_explicit(&table, memory_order_relaxed);
+        t = atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_relaxed);
     }
     if (index % CHUNK == 0) {
-        struct entry *chunk = vm_zalloc(CHUNK * sizeof(*chunk));
-        atomic_store_explicit(&chunks[index >> CHUNK_SHIFT], chunk, memory_order_release);
+        struct atom_entry *chunk = shared_zalloc(CHUNK * sizeof(*chunk));
+        atomic_store_explicit(&SHARED_ROOT->atom_chunks[index >> CHUNK_SHIFT], chunk, memory_order_release);
     }
-    *entry_of(index) = (struct entry) {
+    *entry_of(index) = (struct atom_entry) {
         .utf8 = kept,
         .prefix = text_prefix(text, bytes),
         .hash = text_hash((const uint8_t *) text, bytes),
@@ -190,14 +191,14 @@ static term add_locked(uint64_t hash, const char *text, size_t bytes, int chars)
         .chars = (uint16_t) chars,
     };
     put_slot(t, hash, index);
-    atomic_store_explicit(&n_atoms, index + 1, memory_order_release);
+    atomic_store_explicit(&SHARED_ROOT->n_atoms, index + 1, memory_order_release);
     return term_from_atom_index(index);
 }
 
 term atom_intern(const char *utf8, size_t bytes)
 {
     uint64_t hash = XXH3_64bits(utf8, bytes);
-    term atom = find(atomic_load_explicit(&table, memory_order_acquire), hash, utf8, bytes);
+    term atom = find(atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_acquire), hash, utf8, bytes);
     if (!term_is_none(atom)) {
         return atom;
     }
@@ -205,8 +206,11 @@ term atom_intern(const char *utf8, size_t bytes)
     if (chars < 0 || chars > ATOM_MAX_CHARS) {
         return TERM_NONE;
     }
+    if (arena_is_attached()) {
+        return atom_make_elsewhere != NULL ? atom_make_elsewhere(utf8, bytes) : TERM_NONE;
+    }
     lock_take(&lock);
-    atom = find(atomic_load_explicit(&table, memory_order_relaxed), hash, utf8, bytes);
+    atom = find(atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_relaxed), hash, utf8, bytes);
     if (term_is_none(atom)) {
         atom = add_locked(hash, utf8, bytes, chars);
     }
@@ -257,13 +261,13 @@ term atom_from_cstr(const char *text)
 term atom_lookup(const char *utf8, size_t bytes)
 {
     return find(
-        atomic_load_explicit(&table, memory_order_acquire), XXH3_64bits(utf8, bytes), utf8, bytes);
+        atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_acquire), XXH3_64bits(utf8, bytes), utf8, bytes);
 }
 
 struct atom_text atom_text(term atom)
 {
     VM_ASSERT(term_is_atom(atom));
-    const struct entry *e = entry_of(term_to_atom_index(atom));
+    const struct atom_entry *e = entry_of(term_to_atom_index(atom));
     return (struct atom_text) { .utf8 = e->utf8, .bytes = e->bytes, .chars = e->chars };
 }
 
@@ -282,7 +286,7 @@ int atom_compare(term a, term b)
     if (term_same(a, b)) {
         return 0;
     }
-    const struct entry *ea = entry_of(term_to_atom_index(a)), *eb = entry_of(term_to_atom_index(b));
+    const struct atom_entry *ea = entry_of(term_to_atom_index(a)), *eb = entry_of(term_to_atom_index(b));
     if (ea->prefix != eb->prefix) {
         return ea->prefix < eb->prefix ? -1 : 1;
     }
@@ -292,7 +296,7 @@ int atom_compare(term a, term b)
 
 size_t atom_count(void)
 {
-    return atomic_load_explicit(&n_atoms, memory_order_acquire);
+    return atomic_load_explicit(&SHARED_ROOT->n_atoms, memory_order_acquire);
 }
 
 void atom_table_init(void)
@@ -302,10 +306,22 @@ void atom_table_init(void)
 #include "vm/core/atoms.def"
 #undef ATOM_DEF
     };
+    VM_REQUIRE(arena_init_all()); /* address space for the arenas */
     lock_init(&lock, RANK_ATOM_TABLE);
-    atomic_store_explicit(&table, slots_new(FIRST_SLOTS), memory_order_release);
+    atomic_store_explicit(&SHARED_ROOT->atom_slots, slots_new(FIRST_SLOTS), memory_order_release);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         /* Equal texts in two rows would shift every later index. */
         VM_REQUIRE(term_to_atom_index(atom_from_cstr(texts[i])) == i);
     }
+}
+
+uint64_t atom_table_root(void)
+{
+    return (uint64_t) (uintptr_t) SHARED_ROOT;
+}
+
+void atom_table_attach(uint64_t root)
+{
+    VM_REQUIRE(arena_is_attached() && root == (uintptr_t) SHARED_ROOT);
+    VM_REQUIRE(atom_count() >= ATOM_N_PREDEFINED);
 }

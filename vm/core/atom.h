@@ -1,7 +1,7 @@
 /* atom.h - the atom table of the program.
  *
- * An atom is an index. Texts are UTF-8, at most ATOM_MAX_CHARS characters, and live in
- * arena_literals, NUL-terminated; an atom is never freed. Reads take no lock. Atoms the VM
+ * An atom is an index. Texts are UTF-8, at most ATOM_MAX_CHARS characters, and live with the table
+ * in arena_literals, NUL-terminated; an atom is never freed. Reads take no lock. Atoms the VM
  * names itself stand in atoms.def and have constant indices: ATOM(badarg).
  */
 #ifndef VM_ATOM_H
@@ -30,6 +30,14 @@ static inline bool term_is_bool(term t)
 
 /* Makes the table with the predefined atoms. Before anything else; once. */
 void atom_table_init(void);
+
+/* An attached worker uses the VM's table where it is, instead: all functions below read it in place.
+ * root: what atom_table_root() said in the VM. */
+uint64_t atom_table_root(void);
+void atom_table_attach(uint64_t root);
+/* What an attached worker does for atoms that do not exist yet: has the VM make them. Called with
+ * good UTF-8 of good length, by any thread. NULL: none can be made. */
+extern term (*atom_make_elsewhere)(const char *utf8, size_t bytes);
 
 /* The atom with this UTF-8 text, made if need be. TERM_NONE if the text is not UTF-8, is longer
  * than ATOM_MAX_CHARS characters, or the table is full (1,048,576 atoms, as OTP). Any thread. */

@@ -248,7 +248,7 @@ term bits_append(struct heap *h, term t, size_t extra_bits, uint8_t **out_bytes,
     }
     if (term_has_tag(v.base, TAG_REFC_BITS)) {
         struct offheap_bin *b = (struct offheap_bin *) term_words(v.base)[REFC_BITS_BIN];
-        if (b->destroy == NULL && claim_room(b, v.offset + v.size, extra_bits)) {
+        if (b->kind == OFFHEAP_BYTES && !arena_is_foreign(b) && claim_room(b, v.offset + v.size, extra_bits)) {
             *out_bytes = b->data;
             *out_offset = v.offset + v.size;
             return new_sub_bits(h, v.base, v.offset, total);

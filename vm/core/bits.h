@@ -7,6 +7,9 @@
  * says up to where somebody's view reaches. A view that ends exactly there may claim the bits
  * behind it with one compare-and-swap, because nobody else can see them; otherwise it copies.
  * Growth doubles, so repeated append is constant time per byte whoever holds older views.
+ *
+ * An attached worker reads binaries of the VM in place and writes nothing of them: it takes no
+ * reference, claims no room, and copies the bytes when it wants to keep them.
  */
 #ifndef VM_BITS_H
 #define VM_BITS_H
@@ -17,29 +20,41 @@
 
 enum { BITS_HEAP_MAX = 64 };
 
+/* What ends a binary, looked up by number: the structs lie where a worker may write, and a function
+ * pointer there would be a way into the VM. */
+enum offheap_kind {
+    OFFHEAP_BYTES,      /* the bytes are at data */
+    OFFHEAP_RESOURCE,   /* a resource object of a NIF library keeps them */
+    OFFHEAP_MATCH_SPEC, /* a compiled match specification; as a binary it is empty */
+    OFFHEAP_KINDS,
+};
+
 struct offheap_bin {
     _Atomic uint64_t refs;
     _Atomic uint64_t append_end_bits; /* UINT64_MAX: nobody may append in place */
     size_t capacity;                  /* bytes at data */
-    void (*destroy)(struct offheap_bin *); /* NULL: arena_free; else e.g. a NIF's resource binary */
-    uint8_t data[];                   /* or elsewhere: see bits_bytes */
+    uint64_t kind;                    /* enum offheap_kind */
+    uint8_t data[];                   /* or elsewhere: see offheap_bin_bytes */
 };
 
-/* Where the bytes are: a bin with a destroy function has them elsewhere, pointer in data. */
+/* destroy: the last reference is gone; it frees the bin too. Set at start. */
+void offheap_set_destroy(enum offheap_kind kind, void (*destroy)(struct offheap_bin *));
+uint8_t *offheap_bytes_elsewhere(const struct offheap_bin *b);
+
+/* Where the bytes are: all kinds but OFFHEAP_BYTES have them elsewhere, pointer in data. */
 static inline uint8_t *offheap_bin_bytes(const struct offheap_bin *b)
 {
-    uint8_t *elsewhere;
-    if (__builtin_expect(b->destroy == NULL, 1)) {
-        return (uint8_t *) b->data;
-    }
-    memcpy(&elsewhere, b->data, sizeof(elsewhere));
-    return elsewhere;
+    return __builtin_expect(b->kind == OFFHEAP_BYTES, 1) ? (uint8_t *) b->data
+                                                        : offheap_bytes_elsewhere(b);
 }
 
 /* append_end_bits of the new bin is UINT64_MAX. */
 struct offheap_bin *offheap_bin_new(size_t bytes) MUST_CHECK; /* refs 1; NULL: no memory */
 void offheap_bin_ref(struct offheap_bin *b);
 void offheap_bin_unref(struct offheap_bin *b);
+/* In an attached worker: an own binary with the first bits of one of the VM's, up to what anybody
+ * can see of it; *n_bits is cut down to that. */
+struct offheap_bin *offheap_bin_copy_foreign(const struct offheap_bin *b, size_t *n_bits);
 
 /* A view: any bitstring term taken apart. Valid until the next collection. */
 struct bits_view {

@@ -108,11 +108,28 @@ static uintptr_t *copy_small_part(const uintptr_t *p, uintptr_t *to)
     return to + words;
 }
 
-static void chain_offheap(uintptr_t *object, uintptr_t **offheap)
+/* object: a copy of the off-heap object `of`, which may be the VM's seen from a worker. Then the copy
+ * gets bytes of its own, or the worker's own resource. */
+static void chain_offheap(uintptr_t *object, const uintptr_t *of, uintptr_t **offheap)
 {
     if (header_tag(object[0]) == TAG_REFC_BITS) {
-        offheap_bin_ref((struct offheap_bin *) object[2]);
+        struct offheap_bin *b = (struct offheap_bin *) object[REFC_BITS_BIN];
+        if (arena_is_foreign(b)) {
+            b = offheap_bin_copy_foreign(b, &object[REFC_BITS_SIZE]);
+            object[REFC_BITS_BIN] = (uintptr_t) b;
+        } else {
+            offheap_bin_ref(b);
+        }
     } else {
+        if (arena_is_foreign(of)) {
+            object[2] = heap_resource_of_foreign != NULL
+                            ? (uintptr_t) heap_resource_of_foreign(object[3])
+                            : 0;
+        }
+        if (object[2] == 0) {
+            object[1] = 0;
+            return;
+        }
         heap_resource_ref((void *) object[2]);
     }
     object[1] = (uintptr_t) *offheap;
@@ -151,7 +168,7 @@ INLINE uintptr_t *copy_object(uintptr_t *slot, uintptr_t *to, uintptr_t **offhea
         }
     }
     if (header_tag(p[0]) == TAG_REFC_BITS || header_tag(p[0]) == TAG_RESOURCE) {
-        chain_offheap(to, offheap);
+        chain_offheap(to, p, offheap);
     }
     return to + n;
 }
@@ -177,14 +194,17 @@ INLINE term copy(term t, uintptr_t **at, uintptr_t **offheap, bool all)
     return t;
 }
 
+/* A worker does not learn when literals of the VM go: it copies them too. */
 size_t copy_size(term t)
 {
-    return term_is_immed(t) ? 0 : measure(t, false);
+    return term_is_immed(t)       ? 0
+           : arena_is_attached() ? copy_size_all(t)
+                                 : measure(t, false);
 }
 
 term copy_into(term t, uintptr_t **at, uintptr_t **offheap)
 {
-    return copy(t, at, offheap, false);
+    return arena_is_attached() ? copy_into_all(t, at, offheap) : copy(t, at, offheap, false);
 }
 
 size_t copy_size_all(term t)
@@ -204,7 +224,7 @@ term copy_term(term t, struct heap *h)
         return t;
     }
     uintptr_t *at = heap_alloc(h, n), *before = h->offheap;
-    t = copy(t, &at, &h->offheap, false);
+    t = arena_is_attached() ? copy_into_all(t, &at, &h->offheap) : copy(t, &at, &h->offheap, false);
     size_t bytes = 0;
     for (const uintptr_t *o = h->offheap; o != before; o = (const uintptr_t *) o[1]) {
         bytes += heap_offheap_bytes(o);

@@ -2,6 +2,9 @@
  *
  * Sharing inside a term is not kept (as OTP); off-heap binaries and resources are shared by
  * reference; literals are not copied. Iterative: any depth.
+ *
+ * In an attached worker nothing of the VM is shared: binaries and literals are copied, a resource
+ * becomes the worker's own object, or if it has none a mere reference.
  */
 #ifndef VM_COPY_H
 #define VM_COPY_H

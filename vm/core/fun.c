@@ -1,4 +1,6 @@
-/* Exports and fun entries: two open-addressing tables of pointers to entries that live for ever.
+/* Exports and fun entries: two open-addressing tables of pointers to entries that live for ever, in
+ * the shared root, so that attached workers read them in place. What such a worker adds goes into
+ * tables of its own.
  * Readers take no lock; writers fill the entry, then store its slot with release order. A full
  * table is copied and the old one kept, because a reader may still be in it.
  */
@@ -6,18 +8,19 @@
 
 #include <xxhash.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/lock.h"
+#include "vm/core/shared_root.h"
 
 enum { FIRST_SLOTS = 1024 };
 
-struct slots {
+struct fun_slots {
     size_t mask;
     void *_Atomic slot[];
 };
 
 struct table {
-    struct slots *_Atomic slots;
+    struct fun_slots *_Atomic *const slots; /* in the shared root */
+    struct fun_slots *_Atomic own;          /* in an attached worker */
     size_t n; /* entries, under the lock */
     uint64_t (*hash)(const void *entry);
     bool (*same)(const void *entry, const void *key);
@@ -56,30 +59,39 @@ static bool fun_same(const void *entry, const void *key)
 }
 
 /* The two tables of the program; lock guards writes to both. */
-static struct table exports = { .hash = export_hash, .same = export_same };
-static struct table funs = { .hash = fun_hash, .same = fun_same };
+static struct table exports = {
+    .slots = &SHARED_ROOT->exports, .hash = export_hash, .same = export_same
+};
+static struct table funs = { .slots = &SHARED_ROOT->funs, .hash = fun_hash, .same = fun_same };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct lock lock;
 
 void (*export_init_stub)(struct export *e);
 
-static struct slots *slots_new(size_t n)
+static struct fun_slots *slots_new(size_t n)
 {
-    struct slots *s = vm_zalloc(sizeof(*s) + n * sizeof(s->slot[0]));
+    struct fun_slots *s = shared_zalloc(sizeof(*s) + n * sizeof(s->slot[0]));
     s->mask = n - 1;
     return s;
 }
 
-static void init(void)
+/* Where this program adds entries. */
+static struct fun_slots *_Atomic *writable(struct table *t)
 {
-    lock_init(&lock, RANK_MODULE_TABLE);
-    atomic_store_explicit(&exports.slots, slots_new(FIRST_SLOTS), memory_order_release);
-    atomic_store_explicit(&funs.slots, slots_new(FIRST_SLOTS), memory_order_release);
+    return arena_is_attached() ? &t->own : t->slots;
 }
 
-static void *find(const struct table *t, const void *key)
+static void init(void)
 {
-    const struct slots *s = atomic_load_explicit(&t->slots, memory_order_acquire);
+    VM_REQUIRE(arena_init_all()); /* address space for the arenas */
+    lock_init(&lock, RANK_MODULE_TABLE);
+    atomic_store_explicit(writable(&exports), slots_new(FIRST_SLOTS), memory_order_release);
+    atomic_store_explicit(writable(&funs), slots_new(FIRST_SLOTS), memory_order_release);
+}
+
+static void *find_in(const struct table *t, struct fun_slots *_Atomic *slots, const void *key)
+{
+    const struct fun_slots *s = atomic_load_explicit(slots, memory_order_acquire);
     if (s == NULL) {
         return NULL;
     }
@@ -91,7 +103,13 @@ static void *find(const struct table *t, const void *key)
     }
 }
 
-static void put(struct table *t, struct slots *s, void *entry)
+static void *find(struct table *t, const void *key)
+{
+    void *e = find_in(t, t->slots, key);
+    return e == NULL && arena_is_attached() ? find_in(t, &t->own, key) : e;
+}
+
+static void put(struct table *t, struct fun_slots *s, void *entry)
 {
     size_t i = t->hash(entry) & s->mask;
     while (atomic_load_explicit(&s->slot[i], memory_order_relaxed) != NULL) {
@@ -102,9 +120,10 @@ static void put(struct table *t, struct slots *s, void *entry)
 
 static void insert_locked(struct table *t, void *entry)
 {
-    struct slots *s = atomic_load_explicit(&t->slots, memory_order_relaxed);
+    struct fun_slots *_Atomic *slots = writable(t);
+    struct fun_slots *s = atomic_load_explicit(slots, memory_order_relaxed);
     if (2 * ++t->n > s->mask) {
-        struct slots *grown = slots_new(2 * (s->mask + 1));
+        struct fun_slots *grown = slots_new(2 * (s->mask + 1));
         for (size_t i = 0; i <= s->mask; i++) {
             void *e = atomic_load_explicit(&s->slot[i], memory_order_relaxed);
             if (e != NULL) {
@@ -112,7 +131,7 @@ static void insert_locked(struct table *t, void *entry)
             }
         }
         put(t, grown, entry);
-        atomic_store_explicit(&t->slots, grown, memory_order_release);
+        atomic_store_explicit(slots, grown, memory_order_release);
     } else {
         put(t, s, entry);
     }
@@ -134,7 +153,7 @@ struct export *export_get(term module, term function, uint32_t arity)
     lock_take(&lock);
     e = export_lookup(module, function, arity);
     if (e == NULL) {
-        e = vm_zalloc(sizeof(*e));
+        e = shared_zalloc(sizeof(*e));
         e->module = module;
         e->function = function;
         e->arity = arity;
@@ -162,10 +181,10 @@ struct fun_entry *fun_entry_get(term module, uint32_t index, const uint8_t uniq[
     lock_take(&lock);
     struct fun_entry *e = find(&funs, &key);
     if (e == NULL) {
-        e = vm_alloc(sizeof(*e));
+        e = shared_zalloc(sizeof(*e));
         memcpy(e, &key, sizeof(*e));
         insert_locked(&funs, e);
-    } else if (term_is_none(e->function)) {
+    } else if (term_is_none(e->function) && !arena_is_foreign(e)) {
         e->function = function; /* first seen in an external term, now its module is loaded */
     }
     lock_drop(&lock);
@@ -174,7 +193,7 @@ struct fun_entry *fun_entry_get(term module, uint32_t index, const uint8_t uniq[
 
 size_t export_all(struct export **out, size_t max)
 {
-    const struct slots *s = atomic_load_explicit(&exports.slots, memory_order_acquire);
+    const struct fun_slots *s = atomic_load_explicit(exports.slots, memory_order_acquire);
     size_t n = 0;
     for (size_t i = 0; s != NULL && i <= s->mask; i++) {
         struct export *e = atomic_load_explicit(&s->slot[i], memory_order_acquire);

@@ -5,6 +5,7 @@
 
 void (*heap_resource_ref)(void *resource);
 void (*heap_resource_unref)(void *resource);
+void *(*heap_resource_of_foreign)(uint64_t id);
 void (*heap_limit_hook)(struct heap *h);
 
 /* ---- sizes ---- */

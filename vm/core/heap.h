@@ -119,6 +119,9 @@ static inline void heap_link_offheap(struct heap *h, uintptr_t *object, size_t b
 /* Resources belong to the NIF API, which sets these two at start. Any thread calls them. */
 extern void (*heap_resource_ref)(void *resource);
 extern void (*heap_resource_unref)(void *resource);
+/* In an attached worker: its own object behind a TAG_RESOURCE term of the VM with this id, or NULL. A
+ * TAG_RESOURCE object without one (0 in its place) is a mere reference and never chained. */
+extern void *(*heap_resource_of_foreign)(uint64_t id);
 /* Bytes an off-heap object keeps alive; drops the references of a whole chain. */
 size_t heap_offheap_bytes(const uintptr_t *object);
 void heap_offheap_drop(uintptr_t *chain);

@@ -29,7 +29,7 @@ static void verify_term(const struct heap *h, uintptr_t w, bool from_old)
         return;
     }
     const uintptr_t *p = term_words(t);
-    if (arena_is_literal(p)) {
+    if (arena_is_literal(p) || arena_is_foreign(p)) {
         return;
     }
     size_t room = room_at(h, p, from_old);

@@ -616,6 +616,11 @@ static void destroy_program(struct offheap_bin *b)
     arena_free(arena_terms, b);
 }
 
+__attribute__((constructor)) static void set_destroy(void)
+{
+    offheap_set_destroy(OFFHEAP_MATCH_SPEC, destroy_program);
+}
+
 term match_spec_to_term(struct heap *h, struct match_spec *ms)
 {
     struct offheap_bin *b = offheap_bin_new(sizeof(ms));
@@ -624,7 +629,7 @@ term match_spec_to_term(struct heap *h, struct match_spec *ms)
         return TERM_NONE;
     }
     memcpy(b->data, &ms, sizeof(ms));
-    b->destroy = destroy_program;
+    b->kind = OFFHEAP_MATCH_SPEC;
     uintptr_t *p = heap_alloc(h, HEAP_REFC_BITS_WORDS);
     p[0] = TERM_HEADER(TAG_REFC_BITS, 3);
     p[2] = (uintptr_t) b;
@@ -639,5 +644,5 @@ const struct match_spec *match_spec_of_term(term t)
         return NULL;
     }
     struct offheap_bin *b = (struct offheap_bin *) term_words(t)[2];
-    return b->destroy == destroy_program ? (const struct match_spec *) offheap_bin_bytes(b) : NULL;
+    return b->kind == OFFHEAP_MATCH_SPEC ? (const struct match_spec *) offheap_bin_bytes(b) : NULL;
 }

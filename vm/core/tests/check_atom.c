@@ -53,6 +53,8 @@ static const struct {
     { "\xF4\x90\x80\x80", false },
     { "\xF5\x80\x80\x80", false },
     { "a\xE2\x82", false },
+    { "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80", false },
+    { "\xF8\x80\x80\x80\x80\x80\x80\x80\x80\x80", false },
 };
 
 START_TEST(texts_that_are_not_utf8_are_refused)
