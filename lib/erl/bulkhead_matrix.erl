@@ -36,9 +36,14 @@ main([Terminal | Args]) ->
         #options{list = true} ->
             bulkhead_matrix_print:list(bulkhead_matrix_gallery:rows());
         Options ->
-            halt(run(Options))
+            Library = bulkhead_matrix_cell:library("matrix_nif.so"),
+            case filelib:is_regular(Library) of
+                true -> halt(run(Options));
+                false -> bulkhead_matrix_print:error("~ts is not there: it is built with the VM", [Library]), halt(2)
+            end
     end.
 
+%% The first mistake counts; --help needs nothing else to be right.
 options(["--help" | _], O) -> O#options{help = true};
 options(["-h" | _], O) -> O#options{help = true};
 options(["--list" | Rest], O) -> options(Rest, O#options{list = true});
@@ -190,7 +195,7 @@ ended(Status) -> {exit, Status}.
 
 %% The cell made itself the leader of a group of its own.
 kill_group(Pid) ->
-    os:cmd("kill -9 -- -" ++ integer_to_list(Pid)).
+    os:cmd("kill -s KILL -- -" ++ integer_to_list(Pid)).
 
 seen(Reports, End) ->
     Finished = lists:member(finished, Reports),

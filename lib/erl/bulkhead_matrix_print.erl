@@ -1,7 +1,7 @@
 %% What `bulkhead matrix` shows on a terminal: tables, TAP, JSON.
 -module(bulkhead_matrix_print).
 -export([help/0, list/1, error/2, progress/2, show/4]).
--export([caller/1, bystanders/1, data/1, vm/1, library/1, time/1, promise/1, mark/1, verdict/1, signal_name/1]).
+-export([caller/1, bystanders/1, data/1, vm/1, library/1, time/1, after_call/1, promise/1, mark/1, verdict/1, signal_name/1]).
 
 help() ->
     io:put_chars(
@@ -40,8 +40,11 @@ print(json, Results, Modes, _) -> io:put_chars([json(to_json(Results, Modes)), $
 %% ---- words for what was seen ----
 
 caller(#{caller := {exit, Reason}}) -> reason(Reason);
-caller(#{caller := {returned, {error, {Why, _}}}}) -> text("returned {error,{~p,...}}", [Why]);
-caller(#{caller := {returned, Value}}) -> text("returned ~0p", [Value]);
+caller(#{caller := {returned, {error, {Why, _}}}}) -> text("gets {error,{~p,...}}", [Why]);
+caller(#{caller := {returned, reported}}) -> "goes on; crash reported";
+caller(#{caller := {returned, unnoticed}}) -> "goes on; crash unnoticed";
+caller(#{caller := {returned, none}}) -> "goes on";
+caller(#{caller := {returned, Value}}) -> text("goes on: ~0p", [Value]);
 caller(#{caller := hangs}) -> "never came back";
 caller(_) -> "".
 
@@ -81,8 +84,15 @@ library(_) -> "".
 
 time(Ns) when not is_integer(Ns) -> "";
 time(Ns) when Ns < 1000 -> text("~b ns", [Ns]);
-time(Ns) when Ns < 1000000 -> text("~b us", [Ns div 1000]);
-time(Ns) -> text("~b ms", [Ns div 1000000]).
+time(Ns) when Ns < 1000000 -> scaled(Ns, 1000, "us");
+time(Ns) -> scaled(Ns, 1000000, "ms").
+
+scaled(Ns, Unit, Name) when Ns < 10 * Unit -> text("~.1f ~s", [Ns / Unit, Name]);
+scaled(Ns, Unit, Name) -> text("~b ~s", [(Ns + Unit div 2) div Unit, Name]).
+
+%% How long until the caller's end was known.
+after_call(#{caller := {_, _}, outcome_ns := Ns}) -> time(Ns);
+after_call(_) -> "".
 
 signal_name(N) ->
     case lists:keyfind(N, 1, [{4, "SIGILL"}, {5, "SIGTRAP"}, {6, "SIGABRT"}, {7, "SIGBUS"}, {8, "SIGFPE"},
@@ -145,7 +155,7 @@ table(Mode, Summary, Results, Terminal) ->
 line(#{row := #{group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}, Before, Terminal) ->
     [heading(Group, Terminal) || Group =/= Before],
     Columns = [{2, mark(Verdict)}, {32, Title}, {41, caller(Seen)}, {8, bystanders(Seen)}, {36, data(Seen)},
-               {15, vm(Seen)}, {8, time(maps:get(outcome_ns, Seen, none))}, {0, promise(Promise)}],
+               {15, vm(Seen)}, {8, after_call(Seen)}, {0, promise(Promise)}],
     Line = lists:flatten([pad(unicode:characters_to_list(Text), Width) || {Width, Text} <- Columns]),
     io:format("~ts~n", [paint(colour(Verdict), Line, Terminal)]),
     [io:format("    ~ts~ts~n", [verdict(differs), but(Seen)]) || Verdict =:= differs],

@@ -18,3 +18,6 @@ lib/priv/matrix_gap_nif.so: lib/matrix/matrix_gap_nif.c
 # Without a C++ compiler an empty file: that misdeed is left out.
 lib/priv/matrix_cxx_nif.so: lib/matrix/matrix_cxx_nif.cc
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && { c++ -O1 -g -fPIC -shared -I$(srcdir)/nif -o $@ $(srcdir)/lib/matrix/matrix_cxx_nif.cc 2>/dev/null || : > $@; }
+
+TESTS += lib/matrix/tests/matrix.sh
+EXTRA_DIST += lib/matrix/tests/matrix.sh
