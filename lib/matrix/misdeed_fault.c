@@ -32,7 +32,7 @@ ERL_NIF_TERM misdeed_segv(ErlNifEnv *env, ERL_NIF_TERM arg)
 
 ERL_NIF_TERM misdeed_wild_jump(ErlNifEnv *env, ERL_NIF_TERM arg)
 {
-    void (*nowhere)(void) = (void (*)(void)) (uintptr_t) 0x1234;
+    void (*nowhere)(void) = (void (*)(void))(uintptr_t) 0x1234;
     (void) env;
     HIDE(nowhere);
     nowhere();

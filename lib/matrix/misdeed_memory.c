@@ -73,8 +73,8 @@ ERL_NIF_TERM misdeed_write_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
     int arity;
     ErlNifUInt64 start, bytes;
     while (enif_get_list_cell(env, tail, &head, &tail)) {
-        if (enif_get_tuple(env, head, &arity, &range) && arity == 2 && enif_get_uint64(env, range[0], &start)
-            && enif_get_uint64(env, range[1], &bytes)) {
+        if (enif_get_tuple(env, head, &arity, &range) && arity == 2
+            && enif_get_uint64(env, range[0], &start) && enif_get_uint64(env, range[1], &bytes)) {
             memset((void *) (uintptr_t) start, 0xff, bytes);
         }
     }
@@ -113,7 +113,8 @@ ERL_NIF_TERM misdeed_forge_ring(ErlNifEnv *env, ERL_NIF_TERM arg)
         unsigned long low, high;
         char access[5];
         if (sscanf(line, "%lx-%lx %4s", &low, &high, access) != 3 || strcmp(access, "rw-s") != 0
-            || strstr(line, "bulkhead-terms") != NULL || strstr(line, "bulkhead-literals") != NULL) {
+            || strstr(line, "bulkhead-terms") != NULL
+            || strstr(line, "bulkhead-literals") != NULL) {
             continue; /* terms: a worker's own, or what the other misdeeds write to */
         }
         uint32_t *word = (uint32_t *) low;

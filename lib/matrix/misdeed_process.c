@@ -15,7 +15,10 @@ long raw_system_call(long number, long a, long b, long c, long d)
 {
     register long r10 __asm__("r10") = d;
     long result = number;
-    __asm__ volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "+a"(result)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
     return result;
 }
 

@@ -31,7 +31,8 @@ static void take_first(const char *dir, void *arg)
 }
 
 /* bulkhead run OPTIONS... MODULE.beam ARGS... */
-static int run_module(const char *module, char *const *options, int n_options, char *const *args, int n_args)
+static int run_module(
+    const char *module, char *const *options, int n_options, char *const *args, int n_args)
 {
     char *argv[MAX_ARGS], dir[PATH_MAX] = "", path[PATH_MAX], beam[PATH_MAX + 64];
     int n = 0;
@@ -78,7 +79,8 @@ static int run_cell(int argc, char **argv)
     (void) setsid();
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void) setrlimit(RLIMIT_CORE, &no_core);
-    return run_module("bulkhead_matrix_cell", (char *[]) { threads, two, isolation, argv[0] }, 4, argv + 1, argc - 1);
+    return run_module("bulkhead_matrix_cell", (char *[]) { threads, two, isolation, argv[0] }, 4,
+        argv + 1, argc - 1);
 }
 
 int cli_matrix(int argc, char **argv)
