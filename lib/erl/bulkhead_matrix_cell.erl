@@ -9,7 +9,7 @@
 -module(bulkhead_matrix_cell).
 -export([main/1, library/1, read/2]).
 -export([cxx_exception/0, missing_api/0, verified/0, stale/0, load/0, upgrade/0, unload/0, destructor/0, down/0,
-         forge_ring/0, forge_socket/0, killed/0]).
+         forge_ring/0, forge_race/0, forge_socket/0, killed/0]).
 
 -define(BYSTANDERS, 20).
 -define(NIF, bulkhead_matrix_nif).
@@ -308,6 +308,19 @@ forge(What) ->
          receive {'DOWN', Ref, process, Pid, _} -> ok after 1500 -> exit(hangs) end
      end || Seed <- [1, 2, 3]],
     ?NIF:commit(What, 4).
+
+%% Calls go on beside the forger, for as long as its worker lasts; then a few more.
+forge_race() ->
+    _ = ?NIF:commit(forge_race, none),
+    calls_until(now_ms() + 150).
+
+calls_until(End) ->
+    {Pid, Ref} = spawn_monitor(fun() -> [42 = ?NIF:add(20, 22) || _ <- lists:seq(1, 1000)] end),
+    Reason = receive {'DOWN', Ref, process, Pid, R} -> R after 2000 -> exit(hangs) end,
+    case now_ms() < End of
+        true -> calls_until(End);
+        false -> exit(Reason)
+    end.
 
 %% Workers are killed while calls run in them: their callers are told, and nobody else.
 killed() ->

@@ -133,6 +133,8 @@ table() ->
      {hostile, "Hostile workers",
       [{forge_ring, "overwrite shared channels", forge_ring,
         #{in_process => none, direct => none, remote => contained}},
+       {forge_race, "rewrite them while they are read", forge_race,
+        #{in_process => none, direct => none, remote => contained}},
        {forge_socket, "write noise to every descriptor", forge_socket,
         #{in_process => none, direct => none, remote => contained}},
        {killed, "killed from outside, at random", killed,

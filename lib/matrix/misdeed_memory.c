@@ -101,46 +101,89 @@ ERL_NIF_TERM misdeed_unmap_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
 
 /* ---- hostile replies: a worker's memory and descriptors are all that joins it to the VM ---- */
 
-/* Fills every writable mapping that is shared with somebody with what seed makes, which is different
- * each time; up to 1 MiB of each. */
-ERL_NIF_TERM misdeed_forge_ring(ErlNifEnv *env, ERL_NIF_TERM arg)
+enum { MAX_SHARED = 16, FORGED_BYTES = 1 << 20 };
+struct shared {
+    uint32_t *word;
+    size_t words;
+};
+
+/* Writable mappings that are shared with somebody; not of terms, which other misdeeds are about. */
+static int find_shared(struct shared out[MAX_SHARED])
 {
-    char line[512];
-    unsigned seed = 0;
+    char line[512], access[5];
+    unsigned long low, high;
+    int n = 0;
     FILE *maps = fopen("/proc/self/maps", "r");
-    enif_get_uint(env, arg, &seed);
-    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
-        unsigned long low, high;
-        char access[5];
-        if (sscanf(line, "%lx-%lx %4s", &low, &high, access) != 3 || strcmp(access, "rw-s") != 0
-            || strstr(line, "bulkhead-terms") != NULL
-            || strstr(line, "bulkhead-literals") != NULL) {
-            continue; /* terms: a worker's own, or what the other misdeeds write to */
-        }
-        uint32_t *word = (uint32_t *) low;
-        for (size_t i = 0; i < (high - low) / 4 && i < (1 << 18); i++) {
-            seed = seed * 1664525 + 1013904223;
-            word[i] = (seed & 0x300) == 0 ? seed : seed >> 28; /* some huge, most small */
+    while (maps != NULL && n < MAX_SHARED && fgets(line, sizeof(line), maps) != NULL) {
+        if (sscanf(line, "%lx-%lx %4s", &low, &high, access) == 3 && strcmp(access, "rw-s") == 0
+            && strstr(line, "bulkhead-terms") == NULL
+            && strstr(line, "bulkhead-literals") == NULL) {
+            size_t bytes = high - low < FORGED_BYTES ? high - low : FORGED_BYTES;
+            out[n++] = (struct shared) { (uint32_t *) low, bytes / sizeof(uint32_t) };
         }
     }
     if (maps != NULL) {
         fclose(maps);
     }
+    return n;
+}
+
+static uint32_t noise(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return (*seed & 0x300) == 0 ? *seed : *seed >> 28; /* some huge, most small */
+}
+
+/* Fills them with noise, other noise for another seed. */
+ERL_NIF_TERM misdeed_forge_ring(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    struct shared at[MAX_SHARED];
+    uint32_t seed = 0;
+    enif_get_uint(env, arg, &seed);
+    int n = find_shared(at);
+    for (int i = 0; i < n; i++) {
+        for (size_t w = 0; w < at[i].words; w++) {
+            at[i].word[w] = noise(&seed);
+        }
+    }
     return enif_make_atom(env, "forged");
+}
+
+static void *keep_forging(void *arg)
+{
+    struct shared at[MAX_SHARED];
+    int n = find_shared(at);
+    uint32_t seed = 1;
+    while (n > 0) {
+        const struct shared *s = &at[noise(&seed) % (uint32_t) n];
+        volatile uint32_t *word = &s->word[(seed >> 8) % (s->words < 1024 ? s->words : 1024)];
+        uint32_t was = *word;
+        *word =
+            noise(&seed); /* for a moment only: who checks a word and reads it again is deceived */
+        *word = was;
+    }
+    return arg;
+}
+
+/* From now on somebody rewrites the channel while it is read. */
+ERL_NIF_TERM misdeed_forge_race(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    ErlNifTid thread;
+    (void) arg;
+    return enif_make_int(env, enif_thread_create("forger", &thread, keep_forging, NULL, NULL));
 }
 
 /* Writes noise to every descriptor that takes it. */
 ERL_NIF_TERM misdeed_forge_socket(ErlNifEnv *env, ERL_NIF_TERM arg)
 {
-    unsigned char noise[256];
+    unsigned char bytes[256];
     unsigned seed = 0;
     enif_get_uint(env, arg, &seed);
     for (int fd = 3; fd < 64; fd++) {
-        for (size_t i = 0; i < sizeof(noise); i++) {
-            seed = seed * 1664525 + 1013904223;
-            noise[i] = (unsigned char) (seed >> 24);
+        for (size_t i = 0; i < sizeof(bytes); i++) {
+            bytes[i] = (unsigned char) noise(&seed);
         }
-        (void) !write(fd, noise, sizeof(noise));
+        (void) !write(fd, bytes, sizeof(bytes));
     }
     return enif_make_atom(env, "forged");
 }
