@@ -134,6 +134,7 @@ static const char *place_text(enum crash_place p)
     case PLACE_NON_CANONICAL: return "no address at all";
     case PLACE_MAPPED: return "mapped memory";
     case PLACE_UNMAPPED: return "nothing mapped";
+    case PLACE_COUNT:
     case PLACE_NONE: break;
     }
     return "unknown";
@@ -161,7 +162,9 @@ void crash_report(const struct native_call *call, const struct native_outcome *o
         }
         add(&r, "\n");
     }
-    if (c != NULL && c->trace.n > 0) {
+    if (c != NULL && c->frames != NULL) {
+        add(&r, "%s", c->frames);
+    } else if (c != NULL && c->trace.n > 0) {
         r.n += unwind_text(&c->trace, r.text + r.n, sizeof(r.text) - r.n - 600);
     }
     if (call->env != NULL && call->env->caller != NULL && crash_report_caller != NULL) {

@@ -7,6 +7,7 @@
 const struct executor_ops *const executor_table[] = {
     &exec_in_process,
     &exec_direct,
+    &exec_ipc,
 };
 const size_t executor_count = ARRAY_LEN(executor_table);
 

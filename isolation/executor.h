@@ -37,11 +37,32 @@ struct native_call {
     struct enif_environment_t *env; /* may be NULL. Knows the calling process. */
 };
 
+struct remote_lane;
+/* What an executor knows of a call between its steps: first member of its own record. */
+struct native_progress {
+    void (*cancel)(struct native_progress *p); /* the caller is gone: frees it */
+};
+/* A call that runs elsewhere (EXEC_CAP_ASYNC): what the executor needs instead of an environment. */
+struct native_call_elsewhere {
+    struct native_library *library;
+    const struct nif_func *func; /* NULL: a library is opened */
+    void *caller;                /* as enif_environment_t.caller */
+    term pid;                    /* of the caller */
+    struct heap *heap;           /* its heap: results and reasons are built there */
+    struct native_progress **progress; /* the executor's own record of the call; NULL before and after it */
+    uint32_t library_id, function; /* function: index in its library */
+    const term *args;            /* call: as many as func->arity; valid until the call ends */
+    term request;                /* call_many: [[Arg]]; open: see isolation/worker/worker_library.c */
+    /* The executor's own. */
+    enum channel_status (*send)(struct remote_lane *lane, struct native_call_elsewhere *call);
+    bool plain_result;
+};
+
 enum native_status {
     NATIVE_RETURNED,    /* value */
     NATIVE_RAISED,      /* the environment's exception: filled in from the environment */
     NATIVE_RESCHEDULED, /* enif_schedule_nif: what to call is in the environment */
-    NATIVE_PENDING,     /* runs elsewhere; executor calls proc_complete's hook when it is done */
+    NATIVE_PENDING,     /* runs elsewhere; executor_wake(pid) says when to come again */
     NATIVE_PANICKED,    /* {nif_panic, Reason, StackTrace} */
     NATIVE_SIGNALLED,   /* {nif_signal, number} */
     NATIVE_TIMED_OUT,   /* {nif_timeout, number} in ms */
@@ -63,6 +84,7 @@ enum native_panic {
     PANIC_THREAD_EXIT,    /* thread_exit: pthread_exit() or cancellation of a scheduler's thread */
     PANIC_PROTOCOL,       /* protocol_violation: the other side of a channel does not keep to it */
     PANIC_HEAP,           /* heap_corrupted */
+    PANIC_COUNT
 };
 
 enum { NATIVE_TEXT_MAX = 512, NATIVE_DETAIL_MAX = 512 };
@@ -84,8 +106,11 @@ struct native_crash {
     bool is_write, has_address;
     enum crash_place { PLACE_NONE, PLACE_NULL_PAGE, PLACE_STACK_GUARD, PLACE_STACK, PLACE_LIBRARY,
         PLACE_TERMS, PLACE_LITERALS, PLACE_VM, PLACE_NATIVE_HEAP, PLACE_NON_CANONICAL, PLACE_MAPPED,
-        PLACE_UNMAPPED } place;
+        PLACE_UNMAPPED, PLACE_COUNT } place;
     struct unwind_trace trace;
+    /* Of a call in another OS process instead of `trace`: */
+    char *frames;    /* owned: as reports show them */
+    term trace_term; /* as the exit reason has it, on the caller's heap; valid right after the call */
 };
 void native_outcome_clear(struct native_outcome *o); /* frees the details */
 
@@ -105,14 +130,25 @@ struct executor_ops {
     /* Runs the call, or starts it. Never NATIVE_RAISED or _RESCHEDULED for EXEC_CAP_LOCAL modes:
      * native_outcome_settle() finds those in the environment. */
     void (*call)(struct native_call *call, struct native_outcome *out);
-    /* EXEC_CAP_ASYNC only. finish: result of a call that was pending, on the caller's thread.
-     * cancel: the caller is gone. close: the library is unloaded. */
-    void (*finish)(struct native_call *call, struct native_outcome *out);
-    void (*cancel)(struct native_call *call);
-    void (*close)(struct native_library *library);
+
+    /* EXEC_CAP_ASYNC instead, all on the thread that runs the caller. Each is entered with the same
+     * call again and again, whenever the caller is woken, until it answers other than NATIVE_PENDING;
+     * NATIVE_RAISED: value is the reason. */
+    void (*call_elsewhere)(struct native_call_elsewhere *call, struct native_outcome *out);
+    void (*call_many)(struct native_call_elsewhere *call, struct native_outcome *out);
+    void (*open)(struct native_call_elsewhere *call, struct native_outcome *out);
+    void (*close)(struct native_library *library);  /* the library is unloaded */
+    const struct remote_mode *remote;               /* of the modes with workers; else NULL */
 };
 
-extern const struct executor_ops exec_direct, exec_in_process;
+/* What async executors need of the scheduler; set before the first call. wake: makes the process run; any
+ * thread. linger: calls sleep(arg, word, value, ns) at most once, to sleep while *word == value, if this
+ * thread has nothing else to run; false: it has. */
+typedef void (*executor_sleep_fn)(void *arg, _Atomic uint32_t *word, uint32_t value, int64_t ns);
+extern void (*executor_wake)(term pid);
+extern bool (*executor_linger)(executor_sleep_fn sleep, void *arg, int64_t max_ns);
+
+extern const struct executor_ops exec_direct, exec_in_process, exec_ipc;
 extern const struct executor_ops *const executor_table[]; /* the first is the default */
 extern const size_t executor_count;
 const struct executor_ops *executor_default(void);
@@ -122,6 +158,7 @@ const struct executor_ops *executor_find(const char *name, size_t bytes);
 
 /* After call() or finish(): counts, reports and traces what happened. Cheap for NATIVE_RETURNED. */
 void native_outcome_account(struct native_call *call, struct native_outcome *o);
+
 
 /* The reason of a call that did not return, on h: {nif_signal,11} and so on.
  * pre: status is PANICKED or later. */

@@ -78,6 +78,9 @@ static void forget(struct nif_lib *lib)
     if (l != NULL && l->nif == lib) {
         l->nif = NULL;
         l->n_code = 0;
+        if (lib->elsewhere != 0) {
+            l->ops->close(l);
+        }
     }
 }
 
@@ -88,9 +91,27 @@ struct native_library *isolation_library_slow(struct nif_lib *lib)
     }
     struct native_library *l = library_get(lib->module, lib->path, lib->dl_handle);
     l->nif = lib;
-    if (l->n_code != 0) { /* else not open yet: come again */
+    if (l->n_code != 0 || lib->elsewhere != 0) { /* else not open yet: come again */
         lib->isolation = l;
     }
+    return l;
+}
+
+struct native_library *isolation_library_elsewhere(term module, const char *path)
+{
+    char full[4096];
+    int n = snprintf(full, sizeof(full), "%s.so", path);
+    if (isolation_before_library != NULL) {
+        isolation_before_library(module);
+    }
+    struct policy policy;
+    policy_effective(module, &policy);
+    if (n < 0 || (size_t) n >= sizeof(full) || (executor_table[policy.value[POLICY_MODE]]->caps & EXEC_CAP_LOCAL) != 0) {
+        return NULL;
+    }
+    struct native_library *l = library_get(module, full, NULL);
+    l->nif = NULL; /* a new life: on the side of the boundary that the policy says */
+    library_refresh_policies(module);
     return l;
 }
 

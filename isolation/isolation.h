@@ -15,6 +15,9 @@ void isolation_thread_stop(void);
  * NULL: nobody cares. */
 extern void (*isolation_before_library)(term module);
 
+/* The record of a library that is about to be opened, path without ".so", if its policy has it run in another OS
+ * process; else NULL. */
+struct native_library *isolation_library_elsewhere(term module, const char *path);
 struct native_library *isolation_library_slow(struct nif_lib *lib);
 static inline struct native_library *isolation_library(struct nif_lib *lib)
 {

@@ -32,7 +32,11 @@ static void refresh(struct native_library *lib)
     struct policy p;
     policy_effective(lib->module_atom, &p);
     lib->policy = p;
-    atomic_store_explicit(&lib->ops, executor_table[p.value[POLICY_MODE]], memory_order_relaxed);
+    /* A library that is loaded stays on its side of the process boundary until it is loaded anew. */
+    const struct executor_ops *ops = executor_table[p.value[POLICY_MODE]], *now = lib->ops;
+    if (now == NULL || lib->nif == NULL || ((ops->caps ^ now->caps) & EXEC_CAP_LOCAL) == 0) {
+        atomic_store_explicit(&lib->ops, ops, memory_order_relaxed);
+    }
     atomic_store_explicit(&lib->timeout_ms, (uint32_t) p.value[POLICY_TIMEOUT], memory_order_relaxed);
     atomic_store_explicit(&lib->stack_bytes, p.value[POLICY_STACK], memory_order_relaxed);
     if (p.value[POLICY_TIMEOUT] != 0 && (lib->ops->caps & EXEC_CAP_TIMEOUT) != 0) {

@@ -14,6 +14,7 @@
 
 struct executor_ops;
 struct nif_lib;
+struct remote_pool;
 
 enum { LIBRARY_MAX_CODE = 8, LIBRARY_COUNTER_SLOTS = 32 };
 
@@ -42,6 +43,7 @@ struct native_library {
     bool changes_fp;             /* its code may change FP control: look after each call */
     _Atomic bool has_threads;    /* it made some: never closed */
     struct nif_lib *nif;         /* while it is open; NULL: closed */
+    struct remote_pool *_Atomic pool; /* its workers; NULL: never had any */
     struct lock lock;            /* guards what follows */
     char last_crash[160];        /* text, "" if none */
     int64_t last_crash_ns;       /* system time */

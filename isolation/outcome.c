@@ -11,6 +11,9 @@
 
 void native_outcome_clear(struct native_outcome *o)
 {
+    if (o->crash != NULL) {
+        vm_free(o->crash->frames);
+    }
     vm_free(o->crash);
     o->crash = NULL;
 }
@@ -43,6 +46,7 @@ static term panic_reason(const struct native_crash *c, struct heap *h)
     case PANIC_THREAD_EXIT: return ATOM(thread_exit);
     case PANIC_PROTOCOL: return ATOM(protocol_violation);
     case PANIC_HEAP: return ATOM(heap_corrupted);
+    case PANIC_COUNT: break;
     }
     return ATOM(undefined);
 }
@@ -52,7 +56,8 @@ term native_outcome_reason(const struct native_outcome *o, struct heap *h)
     static const struct native_crash no_details;
     const struct native_crash *c = o->crash != NULL ? o->crash : &no_details;
     switch (o->status) {
-    case NATIVE_PANICKED: return heap_tuple3(h, ATOM(nif_panic), panic_reason(c, h), unwind_term(&c->trace, h));
+    case NATIVE_PANICKED: return heap_tuple3(h, ATOM(nif_panic), panic_reason(c, h),
+        term_is_none(c->trace_term) ? unwind_term(&c->trace, h) : c->trace_term);
     case NATIVE_SIGNALLED: return heap_tuple2(h, ATOM(nif_signal), heap_integer(h, o->number));
     case NATIVE_TIMED_OUT: return heap_tuple2(h, ATOM(nif_timeout), heap_integer(h, o->number));
     case NATIVE_LIMIT: return heap_tuple2(h, ATOM(nif_limit), text_atom(h, c->text));
@@ -83,6 +88,7 @@ static void panic_text(const struct native_crash *c, char *out, size_t room)
     case PANIC_THREAD_EXIT: snprintf(out, room, "thread_exit"); return;
     case PANIC_PROTOCOL: snprintf(out, room, "protocol_violation"); return;
     case PANIC_HEAP: snprintf(out, room, "heap_corrupted"); return;
+    case PANIC_COUNT: break;
     }
 }
 

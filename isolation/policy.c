@@ -10,7 +10,8 @@
 #include "isolation/stack_pool.h"
 #include "vm/core/map.h"
 
-enum { MAX_STACK_BYTES = 1 << 30, MAX_TIMEOUT_MS = 1 << 30, PAGE = 4096 };
+enum { MAX_STACK_BYTES = 1 << 30, MAX_TIMEOUT_MS = 1 << 30, PAGE = 4096, MAX_WORKER_THREADS = 64, MAX_WORKERS = 32,
+    MAX_RESTARTS = 255 /* POOL_DEATHS_REMEMBERED - 1 */ };
 
 /* What one source says: values for the keys it names. */
 struct layer {
@@ -33,9 +34,24 @@ static const uint64_t built_in[POLICY_KEYS] = {
     [POLICY_TIMEOUT] = 0,
     [POLICY_STACK] = STACK_DEFAULT_BYTES,
     [POLICY_CRASH] = POLICY_CRASH_EXIT,
+    [POLICY_THREADS] = 8,
+    [POLICY_POOL] = 1,
+    [POLICY_RESTART] = POLICY_RESTART_VALUE(100, 1000),
 };
 
 /* ---- values: one word of text, or a number ---- */
+
+static bool number_from_text(const char *at, size_t n, uint64_t *out)
+{
+    uint64_t v = 0;
+    size_t i = 0;
+    for (; i < n && isdigit((unsigned char) at[i]) && v < UINT64_C(1) << 40; i++) {
+        v = v * 10 + (uint64_t) (at[i] - '0');
+    }
+    unsigned shift = i + 1 != n ? 0 : at[i] == 'k' || at[i] == 'K' ? 10 : at[i] == 'm' || at[i] == 'M' ? 20 : 0;
+    *out = v << shift;
+    return i > 0 && i + (shift != 0 ? 1 : 0) == n;
+}
 
 static bool mode_from_word(const char *w, size_t n, uint64_t *out)
 {
@@ -57,6 +73,72 @@ static bool crash_from_word(const char *w, size_t n, uint64_t *out)
     *out = n == 5 ? POLICY_CRASH_RAISE : POLICY_CRASH_EXIT;
     return (n == 5 && memcmp(w, "raise", 5) == 0) || (n == 4 && memcmp(w, "exit", 4) == 0);
 }
+
+/* One of a list of words: its place in it. */
+static bool word_in(const char *w, size_t n, const char *const *words, size_t n_words, uint64_t *out)
+{
+    for (*out = 0; *out < n_words; (*out)++) {
+        if (strlen(words[*out]) == n && memcmp(words[*out], w, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+static const char *const after_crash_words[] = { "replace", "keep" };
+static const char *const transport_words[] = { "ring", "socket" };
+static const char *const scope_words[] = { "all", "caller" };
+static const char *const bool_words[] = { "false", "true" };
+
+static bool after_crash_from_word(const char *w, size_t n, uint64_t *out)
+{
+    return word_in(w, n, after_crash_words, ARRAY_LEN(after_crash_words), out);
+}
+static bool transport_from_word(const char *w, size_t n, uint64_t *out)
+{
+    return word_in(w, n, transport_words, ARRAY_LEN(transport_words), out);
+}
+static bool scope_from_word(const char *w, size_t n, uint64_t *out)
+{
+    return word_in(w, n, scope_words, ARRAY_LEN(scope_words), out);
+}
+static bool bool_from_word(const char *w, size_t n, uint64_t *out)
+{
+    return word_in(w, n, bool_words, ARRAY_LEN(bool_words), out);
+}
+static bool restart_from(uint64_t max, uint64_t within_ms, uint64_t *out)
+{
+    *out = POLICY_RESTART_VALUE(max, within_ms);
+    return max <= MAX_RESTARTS && within_ms >= 1 && within_ms <= MAX_TIMEOUT_MS;
+}
+/* "10/1000": ten in a second. */
+static bool restart_from_word(const char *w, size_t n, uint64_t *out)
+{
+    const char *slash = memchr(w, '/', n);
+    uint64_t max, within_ms;
+    return slash != NULL && number_from_text(w, (size_t) (slash - w), &max)
+           && number_from_text(slash + 1, n - 1 - (size_t) (slash - w), &within_ms) && restart_from(max, within_ms, out);
+}
+static bool restart_from_map(term map, uint64_t *out)
+{
+    term max = map_get(map, ATOM(max)), within = map_get(map, ATOM(within));
+    return map_size(map) == 2 && term_is_small(max) && term_is_small(within) && term_to_small(max) >= 0
+           && term_to_small(within) > 0 && restart_from((uint64_t) term_to_small(max), (uint64_t) term_to_small(within), out);
+}
+static bool threads_from_number(uint64_t n, uint64_t *out)
+{
+    *out = n;
+    return n >= 1 && n <= MAX_WORKER_THREADS;
+}
+static bool pool_from_number(uint64_t n, uint64_t *out)
+{
+    *out = n;
+    return n >= 1 && n <= MAX_WORKERS;
+}
+static bool spare_from_number(uint64_t n, uint64_t *out)
+{
+    *out = n;
+    return n <= MAX_WORKERS;
+}
 static bool timeout_from_number(uint64_t n, uint64_t *out)
 {
     *out = n;
@@ -72,11 +154,20 @@ static const struct key_info {
     const char *name;
     bool (*from_word)(const char *w, size_t n, uint64_t *out); /* NULL: takes no word */
     bool (*from_number)(uint64_t n, uint64_t *out);            /* NULL: takes no number */
+    bool (*from_map)(term map, uint64_t *out);                 /* NULL: takes no map */
 } keys[POLICY_KEYS] = {
-    [POLICY_MODE] = { "mode", mode_from_word, NULL },
-    [POLICY_TIMEOUT] = { "timeout", timeout_from_word, timeout_from_number },
-    [POLICY_STACK] = { "stack", NULL, stack_from_number },
-    [POLICY_CRASH] = { "crash", crash_from_word, NULL },
+    [POLICY_MODE] = { "mode", mode_from_word, NULL, NULL },
+    [POLICY_TIMEOUT] = { "timeout", timeout_from_word, timeout_from_number, NULL },
+    [POLICY_STACK] = { "stack", NULL, stack_from_number, NULL },
+    [POLICY_CRASH] = { "crash", crash_from_word, NULL, NULL },
+    [POLICY_THREADS] = { "threads", NULL, threads_from_number, NULL },
+    [POLICY_POOL] = { "pool", NULL, pool_from_number, NULL },
+    [POLICY_SPARE] = { "spare", NULL, spare_from_number, NULL },
+    [POLICY_RESTART] = { "restart", restart_from_word, NULL, restart_from_map },
+    [POLICY_AFTER_CRASH] = { "after_crash", after_crash_from_word, NULL, NULL },
+    [POLICY_TRANSPORT] = { "transport", transport_from_word, NULL, NULL },
+    [POLICY_SCOPE] = { "scope", scope_from_word, NULL, NULL },
+    [POLICY_VERIFY] = { "verify", bool_from_word, NULL, NULL },
 };
 
 const char *policy_key_name(enum policy_key key)
@@ -97,12 +188,23 @@ const char *policy_origin_name(enum policy_origin origin)
     return names[origin];
 }
 
-term policy_value_term(enum policy_key key, uint64_t value)
+term policy_value_term(struct heap *h, enum policy_key key, uint64_t value)
 {
     switch (key) {
     case POLICY_MODE: return atom_from_cstr(executor_table[value]->name);
     case POLICY_TIMEOUT: return value == 0 ? ATOM(infinity) : term_from_small((intptr_t) value);
-    case POLICY_STACK: return term_from_small((intptr_t) value);
+    case POLICY_STACK:
+    case POLICY_THREADS:
+    case POLICY_POOL:
+    case POLICY_SPARE: return term_from_small((intptr_t) value);
+    case POLICY_RESTART: {
+        term map = map_put(h, map_empty(h), ATOM(max), term_from_small((intptr_t) (value >> 32)));
+        return map_put(h, map, ATOM(within), term_from_small((intptr_t) (uint32_t) value));
+    }
+    case POLICY_AFTER_CRASH: return atom_from_cstr(after_crash_words[value]);
+    case POLICY_TRANSPORT: return atom_from_cstr(transport_words[value]);
+    case POLICY_SCOPE: return atom_from_cstr(scope_words[value]);
+    case POLICY_VERIFY: return atom_from_cstr(bool_words[value]);
     case POLICY_CRASH: return atom_from_cstr(value == POLICY_CRASH_RAISE ? "raise" : "exit");
     case POLICY_KEYS: break;
     }
@@ -198,6 +300,8 @@ static bool take_term(struct layer *l, term key, term value)
         ok = keys[k].from_word(w.utf8, w.bytes, &l->value[k]);
     } else if (term_is_small(value) && term_to_small(value) >= 0 && keys[k].from_number != NULL) {
         ok = keys[k].from_number((uint64_t) term_to_small(value), &l->value[k]);
+    } else if (term_is_map(value) && keys[k].from_map != NULL) {
+        ok = keys[k].from_map(value, &l->value[k]);
     }
     l->present |= ok ? 1u << k : 0;
     return ok;
@@ -233,18 +337,6 @@ bool policy_set_term(term module, enum policy_origin origin, term options, term 
 }
 
 /* ---- from text ---- */
-
-static bool number_from_text(const char *at, size_t n, uint64_t *out)
-{
-    uint64_t v = 0;
-    size_t i = 0;
-    for (; i < n && isdigit((unsigned char) at[i]) && v < UINT64_C(1) << 40; i++) {
-        v = v * 10 + (uint64_t) (at[i] - '0');
-    }
-    unsigned shift = i + 1 != n ? 0 : at[i] == 'k' || at[i] == 'K' ? 10 : at[i] == 'm' || at[i] == 'M' ? 20 : 0;
-    *out = v << shift;
-    return i > 0 && i + (shift != 0 ? 1 : 0) == n;
-}
 
 static bool take_text(struct layer *l, int k, const char *value, size_t n)
 {

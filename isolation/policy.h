@@ -24,11 +24,28 @@ enum policy_key {
     POLICY_TIMEOUT, /* ms, 0: infinity */
     POLICY_STACK,   /* bytes */
     POLICY_CRASH,   /* enum policy_crash */
+    /* Of the modes with workers: */
+    POLICY_THREADS,     /* calls at a time in one worker */
+    POLICY_POOL,        /* workers */
+    POLICY_SPARE,       /* workers kept ready for when one ends */
+    POLICY_RESTART,     /* at most (value >> 32) ends within (low half) ms */
+    POLICY_AFTER_CRASH, /* enum policy_after_crash */
+    POLICY_TRANSPORT,   /* enum channel_transport */
+    POLICY_SCOPE,       /* hybrid: enum policy_scope */
+    POLICY_VERIFY,      /* shared_heap: 1: look for damage after each call */
     POLICY_KEYS,
 };
 enum policy_crash {
     POLICY_CRASH_EXIT,  /* the caller ends; nothing catches it */
     POLICY_CRASH_RAISE, /* the caller gets an exception of class exit, which may be caught */
+};
+enum policy_after_crash {
+    POLICY_AFTER_CRASH_REPLACE, /* a worker in which a call crashed serves no more calls */
+    POLICY_AFTER_CRASH_KEEP,    /* it does, if it lives */
+};
+enum policy_scope {
+    POLICY_SCOPE_ALL,    /* all terms of the VM can be read */
+    POLICY_SCOPE_CALLER, /* what the call passes, and nothing else */
 };
 enum policy_origin {
     ORIGIN_BUILT_IN,
@@ -44,6 +61,7 @@ struct policy {
     uint64_t value[POLICY_KEYS];
     uint8_t origin[POLICY_KEYS];
 };
+#define POLICY_RESTART_VALUE(max, within_ms) ((uint64_t) (max) << 32 | (uint32_t) (within_ms))
 
 /* The policy in force for a module. Any thread. */
 void policy_effective(term module, struct policy *out);
@@ -56,7 +74,7 @@ bool policy_set_text(const char *spec, char *error, size_t room) MUST_CHECK;
 
 const char *policy_key_name(enum policy_key key);
 const char *policy_origin_name(enum policy_origin origin);
-/* A value as a term: in_process, infinity, 1048576. */
-term policy_value_term(enum policy_key key, uint64_t value);
+/* A value as a term: in_process, infinity, 1048576, #{max => 10, within => 1000}. */
+term policy_value_term(struct heap *h, enum policy_key key, uint64_t value);
 
 #endif

@@ -108,6 +108,35 @@ static void look_at(struct native_thread *t, void *arg)
     }
 }
 
+static struct native_frame *frame_in_progress(struct native_thread *t)
+{
+    uint32_t depth = __atomic_load_n(&t->guard->depth, __ATOMIC_ACQUIRE);
+    return depth == 0 ? NULL : &t->frame[depth - 1];
+}
+
+void watchdog_abandon(struct native_thread *t)
+{
+    static _Atomic uint64_t unique;
+    struct native_frame *f = frame_in_progress(t);
+    if (f == NULL) {
+        return;
+    }
+    atomic_store_explicit(&f->timeout_ms, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&f->seq, memory_order_relaxed) == 0) { /* it has no timeout: give it a number no other call has */
+        atomic_store_explicit(&f->seq, UINT64_C(1) << 63 | ++unique, memory_order_relaxed);
+    }
+    watchdog_note_timeout(1);
+    watchdog_wake();
+}
+
+void watchdog_forgive(struct native_thread *t)
+{
+    struct native_frame *f = frame_in_progress(t);
+    if (f != NULL) {
+        atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
+    }
+}
+
 static void sleep_until_woken(void)
 {
     struct round r = { .now = clock_monotonic_ns() };

@@ -18,10 +18,19 @@
 
 #include "lib/base/base.h"
 
+struct native_thread;
+
 /* A policy with this timeout is in force: starts the thread if it does not run. */
 void watchdog_note_timeout(uint32_t timeout_ms);
 /* It sleeps until woken when no call with a timeout has been seen for a while. */
 extern _Atomic uint32_t watchdog_asleep;
 void watchdog_wake(void);
+
+/* Ends the innermost call of t soon, whatever its timeout; another thread of the program. It comes back as
+ * NATIVE_TIMED_OUT. The caller knows that t is in a call, and looks again afterwards: see
+ * watchdog_forgive(). */
+void watchdog_abandon(struct native_thread *t);
+/* It had just ended. */
+void watchdog_forgive(struct native_thread *t);
 
 #endif

@@ -103,6 +103,9 @@ static void close_lib(struct nif_lib *lib)
     unlist(lib);
     /* After a crash the library's memory is suspect and somebody may still stand in its code; a
      * library with threads is left alone for the same reason. */
+    if (lib->elsewhere != 0 && nif_lib_closing != NULL) {
+        nif_lib_closing(lib);
+    }
     if (lib->dl_handle != NULL && !lib->tainted) {
         if (nif_lib_closing != NULL) {
             nif_lib_closing(lib);
@@ -240,7 +243,7 @@ static bool take_function(struct opening *o, size_t i, const ErlNifFunc *given)
     f->name_text = term_is_none(f->name) ? "" : atom_cstr(f->name);
     f->arity = given->arity;
     f->fn = given->fptr;
-    f->flags = lib->entry->minor >= SINCE_FUNC_FLAGS ? given->flags : 0;
+    f->flags = given->flags;
     switch (
         term_is_none(f->name) ? NIF_FUNC_NOT_FOUND : o->check(o->check_arg, f->name, f->arity)) {
     case NIF_FUNC_OK:
@@ -300,7 +303,9 @@ static void read_entry(void *arg)
     for (size_t i = 0; i < n; i++) {
         const ErlNifFunc *given =
             (const ErlNifFunc *) (const void *) ((const char *) lib->entry->funcs + i * stride);
-        if (!take_function(o, i, given)) {
+        ErlNifFunc f = { .name = given->name, .arity = given->arity, .fptr = given->fptr };
+        f.flags = lib->entry->minor >= SINCE_FUNC_FLAGS ? given->flags : 0;
+        if (!take_function(o, i, &f)) {
             return;
         }
     }
@@ -345,6 +350,53 @@ struct nif_lib *nif_lib_open(
         nif_lib_unref(lib);
         return NULL;
     }
+    return lib;
+}
+
+static bool take_functions_from_elsewhere(struct opening *o, term functions)
+{
+    enum { MAX_ARITY = 255, MAX_FUNCTIONS = 65535 };
+    size_t n = 0;
+    for (term l = functions; term_is_cons(l) && n <= MAX_FUNCTIONS; l = term_tail(l)) {
+        n++;
+    }
+    o->lib->funcs = vm_zalloc(n * sizeof(*o->lib->funcs));
+    o->lib->n_funcs = n;
+    for (size_t i = 0; i < n; i++, functions = term_tail(functions)) {
+        term f = term_head(functions);
+        bool good = term_is_tuple_of(f, 3) && term_is_atom(term_tuple_get(f, 0)) && term_is_small(term_tuple_get(f, 1))
+                    && term_is_small(term_tuple_get(f, 2));
+        intptr_t arity = good ? term_to_small(term_tuple_get(f, 1)) : -1, flags = good ? term_to_small(term_tuple_get(f, 2)) : -1;
+        if (arity < 0 || arity > MAX_ARITY || flags < 0 || flags > ERL_NIF_DIRTY_JOB_IO_BOUND) {
+            fail(o->error, ATOM(bad_lib), "The library's process did not say what functions it has");
+            return false;
+        }
+        ErlNifFunc given = { .name = atom_cstr(term_tuple_get(f, 0)), .arity = (unsigned) arity, .flags = (unsigned) flags };
+        if (!take_function(o, i, &given)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct nif_lib *nif_lib_from_elsewhere(term module, const char *path, uint32_t elsewhere, term functions,
+    nif_func_checker check, void *arg, struct nif_error *error)
+{
+    struct nif_lib *lib = vm_zalloc(sizeof(*lib));
+    struct opening o = { lib, check, arg, error, false };
+    atomic_init(&lib->refs, 1);
+    lib->module = module;
+    lib->path = library_path(path);
+    lib->elsewhere = elsewhere;
+    lock_take(&libs_lock);
+    lib->next = libs;
+    libs = lib;
+    lock_drop(&libs_lock);
+    if (!take_functions_from_elsewhere(&o, functions)) {
+        nif_lib_unref(lib);
+        return NULL;
+    }
+    note_taint(module);
     return lib;
 }
 

@@ -38,6 +38,7 @@ struct nif_lib {
     ErlNifOnHaltCallback *on_halt;
     struct nif_deferred ending;
     void *isolation; /* isolation's record: policy, counters, executor */
+    uint32_t elsewhere; /* its number, if it was opened in another OS process; else 0 */
 };
 
 /* As erlang:load_nif/2 names its failures: {error, {kind, "text"}}. */
@@ -54,6 +55,10 @@ typedef enum nif_func_check (*nif_func_checker)(void *arg, term name, unsigned a
  * if it cannot be. The result has one reference. */
 struct nif_lib *nif_lib_open(term module, const char *path, nif_func_checker check, void *arg,
     struct nif_error *error) MUST_CHECK;
+/* A library that has been opened and loaded in another OS process as number `elsewhere`. functions:
+ * [{Name, Arity, Flags}] as that process says, checked here as if they had been found in the file. */
+struct nif_lib *nif_lib_from_elsewhere(term module, const char *path, uint32_t elsewhere, term functions,
+    nif_func_checker check, void *arg, struct nif_error *error) MUST_CHECK;
 /* Runs load, or upgrade if previous != NULL. caller, pid, heap: of the process that loads. On false
  * *error is set, resource types are as before, and the caller drops its reference. */
 bool nif_lib_start(struct nif_lib *lib, struct nif_lib *previous, struct heap *heap, void *caller,

@@ -32,6 +32,7 @@ enum lock_rank {
     RANK_ATOM_TABLE,   /* atoms: writers                                       vm/core/atom */
     RANK_EXECUTOR,     /* stack pools, workers                                 isolation */
     RANK_ZYGOTE,       /* requests for new workers                             isolation/remote/zygote */
+    RANK_WORKER_SOCKET, /* datagrams to one worker; its resources              isolation/remote */
     RANK_TRACE,        /* event sink                                           lib/base/trace */
     RANK_ARENA,        /* page runs and central free lists                     lib/base/arena */
     RANK_LOG,          /* leaf: may be taken with anything else held */

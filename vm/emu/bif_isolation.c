@@ -2,6 +2,8 @@
 #include "isolation/executor.h"
 #include "isolation/isolation.h"
 #include "isolation/policy.h"
+#include "isolation/remote/remote.h"
+#include "vm/emu/native.h"
 #include "vm/bif/bif.h"
 #include "vm/core/bits.h"
 #include "vm/core/map.h"
@@ -30,6 +32,29 @@ static term put(struct heap *h, term map, const char *key, term value)
     return map_put(h, map, atom_from_cstr(key), value);
 }
 
+/* What is known of the workers of a library: [#{os_pid => 4711, state => ready, ...}]. */
+static term put_workers(struct heap *h, term info, const struct native_library *lib)
+{
+    enum { SHOWN = 32 };
+    struct remote_worker_info workers[SHOWN];
+    struct remote_info r;
+    term list = TERM_NIL;
+    remote_info(lib, &r, workers, SHOWN);
+    for (size_t i = r.n_workers < SHOWN ? r.n_workers : SHOWN; i-- > 0;) {
+        const struct remote_worker_info *w = &workers[i];
+        term map = put(h, map_empty(h), "os_pid", term_from_small(w->os_pid));
+        map = put(h, map, "state", atom_from_cstr(w->state));
+        map = put(h, map, "calls", heap_uinteger(h, w->calls));
+        map = put(h, map, "lanes", term_from_small(w->lanes));
+        map = put(h, map, "busy", term_from_small(w->busy_lanes));
+        list = heap_cons(h, put(h, map, "resources", term_from_small(w->resources)), list);
+    }
+    info = put(h, info, "workers", list);
+    info = put(h, info, "restarts", heap_uinteger(h, r.restarts));
+    info = put(h, info, "waiting", term_from_small(r.waiting));
+    return put(h, info, "circuit", atom_from_cstr(r.open_circuit ? "open" : "closed"));
+}
+
 /* isolation:info(Module | default) -> map */
 term bif_isolation_info_1(struct proc *p, term *args)
 {
@@ -41,7 +66,7 @@ term bif_isolation_info_1(struct proc *p, term *args)
     policy_effective(args[0], &policy);
     term info = map_empty(h), origins = map_empty(h);
     for (int k = 0; k < POLICY_KEYS; k++) {
-        info = put(h, info, policy_key_name((enum policy_key) k), policy_value_term((enum policy_key) k, policy.value[k]));
+        info = put(h, info, policy_key_name((enum policy_key) k), policy_value_term(h, (enum policy_key) k, policy.value[k]));
         origins = put(h, origins, policy_key_name((enum policy_key) k),
             atom_from_cstr(policy_origin_name((enum policy_origin) policy.origin[k])));
     }
@@ -54,6 +79,8 @@ term bif_isolation_info_1(struct proc *p, term *args)
         return put(h, info, "last_crash", ATOM(undefined));
     }
     info = put(h, info, "library", text_term(h, lib->path));
+    info = put(h, info, "active", atom_from_cstr(lib->ops->name));
+    info = put_workers(h, info, lib);
     info = put(h, info, "calls", heap_uinteger(h, library_calls(lib)));
     info = put(h, info, "crashes", heap_uinteger(h, atomic_load_explicit(&lib->crashes, memory_order_relaxed)));
     char last[sizeof(lib->last_crash)];
@@ -107,4 +134,27 @@ term bif_isolation_libraries_0(struct proc *p, term *args)
         list = heap_cons(&p->heap, lib->module_atom, list);
     }
     return list;
+}
+
+/* The function's record if it is native and its library runs in another OS process; else NULL. */
+static struct nif_func *function_elsewhere(term module, term name, size_t arity)
+{
+    struct native_library *lib = library_of_module(module);
+    struct nif_lib *nif = lib != NULL ? lib->nif : NULL;
+    for (size_t i = 0; nif != NULL && nif->elsewhere != 0 && i < nif->n_funcs; i++) {
+        if (term_same(nif->funcs[i].name, name) && nif->funcs[i].arity == arity) {
+            return &nif->funcs[i];
+        }
+    }
+    return NULL;
+}
+
+/* isolation:call_elsewhere(Module, Function, Arity, [[Arg]]) -> [Result], or `local`: call them one by one */
+term bif_isolation_call_elsewhere_4(struct proc *p, term *args)
+{
+    if (!term_is_atom(args[0]) || !term_is_atom(args[1]) || !term_is_small(args[2]) || term_to_small(args[2]) < 0) {
+        return proc_badarg(p);
+    }
+    struct nif_func *f = function_elsewhere(args[0], args[1], (size_t) term_to_small(args[2]));
+    return f != NULL ? native_call_many(p, f, args[3]) : ATOM(local);
 }

@@ -2044,7 +2044,8 @@ enum run_result interp_run(struct sched *s, struct proc *p)
     size_t live = p->n_args;
     memcpy(s->x, p->args, live * sizeof(term));
     p->n_args = 0;
-    if (p->heap.force_gc || p->heap.over_limit) {
+    /* A call that runs elsewhere may be reading its arguments where they lie. */
+    if ((p->heap.force_gc || p->heap.over_limit) && p->elsewhere == NULL) {
         if (!interp_gc_roots(s, p, live, 0)) {
             s->current = NULL;
             return RUN_EXITED;

@@ -115,15 +115,15 @@ static term returned_nonsense(struct proc *p, struct enif_environment_t *env, st
 }
 
 /* o NULL: it begins. */
-static void trace_native(const struct native_call *call, const struct native_outcome *o)
+static void trace_native(const struct nif_func *f, const struct native_library *lib, term pid, const struct native_outcome *o)
 {
     char text[300];
-    int n = snprintf(text, sizeof(text), "%s:%s/%u (%s)", call->library->module, native_call_name(call), call->func->arity, call->library->ops->name);
+    int n = snprintf(text, sizeof(text), "%s:%s/%u (%s)", f->module_text, f->name_text, f->arity, lib->ops->name);
     if (o != NULL && n > 0 && (size_t) n < sizeof(text) - 40) {
         text[n++] = ' ';
         native_outcome_text(o, text + n, sizeof(text) - (size_t) n);
     }
-    trace_emit(&(struct trace_event) { TRACE_NATIVE, o == NULL ? TRACE_BEGIN : TRACE_END, call->env->pid.word, 0, 0, text });
+    trace_emit(&(struct trace_event) { TRACE_NATIVE, o == NULL ? TRACE_BEGIN : TRACE_END, pid.word, 0, 0, text });
 }
 
 /* What a native function is called with, kept from call to call: one runs at a time on a thread. */
@@ -179,11 +179,11 @@ static inline term run(struct proc *p, const struct nif_func *f, term *args)
     nif_env_enter(&s->env, &p->heap, p, p->id, f->lib);
     bool traced = trace_on(TRACE_NATIVE);
     if (__builtin_expect(traced, 0)) {
-        trace_native(&s->call, NULL);
+        trace_native(f, lib, p->id, NULL);
     }
     atomic_load_explicit(&lib->ops, memory_order_relaxed)->call(&s->call, &s->out);
     if (__builtin_expect(traced, 0)) {
-        trace_native(&s->call, &s->out);
+        trace_native(f, lib, p->id, &s->out);
     }
     if (__builtin_expect(s->out.status != NATIVE_RETURNED, 0)) {
         s->ready = false; /* it may have written anywhere */
@@ -204,8 +204,85 @@ static inline term run(struct proc *p, const struct nif_func *f, term *args)
     return result;
 }
 
+/* ---- in another OS process ---- */
+
+/* The call did not come back from there, or was not let in. */
+static term did_not_return_elsewhere(struct proc *p, const struct native_call_elsewhere *call, struct native_outcome *out)
+{
+    struct native_call report = { .library = call->library, .entry = NATIVE_FUNCTION, .func = call->func };
+    struct enif_environment_t env = { .caller = p, .pid = p->id };
+    report.env = &env; /* names the caller */
+    enum policy_crash crash = (enum policy_crash) call->library->policy.value[POLICY_CRASH];
+    native_outcome_account(&report, out);
+    term reason = native_outcome_reason(out, &p->heap);
+    native_outcome_clear(out);
+    proc_raise(p, EXC_EXIT, reason);
+    if (crash == POLICY_CRASH_EXIT) {
+        p->exc.stacktrace = TERM_NIL;
+        p->control = CONTROL_EXIT;
+    }
+    return TERM_NONE;
+}
+
+/* One step of a call; again when the process is woken. */
+static term step_elsewhere(struct proc *p, struct native_call_elsewhere *call, bool many)
+{
+    struct native_outcome out;
+    struct native_library *lib = call->library;
+    const struct executor_ops *ops = atomic_load_explicit(&lib->ops, memory_order_relaxed);
+    call->caller = p;
+    call->pid = p->id;
+    call->heap = &p->heap;
+    call->progress = &p->elsewhere;
+    call->library_id = call->func->lib->elsewhere;
+    call->function = (uint32_t) (call->func - call->func->lib->funcs);
+    bool begins = p->elsewhere == NULL;
+    if (begins && trace_on(TRACE_NATIVE)) {
+        trace_native(call->func, lib, p->id, NULL);
+    }
+    (many ? ops->call_many : ops->call_elsewhere)(call, &out);
+    if (out.status == NATIVE_PENDING) {
+        return proc_wait(p);
+    }
+    if (trace_on(TRACE_NATIVE)) {
+        trace_native(call->func, lib, p->id, &out);
+    }
+    if (out.status == NATIVE_RETURNED) {
+        return (term) { out.value };
+    }
+    if (out.status == NATIVE_RAISED) {
+        return proc_raise(p, EXC_ERROR, (term) { out.value });
+    }
+    return did_not_return_elsewhere(p, call, &out);
+}
+
+static term call_elsewhere(struct proc *p, struct nif_func *f, term *args)
+{
+    struct native_call_elsewhere call = { .library = isolation_library(f->lib), .func = f, .args = args };
+    return step_elsewhere(p, &call, false);
+}
+
+/* isolation:call_many/3, for a function whose library runs elsewhere: one crossing for all calls. */
+term native_call_many(struct proc *p, struct nif_func *f, term lists)
+{
+    struct native_call_elsewhere call = { .library = isolation_library(f->lib), .func = f, .request = lists };
+    return step_elsewhere(p, &call, true);
+}
+
+static void drop_elsewhere(struct proc *p)
+{
+    struct native_progress *progress = p->elsewhere;
+    if (progress != NULL) {
+        p->elsewhere = NULL;
+        progress->cancel(progress);
+    }
+}
+
 term native_call(struct proc *p, struct nif_func *f, term *args)
 {
+    if (__builtin_expect(f->lib->elsewhere != 0, 0)) {
+        return call_elsewhere(p, f, args);
+    }
     if (__builtin_expect(f->flags != 0, 0) && sched_self()->kind == SCHED_NORMAL) {
         p->control = f->flags == ERL_NIF_DIRTY_JOB_CPU_BOUND ? CONTROL_DIRTY_CPU : CONTROL_DIRTY_IO;
         return TERM_NONE;
@@ -340,5 +417,8 @@ bool native_init(const char *const *isolation_specs, size_t n, char error[256])
     sched_thread_hooks.start = thread_started;
     sched_thread_hooks.stop = thread_stops;
     proc_on_exit_hook(drop_pending);
+    proc_on_exit_hook(drop_elsewhere);
+    executor_wake = proc_wake;
+    executor_linger = sched_linger;
     return true;
 }

@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 
+#include "isolation/executor.h"
+#include "isolation/isolation.h"
+#include "isolation/remote/remote.h"
 #include "lib/base/clock.h"
 #include "nif/host.h"
 #include "nif/nif_lib.h"
@@ -106,6 +109,7 @@ term bif_bulkhead_nif_run_deferred_0(struct proc *p, term *args)
 static void process_ended(struct proc *p)
 {
     nif_process_ended(p->id);
+    remote_process_ended(p->id);
 }
 
 static void release_lib(struct nif_lib *lib)
@@ -249,6 +253,74 @@ static char *path_text(term t)
     return out.data;
 }
 
+/* ---- a library that is opened in another OS process ---- */
+
+/* [{Name, Arity, IsDeclared}] of the module's functions, as the one who opens the library needs them. */
+static term functions_of(struct heap *h, const struct code_image *image)
+{
+    term list = TERM_NIL;
+    for (size_t i = image->n_functions; i-- > 0;) {
+        const struct code_function *f = &image->functions[i];
+        list = heap_cons(h, heap_tuple3(h, f->name, term_from_small(f->arity), term_from_bool(is_declared(image, i))), list);
+    }
+    return list;
+}
+
+static void patch_functions(struct code_image *image, struct nif_lib *lib)
+{
+    image->nif = lib;
+    for (size_t i = 0; i < lib->n_funcs; i++) {
+        interp_patch_native(image, find_function(image, lib->funcs[i].name, lib->funcs[i].arity), &lib->funcs[i]);
+    }
+}
+
+/* The answer of whoever opened it: {ok, Functions} or {error, {Kind, Text}}. */
+static term opened_elsewhere(struct proc *p, struct code_image *image, const char *path, struct native_call_elsewhere *call, term answer)
+{
+    struct nif_error error = { 0 };
+    bool is_pair = term_is_tuple_of(answer, 2);
+    if (is_pair && term_same(term_tuple_get(answer, 0), ATOM(error)) && term_is_tuple_of(term_tuple_get(answer, 1), 2)) {
+        return answer;
+    }
+    struct nif_lib *lib = nif_lib_from_elsewhere(image->module, path, call->library_id,
+        is_pair ? term_tuple_get(answer, 1) : TERM_NIL, check_function, image, &error);
+    if (lib == NULL) {
+        return load_error_text(p, &error);
+    }
+    lib->isolation = call->library;
+    call->library->nif = lib;
+    patch_functions(image, lib);
+    return ATOM(ok);
+}
+
+static term load_elsewhere(struct proc *p, struct code_image *image, struct native_library *library, const char *path,
+    const struct nif_lib *previous, term load_info)
+{
+    struct heap *h = &p->heap;
+    struct native_outcome out;
+    struct native_call_elsewhere call = { .library = library, .caller = p, .pid = p->id, .heap = h, .progress = &p->elsewhere };
+    term elements[5] = { bits_from_bytes(h, path, strlen(path)), image->module, functions_of(h, image), load_info,
+        term_from_small(previous != NULL ? previous->elsewhere : 0) };
+    call.request = heap_tuple(h, elements, ARRAY_LEN(elements));
+    library->ops->open(&call, &out);
+    if (out.status == NATIVE_PENDING) {
+        return proc_wait(p);
+    }
+    if (out.status == NATIVE_RETURNED) {
+        return opened_elsewhere(p, image, path, &call, (term) { out.value });
+    }
+    struct native_call report = { .library = library, .entry = NATIVE_CALLBACK, .name = "load" };
+    char text[300] = "system_limit";
+    if (out.status != NATIVE_RAISED) {
+        native_outcome_account(&report, &out);
+        native_outcome_text(&out, text, sizeof(text));
+        native_outcome_clear(&out);
+    }
+    char line[400];
+    int n = snprintf(line, sizeof(line), "Library load-call crashed: %s", text);
+    return load_error(p, ATOM(load), line, (size_t) n);
+}
+
 static term load(struct proc *p, struct code_image *image, const char *path, term load_info)
 {
     struct nif_error error = { 0 };
@@ -258,6 +330,10 @@ static term load(struct proc *p, struct code_image *image, const char *path, ter
     struct code_image *before = m == NULL                             ? NULL
                                 : current == image || current == NULL ? m->old
                                                                       : current;
+    struct native_library *library = isolation_library_elsewhere(image->module, path);
+    if (library != NULL) {
+        return load_elsewhere(p, image, library, path, before != NULL ? before->nif : NULL, load_info);
+    }
     struct nif_lib *lib = nif_lib_open(image->module, path, check_function, image, &error);
     if (lib == NULL) {
         settle(); /* the file is closed before the next attempt */
@@ -269,11 +345,7 @@ static term load(struct proc *p, struct code_image *image, const char *path, ter
         settle();
         return load_error_text(p, &error);
     }
-    image->nif = lib;
-    for (size_t i = 0; i < lib->n_funcs; i++) {
-        interp_patch_native(
-            image, find_function(image, lib->funcs[i].name, lib->funcs[i].arity), &lib->funcs[i]);
-    }
+    patch_functions(image, lib);
     return ATOM(ok);
 }
 

@@ -88,7 +88,8 @@ struct proc {
     uint8_t priority;            /* enum proc_priority */
     uint8_t run_kind;            /* enum sched_kind: where it wants to run */
     bool trap_exit, off_heap_messages, timed_out, exiting, is_system, has_name, suspended;
-    void *native;          /* struct native_proc of emu/native.c: a call in progress or rescheduled */
+    void *native;          /* struct pending_call of emu/native.c: a rescheduled call */
+    struct native_progress *elsewhere; /* a call that runs in another OS process; NULL: none */
     const struct code_image *native_module; /* module whose code calls load_nif */
 };
 

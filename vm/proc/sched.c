@@ -338,6 +338,34 @@ static void go_to_sleep(struct sched *s, int64_t now)
     }
 }
 
+bool sched_linger(void (*sleep)(void *arg, _Atomic uint32_t *word, uint32_t value, int64_t ns), void *arg, int64_t max_ns)
+{
+    struct sched *s = self;
+    if (s == NULL || s->kind != SCHED_NORMAL) {
+        sleep(arg, NULL, 0, max_ns);
+        return s != NULL;
+    }
+    struct sched_private *v = s->private;
+    if (runq_length(&v->queue) > 0 || s->index > sched_online()) {
+        return false;
+    }
+    int64_t now = clock_monotonic_ns(), next = wheel_next_ns(v->wheel);
+    if (next <= now || inbox_has_signals(s->current->shared)) {
+        return false;
+    }
+    max_ns = next - now < max_ns ? next - now : max_ns;
+    atomic_fetch_add(&n_idle, 1);
+    atomic_store_explicit(&v->state, NAPPING, memory_order_seq_cst);
+    bool work = runq_length(&v->queue) > 0 || atomic_load(&stopping) || atomic_load(&v->eager);
+    if (!work) {
+        sleep(arg, &v->state, NAPPING, max_ns);
+        work = atomic_load(&v->state) != NAPPING || atomic_load(&v->eager);
+    }
+    atomic_store_explicit(&v->state, AWAKE, memory_order_seq_cst);
+    atomic_fetch_sub(&n_idle, 1);
+    return !work;
+}
+
 static void look_at_clock(struct sched_private *v)
 {
     v->switches_since_clock = 0;

@@ -81,6 +81,10 @@ void proc_exit(struct proc *p);
 void proc_wake(term pid);
 /* A process that left interp_run with RUN_PENDING goes on; any thread, once. p is alive by contract. */
 void proc_complete(struct proc *p);
+/* A process that runs waits for something outside, as its thread would if it were idle: if there is nothing else for the
+ * thread to do, calls sleep(arg, word, value, ns) once, which sleeps while *word == value, ns at most;
+ * whoever has work for the thread changes the word and wakes the futex. false: there is work. */
+bool sched_linger(void (*sleep)(void *arg, _Atomic uint32_t *word, uint32_t value, int64_t ns), void *arg, int64_t max_ns);
 /* Group leader of processes without parent from now on (TERM_NONE: each its own). At start. */
 void proc_set_default_leader(term pid);
 /* As proc_spawn; the new process does not run before proc_start. Until then its fields may be set

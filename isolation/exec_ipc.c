@@ -1,0 +1,49 @@
+/* exec_ipc.c - in an OS process of its own that shares nothing with the VM but channels. */
+#include "isolation/remote/remote.h"
+#include "isolation/remote/remote_internal.h"
+
+/* The arguments are encoded as a list, which exists only while they are. */
+static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)
+{
+    enum { MAX_ARGS = 255 };
+    uintptr_t cells[2 * MAX_ARGS];
+    struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
+    struct wire_call prefix = { call->pid.word };
+    term list = TERM_NIL;
+    bool too_large;
+    for (size_t i = call->func->arity; i-- > 0;) {
+        cells[2 * i] = call->args[i].word;
+        cells[2 * i + 1] = list.word;
+        list = term_from_list_ptr(&cells[2 * i]);
+    }
+    return term_send(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), list, &too_large);
+}
+
+static bool take_result(struct remote_lane *lane, uint64_t bytes)
+{
+    return term_receive(&lane->in, lane->channel, bytes);
+}
+
+static term result(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic)
+{
+    *out_panic = PANIC_PROTOCOL;
+    return term_decode(&lane->in, h, 0);
+}
+
+static const struct remote_mode mode_ipc = {
+    .memory = WORKER_MEMORY_OWN,
+    .put_call = put_call,
+    .take_result = take_result,
+    .result = result,
+};
+
+const struct executor_ops exec_ipc = {
+    .name = "ipc",
+    .summary = "an OS process of its own; terms cross as messages: nothing is shared",
+    .caps = EXEC_CAP_SURVIVES_CRASH | EXEC_CAP_TIMEOUT | EXEC_CAP_KILLABLE | EXEC_CAP_ASYNC | EXEC_CAP_PROTECTS_MEMORY,
+    .call_elsewhere = remote_call,
+    .call_many = remote_call_many,
+    .open = remote_open,
+    .close = remote_close,
+    .remote = &mode_ipc,
+};

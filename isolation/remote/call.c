@@ -1,0 +1,432 @@
+/* call.c - one native call in a worker, as its process sees it.
+ *
+ *   WAITING ─► GRANTED ─► RUNNING ─► ANSWERED ─► (result)
+ *      ▲          │          │
+ *      └──────────┴──────────┴─ its worker ended before it had begun; else LOST
+ *
+ * remote_call() runs on the scheduler of the calling process, again each time the process is woken.
+ */
+#include <sched.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "isolation/remote/remote_internal.h"
+#include "isolation/thread.h"
+#include "lib/base/clock.h"
+
+enum {
+    SPIN_NS = 6000,           /* across two CPUs an answer takes less than that, or much longer */
+    SPIN_GIVE_UP = 8,         /* misses in a row, then only now and then */
+    SPIN_RETRY = 32,
+    LINGER_NS = 2000000,      /* asleep on the scheduler's thread, while nobody else wants it */
+    CANCEL_PATIENCE_NS = 50000000,
+    TIMEOUT_GRACE_NS = 100000000, /* the worker ends the call itself, if it can */
+};
+
+bool (*executor_linger)(executor_sleep_fn sleep, void *arg, int64_t max_ns);
+void (*executor_wake)(term pid);
+
+static bool several_cpus(void)
+{
+    static _Atomic int known; /* 0: not yet, 1: one, 2: several */
+    int k = atomic_load_explicit(&known, memory_order_relaxed);
+    if (k == 0) {
+        cpu_set_t set;
+        k = sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
+        atomic_store_explicit(&known, k, memory_order_relaxed);
+    }
+    return k == 2;
+}
+
+static void set_state(struct remote_progress *p, enum call_state s)
+{
+    lock_take(&p->pool->lock);
+    atomic_store_explicit(&p->state, s, memory_order_release);
+    lock_drop(&p->pool->lock);
+}
+
+/* ---- waiting for the answer ---- */
+
+static void sleep_on_lane(void *arg, _Atomic uint32_t *other, uint32_t value, int64_t ns)
+{
+    struct remote_lane *lane = arg;
+    channel_sleep(lane->channel, other, value, ns);
+}
+
+/* true: look at the channel again. */
+static bool wait_here(struct remote_lane *lane)
+{
+    if (several_cpus()) {
+        if (lane->spin_misses < SPIN_GIVE_UP || lane->spin_misses % SPIN_RETRY == 0) {
+            if (channel_spin(lane->channel, SPIN_NS)) {
+                lane->spin_misses = 0;
+                return true;
+            }
+        }
+        lane->spin_misses++;
+    }
+    return executor_linger != NULL && executor_linger(sleep_on_lane, lane, LINGER_NS);
+}
+
+static void violated(struct remote_worker *w)
+{
+    struct native_outcome o;
+    outcome_panic(&o, PANIC_PROTOCOL);
+    pool_kill(w, &o);
+    native_outcome_clear(&o);
+}
+
+/* Leaves the lane to the watcher. true: it is ours again, because something has come, or its worker is dead. */
+static bool park(struct remote_lane *lane)
+{
+    atomic_store(&lane->reader, READER_WATCHER);
+    if (channel_arm(lane->channel) && !atomic_load(&lane->worker->dead)) {
+        return false;
+    }
+    uint32_t watcher = READER_WATCHER;
+    return atomic_compare_exchange_strong(&lane->reader, &watcher, READER_CALLER);
+}
+
+/* Until the answer is there, or somebody else needs the thread. */
+static void await(struct remote_progress *p)
+{
+    struct remote_lane *lane = p->lane;
+    for (;;) {
+        switch (lane_read(lane)) {
+        case LANE_ANSWERED: set_state(p, CALL_ANSWERED); return;
+        case LANE_VIOLATED:
+            violated(lane->worker);
+            /* Its end comes to the watcher, which ends the call. */
+            atomic_store(&lane->reader, READER_WATCHER);
+            if (atomic_load(&lane->worker->dead)) {
+                uint32_t watcher = READER_WATCHER;
+                if (atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)) {
+                    lane_lost(lane);
+                }
+            }
+            return;
+        case LANE_CLOSED:
+            atomic_store(&lane->reader, READER_AT_WORK);
+            lane_lost(lane);
+            return;
+        case LANE_NOTHING: break;
+        }
+        if (!wait_here(lane) && !park(lane)) {
+            return;
+        }
+    }
+}
+
+/* ---- the beginning ---- */
+
+static void cancel(struct native_progress *progress);
+
+static struct remote_progress *begin(struct native_call_elsewhere *call)
+{
+    struct remote_pool *pool = pool_of(call->library);
+    struct remote_progress *p = vm_zalloc(sizeof(*p));
+    p->pool = pool;
+    p->base.cancel = cancel;
+    p->pid = call->pid;
+    p->library_id = call->library_id;
+    *call->progress = &p->base;
+    pool_set_mode(pool, atomic_load_explicit(&call->library->ops, memory_order_relaxed)->remote);
+    library_count_call(call->library, native_thread_get()->index);
+    pool_request_lane(pool, p);
+    return p;
+}
+
+static void finished(struct native_call_elsewhere *call, struct remote_progress *p)
+{
+    *call->progress = NULL;
+    if (p->wanted != NULL) {
+        worker_unref(p->wanted);
+    }
+    vm_free(p);
+}
+
+static void raise_in(struct native_outcome *out, term reason)
+{
+    *out = (struct native_outcome) { .status = NATIVE_RAISED, .value = reason.word };
+}
+
+static term resource_lost(const struct native_call_elsewhere *call)
+{
+    return heap_tuple2(call->heap, ATOM(nif_resource_lost), call->library->module_atom);
+}
+
+/* The request could not be sent. */
+static void not_sent(struct native_call_elsewhere *call, struct remote_progress *p, enum channel_status why, struct native_outcome *out)
+{
+    struct remote_lane *lane = p->lane;
+    struct remote_worker *other = lane->other_owner;
+    bool stale = lane->stale;
+    lane->other_owner = NULL;
+    lane->stale = false;
+    if (stale || other != NULL || why == CHANNEL_FULL) {
+        pool_release_lane(lane);
+        if (other != NULL) { /* a resource in the arguments says where the call belongs */
+            p->wanted = other;
+            pool_request_lane(p->pool, p);
+            out->status = NATIVE_PENDING;
+            executor_wake(p->pid);
+            return;
+        }
+        if (stale) {
+            raise_in(out, resource_lost(call));
+        } else {
+            raise_in(out, ATOM(system_limit));
+        }
+        finished(call, p);
+        return;
+    }
+    if (why == CHANNEL_BROKEN) {
+        violated(lane->worker);
+    }
+    atomic_store(&lane->reader, READER_WATCHER); /* it is dying: the watcher puts the call back */
+    uint32_t watcher = READER_WATCHER;
+    if (atomic_load(&lane->worker->dead) && atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)) {
+        lane_lost(lane);
+    }
+    out->status = NATIVE_PENDING;
+}
+
+/* false: *out says why not. */
+static bool start(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
+{
+    struct remote_lane *lane = p->lane;
+    uint32_t nobody = READER_NOBODY;
+    if (!atomic_compare_exchange_strong(&lane->reader, &nobody, READER_CALLER)) {
+        out->status = NATIVE_PENDING; /* its worker is dying, and we shall hear of it */
+        return false;
+    }
+    lane->number++;
+    lane->answer = 0;
+    lane->stale = false;
+    lane->timeout_ms = atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed);
+    enum channel_status s = call->send(lane, call);
+    if (s != CHANNEL_OK || lane->stale || lane->other_owner != NULL) {
+        not_sent(call, p, s, out);
+        return false;
+    }
+    if (lane->timeout_ms != 0) {
+        int64_t ns = (int64_t) lane->timeout_ms * 1000000;
+        lane->deadline_ns = clock_monotonic_ns() + ns + ns / 4 + TIMEOUT_GRACE_NS;
+        watcher_note_deadline(lane->deadline_ns);
+    }
+    set_state(p, CALL_RUNNING);
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void take_crash(struct native_call_elsewhere *call, struct remote_lane *lane, struct native_outcome *out)
+{
+    outcome_from_wire(out, &lane->crash);
+    term trace = term_decode(&lane->in, call->heap, 0);
+    out->crash->trace_term = term_is_list(trace) ? trace : TERM_NIL;
+    if (call->library->policy.value[POLICY_AFTER_CRASH] == POLICY_AFTER_CRASH_REPLACE) {
+        pool_retire(lane->worker, true);
+    }
+}
+
+static void take_answer(struct native_call_elsewhere *call, struct remote_lane *lane, struct native_outcome *out)
+{
+    enum native_panic panic = PANIC_PROTOCOL;
+    *out = (struct native_outcome) { .status = NATIVE_RETURNED };
+    term t = TERM_NONE;
+    switch ((enum frame_kind) lane->answer) {
+    case FRAME_CRASHED: take_crash(call, lane, out); return;
+    case FRAME_RESULT: t = call->plain_result ? term_decode(&lane->in, call->heap, 0) : lane->worker->mode->result(lane, call->heap, &panic); break;
+    case FRAME_RAISED:
+        out->status = NATIVE_RAISED;
+        t = term_decode(&lane->in, call->heap, 0);
+        break;
+    case FRAME_OPENED: t = term_decode(&lane->in, call->heap, 0); break;
+    case FRAME_OPEN:
+    case FRAME_CALL:
+    case FRAME_CALL_MANY:
+    case FRAME_ANSWER:
+    case FRAME_SEND:
+    case FRAME_ASK: break;
+    }
+    out->value = t.word;
+    if (term_is_none(t)) {
+        outcome_panic(out, panic);
+        pool_kill(lane->worker, panic == PANIC_PROTOCOL ? out : NULL);
+    }
+}
+
+static void finish(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
+{
+    struct remote_lane *lane = p->lane;
+    take_answer(call, lane, out);
+    term_reader_drop(&lane->in);
+    if (lane->worker->mode->drop != NULL) {
+        lane->worker->mode->drop(lane);
+    }
+    pool_release_lane(lane);
+    finished(call, p);
+}
+
+static void advance(struct native_call_elsewhere *call, struct native_outcome *out)
+{
+    struct remote_progress *p = *call->progress != NULL ? container_of(*call->progress, struct remote_progress, base) : begin(call);
+    for (;;) {
+        switch ((enum call_state) atomic_load_explicit(&p->state, memory_order_acquire)) {
+        case CALL_GRANTED:
+            if (!start(call, p, out)) {
+                return;
+            }
+            await(p);
+            if (atomic_load_explicit(&p->state, memory_order_acquire) != CALL_RUNNING) {
+                continue;
+            }
+            out->status = NATIVE_PENDING;
+            return;
+        case CALL_WAITING:
+        case CALL_RUNNING: out->status = NATIVE_PENDING; return;
+        case CALL_ANSWERED: finish(call, p, out); return;
+        case CALL_LOST:
+        case CALL_REFUSED:
+            *out = p->outcome;
+            if (p->stale) {
+                raise_in(out, resource_lost(call));
+            }
+            finished(call, p);
+            return;
+        }
+    }
+}
+
+/* ---- what is sent ---- */
+
+static enum channel_status send_call(struct remote_lane *lane, struct native_call_elsewhere *call)
+{
+    return lane->worker->mode->put_call(lane, call, call_target(call->library_id, call->function));
+}
+
+static enum channel_status send_many(struct remote_lane *lane, struct native_call_elsewhere *call)
+{
+    struct frame_header h = { .kind = FRAME_CALL_MANY, .number = lane->number,
+        .extra = call_target(call->library_id, call->function) };
+    struct wire_call prefix = { call->pid.word };
+    bool too_large;
+    return term_send(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), call->request, &too_large);
+}
+
+static enum channel_status send_open(struct remote_lane *lane, struct native_call_elsewhere *call)
+{
+    struct frame_header h = { .kind = FRAME_OPEN, .number = lane->number, .extra = call->library_id };
+    bool too_large;
+    return term_send(&lane->out, lane->channel, &h, NULL, 0, call->request, &too_large);
+}
+
+void remote_call(struct native_call_elsewhere *call, struct native_outcome *out)
+{
+    call->send = send_call;
+    call->plain_result = false;
+    advance(call, out);
+}
+
+void remote_call_many(struct native_call_elsewhere *call, struct native_outcome *out)
+{
+    call->send = send_many;
+    call->plain_result = true;
+    advance(call, out);
+}
+
+/* What new workers are to open: the same request, kept as bytes. */
+static void keep_library(struct native_call_elsewhere *call, term answer)
+{
+    struct remote_pool *pool = pool_of(call->library);
+    struct etf_encode_ext x = { .blob_min = SIZE_MAX };
+    uint8_t *etf = NULL, *again = NULL;
+    size_t capacity = 0, other_capacity = 0;
+    size_t n = etf_encode_ext(call->request, &x, &etf, &capacity);
+    size_t n_answer = etf_encode_ext(answer, &x, &again, &other_capacity);
+    struct wire_term head = { (uint32_t) n, 0 };
+    struct pool_library l = { .id = call->library_id, .request = vm_alloc(sizeof(head) + n), .request_bytes = sizeof(head) + n };
+    memcpy(l.request, &head, sizeof(head));
+    memcpy(l.request + sizeof(head), etf, n);
+    l.answer_hash = XXH3_64bits(again, n_answer);
+    vm_free(etf);
+    vm_free(again);
+    lock_take(&pool->lock);
+    struct pool_library *at = &pool->libraries[0];
+    for (unsigned i = 0; i < POOL_MAX_LIBRARIES; i++) { /* a free place, else the oldest's */
+        at = pool->libraries[i].id < at->id ? &pool->libraries[i] : at;
+    }
+    uint8_t *old = at->request;
+    *at = l;
+    lock_drop(&pool->lock);
+    vm_free(old);
+}
+
+static uint32_t new_library_id(struct native_library *library)
+{
+    struct remote_pool *pool = pool_of(library);
+    lock_take(&pool->lock);
+    uint32_t id = ++pool->next_library;
+    pool->closing = false;
+    pool->library = library;
+    lock_drop(&pool->lock);
+    return id;
+}
+
+void remote_open(struct native_call_elsewhere *call, struct native_outcome *out)
+{
+    call->send = send_open;
+    call->plain_result = true;
+    call->library_id = *call->progress != NULL ? container_of(*call->progress, struct remote_progress, base)->library_id
+                                               : new_library_id(call->library);
+    advance(call, out);
+    if (out->status == NATIVE_RETURNED) {
+        term answer = { out->value };
+        if (term_is_tuple_of(answer, 2) && term_same(term_tuple_get(answer, 0), ATOM(ok))) {
+            keep_library(call, answer);
+        }
+    }
+}
+
+/* ---- nobody waits any more ---- */
+
+static void cancel(struct native_progress *progress)
+{
+    struct remote_progress *p = container_of(progress, struct remote_progress, base);
+    struct remote_pool *pool = p->pool;
+    struct remote_lane *running = NULL;
+    uint32_t number = 0;
+    lock_take(&pool->lock);
+    enum call_state state = (enum call_state) p->state;
+    if (state == CALL_RUNNING) {
+        running = p->lane;
+        running->progress = NULL;
+        running->cancelled = true;
+        running->deadline_ns = clock_monotonic_ns() + CANCEL_PATIENCE_NS;
+        number = running->number;
+    }
+    lock_drop(&pool->lock);
+    switch (state) {
+    case CALL_RUNNING:
+        outbox_send(running->worker, &(struct datagram) { .kind = DATAGRAM_ABANDON, .value = (uint64_t) running->index << 32 | number },
+            NULL, 0, NULL, 0);
+        watcher_note_deadline(running->deadline_ns);
+        break;
+    case CALL_WAITING:
+    case CALL_GRANTED: pool_withdraw(p); break;
+    case CALL_ANSWERED:
+        term_reader_drop(&p->lane->in);
+        if (p->lane->worker->mode->drop != NULL) {
+            p->lane->worker->mode->drop(p->lane);
+        }
+        pool_release_lane(p->lane);
+        break;
+    case CALL_LOST:
+    case CALL_REFUSED: native_outcome_clear(&p->outcome); break;
+    }
+    if (p->wanted != NULL) {
+        worker_unref(p->wanted);
+    }
+    vm_free(p);
+}

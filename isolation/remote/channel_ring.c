@@ -1,0 +1,614 @@
+/* channel_ring.c - frames through shared memory; who sleeps is woken by a futex or the doorbell.
+ *
+ *   page 0            words that the VM writes
+ *   page 1            words that the worker writes
+ *   slots             requests, then replies: RING_SLOTS headers each, with small bodies in them
+ *   data              requests, then replies: CHANNEL_RING_BYTES each
+ *   bulk              requests, then replies: CHANNEL_BODY_MAX each
+ *
+ * A slot is ready when its stamp is the number of the frame that is due there: so a frame without a
+ * body is one cache line, and nothing else crosses. Where a body lies follows from the lengths of
+ * those before it, which both sides count for themselves; no offset ever crosses.
+ *
+ * Sleeping: who waits says so in his state word and looks again; who writes a stamp looks at the state
+ * word after that. Both are seq_cst, so one of the two sees the other. The futex is the stamp.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "isolation/remote/channel_internal.h"
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+
+enum {
+    PAGE = 4096,
+    LINE = 64,
+    RING_SLOTS = 64,
+    SLOT_BODY = 96,
+    BULK_KEEP = 1 << 20,          /* channel_trim leaves this much */
+    WORKER_SPIN_NS = 4000,
+    SPIN_LOOKS_PER_CLOCK = 16,    /* looks at the memory for each at the clock */
+    SPIN_SKIPS_MAX = 63,          /* waits without a spin, once spins have failed often */
+    SLICE_NS = 1000000,           /* naps where the kernel cannot wait on several futexes */
+    ROOM_NAP_NS = 100000000,      /* until who waits for room asks whether the peer is gone */
+};
+
+/* What the peer is to do after it wrote a stamp. */
+enum wait_state { WAIT_NONE, WAIT_FUTEX, WAIT_DOORBELL };
+
+struct words { /* of one side: the other reads them */
+    _Alignas(LINE) _Atomic uint32_t taken; /* frames done with: the peer may use their room; a futex */
+    _Atomic uint32_t received;             /* frames looked at */
+    _Alignas(LINE) _Atomic uint32_t state; /* enum wait_state */
+    _Atomic uint32_t waits_for_room;       /* futex: the peer's `taken` */
+    _Atomic uint32_t closed;
+};
+
+struct slot {
+    _Alignas(2 * LINE) _Atomic uint32_t stamp;
+    uint32_t unused;
+    struct frame_header header;
+    uint8_t body[SLOT_BODY];
+};
+
+struct shared {
+    _Alignas(PAGE) struct words vm;
+    _Alignas(PAGE) struct words worker;
+    _Alignas(PAGE) struct slot slots[2][RING_SLOTS];
+    _Alignas(PAGE) uint8_t data[2][CHANNEL_RING_BYTES];
+    _Alignas(PAGE) uint8_t bulk[2][CHANNEL_BODY_MAX];
+};
+enum { REQUESTS, REPLIES };
+
+/* A direction, as one side sees it: all private. */
+struct direction {
+    struct slot *slots;
+    uint8_t *data, *bulk;
+    uint32_t number;      /* of the last frame sent or received */
+    uint32_t data_at;     /* end of its body in data: counts on, modulo 2^32 */
+    uint64_t bulk_used;   /* bytes of bulk that may have memory */
+    /* Sending: */
+    uint32_t taken;       /* by the peer, as far as we have looked */
+    uint32_t data_taken;  /* data_at of that frame */
+    uint32_t data_ends[2 * RING_SLOTS]; /* data_at by number */
+    bool bulk_busy;
+    uint32_t bulk_number; /* whose body is there */
+};
+
+struct ring {
+    struct channel c;
+    struct shared *shared;
+    struct words *mine, *peers;
+    struct direction out, in;
+    int fds[2]; /* memfd, once sent -1; doorbell */
+    bool no_waitv;
+    /* Worker: does spinning pay? */
+    bool may_spin;
+    uint32_t spin_skips, spin_penalty;
+};
+
+static struct ring *ring_of(struct channel *c)
+{
+    return container_of(c, struct ring, c);
+}
+
+/* ---- futexes, between processes ---- */
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* For at most ns. */
+static void futex_nap(_Atomic uint32_t *word, uint32_t seen, int64_t ns)
+{
+    struct timespec t = { ns / 1000000000, ns % 1000000000 };
+    syscall(SYS_futex, word, FUTEX_WAIT, seen, &t, NULL, 0);
+}
+
+struct private_word {
+    _Atomic uint32_t *word;
+    uint32_t value;
+};
+
+/* Until the shared word is not `seen`, a private one has another value, somebody wakes one of
+ * them, the deadline, or earlier. */
+static void futex_wait_any(struct ring *r, _Atomic uint32_t *word, uint32_t seen, const struct private_word *more, size_t n_more,
+    int64_t deadline)
+{
+    struct futex_waitv v[3] = { { .uaddr = (uintptr_t) word, .val = seen, .flags = FUTEX_32 } };
+    struct timespec t = { deadline / 1000000000, deadline % 1000000000 };
+    for (size_t i = 0; i < n_more; i++) {
+        v[i + 1] = (struct futex_waitv) {
+            .uaddr = (uintptr_t) more[i].word, .val = more[i].value, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG
+        };
+    }
+    if (!r->no_waitv) {
+        long got = syscall(SYS_futex_waitv, v, (unsigned) n_more + 1, 0, deadline == INT64_MAX ? NULL : &t, CLOCK_MONOTONIC);
+        if (got >= 0 || errno == EAGAIN || errno == ETIMEDOUT || errno == EINTR) {
+            return;
+        }
+        r->no_waitv = true; /* before Linux 5.16, or forbidden by a sandbox */
+    }
+    int64_t left = deadline == INT64_MAX ? SLICE_NS : deadline - clock_monotonic_ns();
+    bool same = true;
+    for (size_t i = 0; i < n_more; i++) {
+        same = same && atomic_load(more[i].word) == more[i].value;
+    }
+    if (same && left > 0) {
+        futex_nap(word, seen, left < SLICE_NS ? left : SLICE_NS);
+    }
+}
+
+/* ---- receiving ---- */
+
+static _Atomic uint32_t *due_stamp(struct direction *in)
+{
+    return &in->slots[(in->number + 1) % RING_SLOTS].stamp;
+}
+
+static bool ring_poll(struct channel *c)
+{
+    struct direction *in = &ring_of(c)->in;
+    return atomic_load_explicit(due_stamp(in), memory_order_relaxed) == in->number + 1 || channel_ended(c) != CHANNEL_OK;
+}
+
+/* The same, ordered after the store that says we sleep: pairs with publish(). */
+static bool is_due_after_state(struct direction *in, uint32_t *out_seen)
+{
+    *out_seen = atomic_load(due_stamp(in));
+    return *out_seen == in->number + 1;
+}
+
+/* Where a body of that size lies in data when the last one ended at `at`: never across the end. */
+static uint32_t place(uint32_t at, uint64_t bytes)
+{
+    uint32_t offset = at % CHANNEL_RING_BYTES;
+    return offset + bytes <= CHANNEL_RING_BYTES ? at : at + (CHANNEL_RING_BYTES - offset);
+}
+
+static uint32_t lines(uint64_t bytes)
+{
+    return (uint32_t) (bytes + LINE - 1) & ~(uint32_t) (LINE - 1);
+}
+
+/* Address of a body, whose size has been checked; counts it. */
+static uint8_t *take_place(struct direction *l, struct slot *s, uint64_t bytes)
+{
+    if (bytes <= SLOT_BODY) {
+        return s->body;
+    }
+    if (bytes > CHANNEL_INLINE_MAX) {
+        l->bulk_used = bytes > l->bulk_used ? bytes : l->bulk_used;
+        return l->bulk;
+    }
+    uint32_t at = place(l->data_at, bytes);
+    l->data_at = at + lines(bytes);
+    return l->data + at % CHANNEL_RING_BYTES;
+}
+
+static enum channel_status ring_receive(struct channel *c, struct frame_header *out)
+{
+    struct ring *r = ring_of(c);
+    struct direction *in = &r->in;
+    struct slot *s = &in->slots[(in->number + 1) % RING_SLOTS];
+    if (channel_ended(c) != CHANNEL_OK) {
+        return channel_ended(c);
+    }
+    /* Pairs with publish(): what was written before the stamp is there. */
+    if (atomic_load_explicit(&s->stamp, memory_order_acquire) != in->number + 1) {
+        return CHANNEL_EMPTY;
+    }
+    /* The peer may write these while we read: each once. */
+    struct frame_header h = {
+        .kind = __atomic_load_n(&s->header.kind, __ATOMIC_RELAXED),
+        .number = __atomic_load_n(&s->header.number, __ATOMIC_RELAXED),
+        .bytes = __atomic_load_n(&s->header.bytes, __ATOMIC_RELAXED),
+        .extra = __atomic_load_n(&s->header.extra, __ATOMIC_RELAXED),
+    };
+    if (h.bytes > CHANNEL_BODY_MAX) {
+        return channel_end(c, CHANNEL_BROKEN);
+    }
+    in->number++;
+    c->whole = c->body = take_place(in, s, h.bytes);
+    c->left = h.bytes;
+    c->has_frame = true;
+    if (c->is_worker) {
+        atomic_store_explicit(&r->mine->received, in->number, memory_order_release);
+    }
+    *out = h;
+    return CHANNEL_OK;
+}
+
+static void ring_done(struct channel *c)
+{
+    struct ring *r = ring_of(c);
+    if (c->is_worker) {
+        /* The VM does not wait for room. */
+        atomic_store_explicit(&r->mine->taken, r->in.number, memory_order_release);
+        return;
+    }
+    /* seq_cst: pairs with wait_for_room(). */
+    atomic_store(&r->mine->taken, r->in.number);
+    if (atomic_load(&r->peers->waits_for_room) != 0) {
+        futex_wake(&r->mine->taken);
+    }
+}
+
+/* ---- sending ---- */
+
+/* What has the peer taken since we looked? false: it cannot have. */
+static bool look_at_taken(struct ring *r)
+{
+    struct direction *out = &r->out;
+    uint32_t taken = atomic_load(&r->peers->taken);
+    if (taken - out->taken > out->number - out->taken) {
+        return false;
+    }
+    out->taken = taken;
+    out->data_taken = out->data_ends[taken % ARRAY_LEN(out->data_ends)];
+    /* At most RING_SLOTS frames apart, for each of them came by here. */
+    out->bulk_busy = out->bulk_busy && out->number - taken > out->number - out->bulk_number;
+    return true;
+}
+
+static bool has_room(const struct direction *out, uint64_t bytes)
+{
+    if (out->number - out->taken >= RING_SLOTS) {
+        return false;
+    }
+    if (bytes <= SLOT_BODY) {
+        return true;
+    }
+    if (bytes > CHANNEL_INLINE_MAX) {
+        return !out->bulk_busy;
+    }
+    return place(out->data_at, bytes) + lines(bytes) - out->data_taken <= CHANNEL_RING_BYTES;
+}
+
+/* Worker only: until there is room. */
+static enum channel_status wait_for_room(struct ring *r, uint64_t bytes)
+{
+    enum channel_status s = CHANNEL_OK;
+    while (s == CHANNEL_OK && !has_room(&r->out, bytes)) {
+        uint32_t seen = r->out.taken;
+        /* seq_cst, then a look again: pairs with ring_done(). */
+        atomic_store(&r->mine->waits_for_room, 1);
+        if (!look_at_taken(r)) {
+            s = channel_end(&r->c, CHANNEL_BROKEN);
+        } else if (atomic_load(&r->peers->closed) != 0) {
+            s = channel_end(&r->c, CHANNEL_CLOSED);
+        } else if (r->out.taken == seen) {
+            futex_nap(&r->peers->taken, seen, ROOM_NAP_NS);
+            s = channel_ended(&r->c);
+        }
+    }
+    atomic_store_explicit(&r->mine->waits_for_room, 0, memory_order_relaxed);
+    return s;
+}
+
+/* After this the frame is the peer's. */
+static enum channel_status publish(struct ring *r, struct slot *s)
+{
+    atomic_store(&s->stamp, r->out.number);
+    uint32_t state = atomic_load(&r->peers->state); /* after the stamp: pairs with is_due_after_state() */
+    if (state == WAIT_NONE) {
+        return CHANNEL_OK;
+    }
+    if (state == WAIT_DOORBELL && r->c.is_worker) {
+        uint64_t one = 1;
+        ssize_t n;
+        do {
+            n = write(r->fds[1], &one, sizeof(one));
+        } while (n < 0 && errno == EINTR);
+        /* EAGAIN: it has been rung more often than it can count. Else a library closed it under us. */
+        return n == (ssize_t) sizeof(one) || errno == EAGAIN ? CHANNEL_OK : channel_end(&r->c, CHANNEL_CLOSED);
+    }
+    futex_wake(&s->stamp);
+    return CHANNEL_OK;
+}
+
+/* Memory for the first n bytes of bulk, in one go instead of a fault for each page. */
+static void populate_bulk(struct direction *out, uint64_t n)
+{
+    uint64_t from = (out->bulk_used + PAGE - 1) & ~(uint64_t) (PAGE - 1);
+    uint64_t to = (n + PAGE - 1) & ~(uint64_t) (PAGE - 1);
+    if (to > from) {
+        (void) madvise(out->bulk + from, to - from, MADV_POPULATE_WRITE); /* before Linux 5.14: faults */
+    }
+}
+
+static enum channel_status ring_send(
+    struct channel *c, const struct frame_header *h, const struct channel_part *parts, size_t n, uint64_t total)
+{
+    struct ring *r = ring_of(c);
+    struct direction *out = &r->out;
+    if (channel_ended(c) != CHANNEL_OK) {
+        return channel_ended(c);
+    }
+    if (!has_room(out, total)) {
+        if (!look_at_taken(r)) {
+            return channel_end(c, CHANNEL_BROKEN);
+        }
+        if (!has_room(out, total)) {
+            enum channel_status s = c->is_worker ? wait_for_room(r, total) : CHANNEL_FULL;
+            if (s != CHANNEL_OK) {
+                return s;
+            }
+        }
+    }
+    out->number++;
+    if (total > CHANNEL_INLINE_MAX) {
+        populate_bulk(out, total);
+        out->bulk_busy = true;
+        out->bulk_number = out->number;
+    }
+    struct slot *s = &out->slots[out->number % RING_SLOTS];
+    uint8_t *to = take_place(out, s, total);
+    out->data_ends[out->number % ARRAY_LEN(out->data_ends)] = out->data_at;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].bytes != 0) {
+            memcpy(to, parts[i].data, parts[i].bytes);
+            to += parts[i].bytes;
+        }
+    }
+    s->header = (struct frame_header) { h->kind, h->number, total, h->extra };
+    return publish(r, s);
+}
+
+/* ---- waiting ---- */
+
+static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
+{
+    int64_t deadline = channel_deadline(ns);
+    for (;;) {
+        for (int i = 0; i < SPIN_LOOKS_PER_CLOCK; i++) {
+            if (ring_poll(c)) {
+                return true;
+            }
+            channel_relax();
+        }
+        if (clock_monotonic_ns() >= deadline || (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed) != 0)) {
+            return false;
+        }
+    }
+}
+
+static bool ring_spin(struct channel *c, int64_t ns)
+{
+    return spin_until(c, ns, NULL);
+}
+
+static void ring_sleep(struct channel *c, _Atomic uint32_t *other, uint32_t other_value, int64_t timeout_ns)
+{
+    struct ring *r = ring_of(c);
+    struct private_word more[2] = { { &c->ended, CHANNEL_OK }, { other, other_value } };
+    uint32_t seen;
+    int64_t deadline = channel_deadline(timeout_ns);
+    atomic_store(&r->mine->state, WAIT_FUTEX);
+    if (!is_due_after_state(&r->in, &seen)) {
+        futex_wait_any(r, due_stamp(&r->in), seen, more, other != NULL ? 2 : 1, deadline);
+    }
+    atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
+}
+
+static void ring_wake(struct channel *c)
+{
+    syscall(SYS_futex, &c->ended, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+static bool more_than_one_cpu(void)
+{
+    cpu_set_t set;
+    /* EINVAL: more CPUs than a cpu_set_t has */
+    return sched_getaffinity(0, sizeof(set), &set) != 0 || CPU_COUNT(&set) > 1;
+}
+
+/* Each failure doubles the number of waits until the next try; a success clears it. */
+static bool worker_spin(struct ring *r, _Atomic uint32_t *stop)
+{
+    if (!r->may_spin || r->spin_skips > 0) {
+        r->spin_skips -= r->spin_skips > 0;
+        return false;
+    }
+    if (spin_until(&r->c, WORKER_SPIN_NS, stop)) {
+        r->spin_penalty = 0;
+        return true;
+    }
+    r->spin_penalty = 2 * r->spin_penalty + 1 < SPIN_SKIPS_MAX ? 2 * r->spin_penalty + 1 : SPIN_SKIPS_MAX;
+    r->spin_skips = r->spin_penalty;
+    r->may_spin = more_than_one_cpu();
+    return false;
+}
+
+static enum channel_status ring_wait(struct channel *c, _Atomic uint32_t *stop)
+{
+    struct ring *r = ring_of(c);
+    struct private_word more[2] = { { &c->ended, CHANNEL_OK }, { stop, 0 } };
+    bool spun = false;
+    while (!ring_poll(c)) {
+        uint32_t seen;
+        if (!spun) {
+            spun = true;
+            if (worker_spin(r, stop)) {
+                break;
+            }
+        }
+        atomic_store(&r->mine->state, WAIT_FUTEX);
+        bool due = is_due_after_state(&r->in, &seen);
+        bool closed = !due && (atomic_load(&r->peers->closed) != 0 || (stop != NULL && atomic_load(stop) != 0));
+        if (!due && !closed) {
+            futex_wait_any(r, due_stamp(&r->in), seen, more, stop != NULL ? 2 : 1, INT64_MAX);
+        }
+        atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
+        if (closed) {
+            return CHANNEL_CLOSED;
+        }
+    }
+    return channel_ended(c);
+}
+
+static int ring_doorbell(const struct channel *c)
+{
+    return container_of(c, const struct ring, c)->fds[1];
+}
+
+static bool ring_arm(struct channel *c)
+{
+    struct ring *r = ring_of(c);
+    uint32_t seen;
+    atomic_store(&r->mine->state, WAIT_DOORBELL);
+    if (!is_due_after_state(&r->in, &seen) && channel_ended(c) == CHANNEL_OK) {
+        return true;
+    }
+    atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
+    return false;
+}
+
+static void ring_disarm(struct channel *c)
+{
+    struct ring *r = ring_of(c);
+    uint64_t count;
+    struct iovec part = { &count, sizeof(count) };
+    atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
+    /* The worker shares O_NONBLOCK with us and could take it off. */
+    if (preadv2(r->fds[1], &part, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP) {
+        (void) !read(r->fds[1], &count, sizeof(count)); /* before Linux 5.8 */
+    }
+}
+
+/* ---- the rest ---- */
+
+static bool ring_taken(struct channel *c)
+{
+    struct ring *r = ring_of(c);
+    return atomic_load_explicit(&r->peers->received, memory_order_acquire) == r->out.number;
+}
+
+static enum channel_status ring_flush(struct channel *c)
+{
+    return channel_ended(c);
+}
+
+static bool ring_wants_write(const struct channel *c)
+{
+    (void) c;
+    return false;
+}
+
+static void drop_bulk(struct direction *l)
+{
+    if (l->bulk_used > BULK_KEEP) {
+        uint64_t to = (l->bulk_used + PAGE - 1) & ~(uint64_t) (PAGE - 1);
+        /* Punches a hole: MADV_DONTNEED returns nothing of shared memory. */
+        if (madvise(l->bulk + BULK_KEEP, to - BULK_KEEP, MADV_REMOVE) == 0) {
+            l->bulk_used = BULK_KEEP;
+        }
+    }
+}
+
+static void ring_trim(struct channel *c)
+{
+    struct ring *r = ring_of(c);
+    if (r->out.bulk_used > BULK_KEEP && look_at_taken(r) && !r->out.bulk_busy) {
+        drop_bulk(&r->out);
+    }
+    if (!c->is_worker && !ring_poll(c)) {
+        drop_bulk(&r->in);
+    }
+}
+
+static size_t ring_worker_fds(const struct channel *c, int fds[CHANNEL_MAX_FDS])
+{
+    const struct ring *r = container_of(c, const struct ring, c);
+    memcpy(fds, r->fds, sizeof(r->fds));
+    return ARRAY_LEN(r->fds);
+}
+
+static void ring_close_worker_fds(struct channel *c)
+{
+    base_close_fd(&ring_of(c)->fds[0]); /* the doorbell is ours as well */
+}
+
+static void ring_free(struct channel *c)
+{
+    struct ring *r = ring_of(c);
+    if (!c->is_worker) {
+        /* A stamp that is not due, so that a worker just about to sleep does not. */
+        _Atomic uint32_t *stamp = &r->out.slots[(r->out.number + 1) % RING_SLOTS].stamp;
+        atomic_store(&r->mine->closed, 1);
+        atomic_store(stamp, (r->out.number + 1) ^ 1U << 31);
+        futex_wake(stamp);
+        futex_wake(&r->mine->taken);
+    }
+    munmap(r->shared, sizeof(*r->shared));
+    base_close_fd(&r->fds[0]);
+    base_close_fd(&r->fds[1]);
+    vm_free(r);
+}
+
+static const struct channel_ops ring_ops = {
+    ring_worker_fds, ring_close_worker_fds, ring_doorbell, ring_arm, ring_disarm, ring_spin, ring_sleep, ring_wake, ring_taken,
+    ring_flush, ring_wants_write, ring_wait, ring_free, ring_send, ring_poll, ring_receive, ring_done, ring_trim,
+};
+
+static void set_direction(struct direction *l, struct shared *s, int which)
+{
+    l->slots = s->slots[which];
+    l->data = s->data[which];
+    l->bulk = s->bulk[which];
+}
+
+/* The fds stay the caller's on failure. */
+static struct channel *ring_open(int memory, int doorbell, bool is_worker)
+{
+    void *at = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory, 0);
+    if (at == MAP_FAILED) {
+        return NULL;
+    }
+    (void) madvise(at, sizeof(struct shared), MADV_DONTDUMP);
+    struct ring *r = vm_zalloc(sizeof(*r));
+    r->c.ops = &ring_ops;
+    r->c.is_worker = is_worker;
+    r->shared = at;
+    r->mine = is_worker ? &r->shared->worker : &r->shared->vm;
+    r->peers = is_worker ? &r->shared->vm : &r->shared->worker;
+    set_direction(&r->out, r->shared, is_worker ? REPLIES : REQUESTS);
+    set_direction(&r->in, r->shared, is_worker ? REQUESTS : REPLIES);
+    r->fds[0] = memory;
+    r->fds[1] = doorbell;
+    r->may_spin = is_worker && more_than_one_cpu();
+    return &r->c;
+}
+
+struct channel *channel_ring_new(void)
+{
+    scope_fd int memory = memfd_create("channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    scope_fd int doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (memory < 0 || doorbell < 0 || ftruncate(memory, sizeof(struct shared)) != 0
+        || fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        return NULL;
+    }
+    struct channel *c = ring_open(memory, doorbell, false);
+    if (c != NULL) {
+        memory = doorbell = -1;
+    }
+    return c;
+}
+
+struct channel *channel_ring_attach(const int *fds, size_t n_fds)
+{
+    struct channel *c = n_fds == 2 ? ring_open(fds[0], fds[1], true) : NULL;
+    if (c != NULL) {
+        ring_close_worker_fds(c);
+    }
+    return c;
+}

@@ -1,0 +1,569 @@
+/* pool.c - the workers of a library, their lanes, and the calls that wait for one. */
+#include "isolation/remote/remote_internal.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+
+static struct remote_pool *_Atomic pools; /* newest first; never freed: a library's record is not either */
+static struct lock pools_lock = { PTHREAD_MUTEX_INITIALIZER, RANK_EXECUTOR, RANK_NONE };
+
+struct remote_pool *pool_first(void)
+{
+    return atomic_load_explicit(&pools, memory_order_acquire);
+}
+
+struct remote_pool *pool_of(struct native_library *library)
+{
+    struct remote_pool *pool = atomic_load_explicit(&library->pool, memory_order_acquire);
+    if (pool != NULL) {
+        return pool;
+    }
+    lock_take(&pools_lock);
+    for (pool = pools; pool != NULL && !term_same(pool->module, library->module_atom); pool = pool->next) {
+    }
+    if (pool == NULL) {
+        pool = vm_zalloc(sizeof(*pool));
+        lock_init(&pool->lock, RANK_EXECUTOR);
+        pool->module = library->module_atom;
+        pool->library = library;
+        pool->last = &pool->first;
+        pool->next = pools;
+        atomic_store_explicit(&pools, pool, memory_order_release);
+    }
+    atomic_store_explicit(&library->pool, pool, memory_order_release);
+    lock_drop(&pools_lock);
+    return pool;
+}
+
+static void set_state(struct remote_progress *p, enum call_state s)
+{
+    atomic_store_explicit(&p->state, s, memory_order_release);
+}
+
+void pool_set_mode(struct remote_pool *pool, const struct remote_mode *mode)
+{
+    if (__builtin_expect(pool->mode == mode, 1)) {
+        return;
+    }
+    for (bool more = true; more;) {
+        struct remote_worker *w;
+        lock_take(&pool->lock);
+        pool->mode = mode;
+        for (w = pool->workers; w != NULL && (w->mode == mode || (w->state != WORKER_READY && w->state != WORKER_SPARE)); w = w->next) {
+        }
+        if (w != NULL) {
+            worker_ref(w);
+        }
+        lock_drop(&pool->lock);
+        more = w != NULL;
+        if (more) {
+            pool_retire(w, false);
+            worker_unref(w);
+        }
+    }
+}
+
+/* ---- lanes ---- */
+
+static unsigned lanes_wanted(const struct remote_pool *pool)
+{
+    return (unsigned) pool->library->policy.value[POLICY_THREADS];
+}
+
+static struct remote_lane *idle_lane_locked(struct remote_worker *w)
+{
+    struct remote_lane *lane = w->idle;
+    if (w->state != WORKER_READY) {
+        return NULL;
+    }
+    if (lane != NULL) {
+        w->idle = lane->next_idle;
+        return lane;
+    }
+    return w->n_lanes < lanes_wanted(w->pool) ? lane_new_locked(w) : NULL;
+}
+
+/* The least busy worker's; of the one that the call wants, if it wants one. */
+static struct remote_lane *find_lane_locked(struct remote_pool *pool, const struct remote_progress *p)
+{
+    struct remote_worker *best = p->wanted;
+    for (struct remote_worker *w = pool->workers; w != NULL && p->wanted == NULL; w = w->next) {
+        bool can = w->state == WORKER_READY && (w->idle != NULL || w->n_lanes < lanes_wanted(pool));
+        best = can && (best == NULL || w->n_busy < best->n_busy) ? w : best;
+    }
+    return best != NULL ? idle_lane_locked(best) : NULL;
+}
+
+static void grant_locked(struct remote_lane *lane, struct remote_progress *p)
+{
+    lane->progress = p;
+    lane->busy = true;
+    lane->cancelled = false;
+    lane->worker->n_busy++;
+    worker_ref(lane->worker);
+    lane->worker->calls++;
+    p->lane = lane;
+    set_state(p, CALL_GRANTED);
+}
+
+/* ---- waiting calls ---- */
+
+static void append_locked(struct remote_pool *pool, struct remote_progress *p)
+{
+    set_state(p, CALL_WAITING);
+    p->lane = NULL;
+    p->next = NULL;
+    *pool->last = p;
+    pool->last = &p->next;
+    pool->n_waiting++;
+}
+
+static void prepend_locked(struct remote_pool *pool, struct remote_progress *p)
+{
+    set_state(p, CALL_WAITING);
+    p->lane = NULL;
+    p->next = pool->first;
+    pool->first = p;
+    if (p->next == NULL) {
+        pool->last = &p->next;
+    }
+    pool->n_waiting++;
+}
+
+static void unlink_locked(struct remote_pool *pool, struct remote_progress **at)
+{
+    struct remote_progress *p = *at;
+    *at = p->next;
+    if (*at == NULL) {
+        pool->last = at;
+    }
+    p->next = NULL;
+    pool->n_waiting--;
+}
+
+/* Calls to be woken once the lock has been dropped. */
+struct to_wake {
+    struct { term pid; } item[PROTOCOL_MAX_LANES];
+    unsigned n;
+};
+
+static void wake_all(const struct to_wake *wake)
+{
+    for (unsigned i = 0; i < wake->n; i++) {
+        executor_wake(wake->item[i].pid);
+    }
+}
+
+static void serve_waiting_locked(struct remote_pool *pool, struct to_wake *wake)
+{
+    struct remote_progress **at = &pool->first;
+    while (*at != NULL && wake->n < ARRAY_LEN(wake->item)) {
+        struct remote_progress *p = *at;
+        if (p->wanted != NULL && p->wanted->dead) {
+            unlink_locked(pool, at);
+            p->stale = true;
+            set_state(p, CALL_REFUSED);
+            wake->item[wake->n++].pid = p->pid;
+            continue;
+        }
+        struct remote_lane *lane = find_lane_locked(pool, p);
+        if (lane == NULL && p->wanted == NULL) {
+            return;
+        }
+        if (lane == NULL) {
+            at = &p->next;
+            continue;
+        }
+        unlink_locked(pool, at);
+        grant_locked(lane, p);
+        wake->item[wake->n++].pid = p->pid;
+    }
+}
+
+static bool wants_worker_locked(const struct remote_pool *pool)
+{
+    return pool->first != NULL && pool->n_workers < pool->library->policy.value[POLICY_POOL];
+}
+
+void pool_request_lane(struct remote_pool *pool, struct remote_progress *p)
+{
+    lock_take(&pool->lock);
+    struct remote_lane *lane = pool->first == NULL || p->wanted != NULL ? find_lane_locked(pool, p) : NULL;
+    bool refused = lane == NULL && pool->n_workers == 0 && pool->circuit_until_ns > clock_monotonic_ns();
+    if (lane != NULL) {
+        grant_locked(lane, p);
+    } else if (refused) {
+        outcome_limit(&p->outcome, "restarts");
+        set_state(p, CALL_REFUSED);
+    } else {
+        append_locked(pool, p);
+    }
+    bool want = wants_worker_locked(pool);
+    lock_drop(&pool->lock);
+    if (want) {
+        nursery_want(pool);
+    }
+}
+
+void pool_withdraw(struct remote_progress *p)
+{
+    struct remote_pool *pool = p->pool;
+    struct remote_lane *granted = NULL;
+    lock_take(&pool->lock);
+    enum call_state state = (enum call_state) p->state;
+    if (state == CALL_WAITING) {
+        struct remote_progress **at = &pool->first;
+        while (*at != p) {
+            at = &(*at)->next;
+        }
+        unlink_locked(pool, at);
+    } else if (state == CALL_GRANTED) {
+        granted = p->lane;
+    }
+    lock_drop(&pool->lock);
+    if (granted != NULL) {
+        pool_release_lane(granted);
+    }
+}
+
+/* Its last call is over. */
+static void close_worker(struct remote_worker *w)
+{
+    enum { PATIENCE_NS = 1000000000 };
+    if (w->tainted) {
+        worker_process_kill(&w->process);
+        return;
+    }
+    w->close_deadline_ns = clock_monotonic_ns() + PATIENCE_NS;
+    watcher_note_deadline(w->close_deadline_ns);
+    outbox_send(w, &(struct datagram) { .kind = DATAGRAM_CLOSE }, NULL, 0, NULL, 0);
+}
+
+void pool_release_lane(struct remote_lane *lane)
+{
+    struct remote_worker *w = lane->worker;
+    struct remote_pool *pool = w->pool;
+    struct to_wake wake = { .n = 0 };
+    lock_take(&pool->lock);
+    lane->progress = NULL;
+    lane->busy = false;
+    lane->deadline_ns = INT64_MAX;
+    w->n_busy--;
+    atomic_store_explicit(&lane->reader, READER_NOBODY, memory_order_release);
+    lane->next_idle = w->idle;
+    w->idle = lane;
+    bool close = w->state == WORKER_RETIRING && w->n_busy == 0;
+    serve_waiting_locked(pool, &wake);
+    lock_drop(&pool->lock);
+    wake_all(&wake);
+    if (close) {
+        close_worker(w);
+    }
+    worker_unref(w);
+}
+
+/* ---- workers ---- */
+
+void worker_unref(struct remote_worker *w)
+{
+    if (atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (unsigned i = 0; i < w->n_lanes; i++) {
+        struct remote_lane *lane = w->lanes[i];
+        term_writer_free(&lane->out);
+        term_reader_drop(&lane->in);
+        term_reader_free(&lane->in);
+        if (lane->verdict != NULL) {
+            native_outcome_clear(lane->verdict);
+            vm_free(lane->verdict);
+        }
+        channel_free(lane->channel);
+        vm_free(lane);
+    }
+    if (w->verdict != NULL) {
+        native_outcome_clear(w->verdict);
+        vm_free(w->verdict);
+    }
+    remote_resources_free(w);
+    outbox_free(w);
+    vm_free(w->pieces);
+    worker_process_close(&w->process);
+    vm_free(w);
+}
+
+void pool_worker_ready(struct remote_worker *w)
+{
+    struct remote_pool *pool = w->pool;
+    struct to_wake wake = { .n = 0 };
+    lock_take(&pool->lock);
+    unsigned ready = 0;
+    for (const struct remote_worker *o = pool->workers; o != NULL; o = o->next) {
+        ready += o->state == WORKER_READY;
+    }
+    w->state = ready < pool->library->policy.value[POLICY_POOL] ? WORKER_READY : WORKER_SPARE;
+    pool->n_workers += w->state == WORKER_READY;
+    pool->starting = false;
+    pool->failures = 0;
+    serve_waiting_locked(pool, &wake);
+    lock_drop(&pool->lock);
+    wake_all(&wake);
+    nursery_want(pool); /* perhaps one more, or a spare */
+}
+
+/* Too many deaths in too short a time open the circuit: calls fail at once until it closes again. */
+static void note_death_locked(struct remote_pool *pool)
+{
+    uint64_t restart = pool->library->policy.value[POLICY_RESTART];
+    uint64_t max = restart >> 32, within_ms = (uint32_t) restart;
+    int64_t now = clock_monotonic_ns();
+    uint64_t recent = 0;
+    pool->deaths[pool->n_deaths++ % POOL_DEATHS_REMEMBERED] = now;
+    for (unsigned i = 0; i < POOL_DEATHS_REMEMBERED && i < pool->n_deaths; i++) {
+        recent += now - pool->deaths[i] < (int64_t) within_ms * 1000000;
+    }
+    if (recent > max) {
+        pool->circuit_until_ns = now + (int64_t) within_ms * 1000000;
+        pool->next_start_ns = pool->circuit_until_ns;
+    }
+}
+
+static void verdict_on(struct remote_progress *p, const struct remote_lane *lane)
+{
+    const struct remote_worker *w = lane->worker;
+    const struct native_outcome *o = lane->verdict != NULL ? lane->verdict : w->verdict;
+    if (o != NULL) {
+        struct native_outcome *copy = outcome_copy(o);
+        p->outcome = *copy;
+        vm_free(copy);
+    } else {
+        outcome_of_end(&p->outcome, w->end);
+    }
+}
+
+void lane_lost(struct remote_lane *lane)
+{
+    struct remote_worker *w = lane->worker;
+    struct remote_pool *pool = w->pool;
+    lock_take(&pool->lock);
+    struct remote_progress *p = lane->progress;
+    bool was_busy = lane->busy;
+    lane->progress = NULL;
+    lane->busy = false;
+    w->n_busy -= was_busy;
+    lane->deadline_ns = INT64_MAX;
+    term pid = TERM_NONE;
+    if (p != NULL) {
+        enum call_state state = (enum call_state) p->state;
+        pid = p->pid;
+        if (state == CALL_GRANTED || (state == CALL_RUNNING && !channel_taken(lane->channel) && w->verdict == NULL)) {
+            prepend_locked(pool, p);
+        } else if (state == CALL_RUNNING) {
+            verdict_on(p, lane);
+            p->lane = NULL;
+            set_state(p, CALL_LOST);
+        }
+    }
+    bool want = wants_worker_locked(pool);
+    lock_drop(&pool->lock);
+    term_reader_drop(&lane->in);
+    if (w->mode->drop != NULL) {
+        w->mode->drop(lane);
+    }
+    if (!term_is_none(pid)) {
+        executor_wake(pid);
+    }
+    if (want) {
+        nursery_want(pool);
+    }
+    if (was_busy) {
+        worker_unref(w);
+    }
+}
+
+static void unlist_locked(struct remote_pool *pool, struct remote_worker *w)
+{
+    for (struct remote_worker **at = &pool->workers; *at != NULL; at = &(*at)->next) {
+        if (*at == w) {
+            *at = w->next;
+            return;
+        }
+    }
+}
+
+static void promote_spare_locked(struct remote_pool *pool)
+{
+    for (struct remote_worker *w = pool->workers; w != NULL; w = w->next) {
+        if (w->state == WORKER_SPARE) {
+            w->state = WORKER_READY;
+            pool->n_workers++;
+            return;
+        }
+    }
+}
+
+void pool_worker_died(struct remote_worker *w)
+{
+    struct remote_pool *pool = w->pool;
+    struct to_wake wake = { .n = 0 };
+    lock_take(&pool->lock);
+    enum worker_state was = w->state;
+    w->state = WORKER_DEAD;
+    atomic_store(&w->dead, true);
+    unlist_locked(pool, w);
+    pool->n_workers -= was == WORKER_READY;
+    if (was == WORKER_STARTING) {
+        pool->starting = false;
+        pool->failures++;
+    }
+    bool by_itself = was != WORKER_RETIRING && !pool->closing;
+    if (by_itself) {
+        note_death_locked(pool);
+        promote_spare_locked(pool);
+    }
+    pool->restarts += by_itself;
+    serve_waiting_locked(pool, &wake);
+    lock_drop(&pool->lock);
+    wake_all(&wake);
+    for (unsigned i = 0; i < w->n_lanes; i++) {
+        struct remote_lane *lane = w->lanes[i];
+        uint32_t reader = READER_WATCHER, nobody = READER_NOBODY;
+        if (atomic_compare_exchange_strong(&lane->reader, &reader, READER_AT_WORK)
+            || atomic_compare_exchange_strong(&lane->reader, &nobody, READER_AT_WORK)) {
+            lane_lost(lane);
+        } else {
+            channel_shut(lane->channel); /* who waits there sees that w is dead */
+        }
+    }
+    remote_watch_forget(w);
+    nursery_want(pool);
+}
+
+void pool_retire(struct remote_worker *w, bool crashed)
+{
+    struct remote_pool *pool = w->pool;
+    lock_take(&pool->lock);
+    w->tainted |= crashed;
+    bool was_ready = w->state == WORKER_READY;
+    bool close = false;
+    if (was_ready || w->state == WORKER_SPARE) {
+        w->state = WORKER_RETIRING;
+        close = w->n_busy == 0;
+    }
+    if (was_ready) {
+        pool->n_workers--;
+        pool->restarts += !pool->closing;
+        if (!pool->closing) {
+            note_death_locked(pool);
+            promote_spare_locked(pool);
+        }
+    }
+    lock_drop(&pool->lock);
+    if (close) {
+        close_worker(w);
+    }
+    if (was_ready) {
+        nursery_want(pool);
+    }
+}
+
+void pool_kill(struct remote_worker *w, const struct native_outcome *verdict)
+{
+    struct remote_pool *pool = w->pool;
+    lock_take(&pool->lock);
+    if (w->verdict == NULL && verdict != NULL) {
+        w->verdict = outcome_copy(verdict);
+    }
+    lock_drop(&pool->lock);
+    if (!atomic_load(&w->dead)) {
+        worker_process_kill(&w->process);
+    }
+}
+
+void pool_refuse_all(struct remote_pool *pool, const struct native_outcome *o)
+{
+    struct to_wake wake;
+    do {
+        wake.n = 0;
+        lock_take(&pool->lock);
+        while (pool->first != NULL && wake.n < ARRAY_LEN(wake.item)) {
+            struct remote_progress *p = pool->first;
+            unlink_locked(pool, &pool->first);
+            struct native_outcome *copy = outcome_copy(o);
+            p->outcome = *copy;
+            vm_free(copy);
+            wake.item[wake.n++].pid = p->pid;
+            set_state(p, CALL_REFUSED);
+        }
+        lock_drop(&pool->lock);
+        wake_all(&wake);
+    } while (wake.n != 0);
+}
+
+void pool_worker_failed(struct remote_worker *w, const char *why)
+{
+    struct native_outcome o;
+    outcome_panic(&o, PANIC_TEXT);
+    strncpy(o.crash->text, why, sizeof(o.crash->text) - 1);
+    pool_refuse_all(w->pool, &o);
+    native_outcome_clear(&o);
+    pool_kill(w, NULL);
+}
+
+/* ---- the library's end, and what there is to tell ---- */
+
+void remote_close(struct native_library *library)
+{
+    struct remote_pool *pool = atomic_load_explicit(&library->pool, memory_order_acquire);
+    if (pool == NULL) {
+        return;
+    }
+    lock_take(&pool->lock);
+    pool->closing = true;
+    lock_drop(&pool->lock);
+    for (;;) {
+        lock_take(&pool->lock);
+        struct remote_worker *w = pool->workers;
+        while (w != NULL && (w->state == WORKER_RETIRING || w->state == WORKER_STARTING)) {
+            w = w->next;
+        }
+        if (w != NULL) {
+            worker_ref(w);
+        }
+        lock_drop(&pool->lock);
+        if (w == NULL) {
+            return;
+        }
+        pool_retire(w, false);
+        worker_unref(w);
+    }
+}
+
+void remote_info(const struct native_library *library, struct remote_info *out, struct remote_worker_info *workers, size_t room)
+{
+    static const char *const states[] = {
+        [WORKER_STARTING] = "starting",
+        [WORKER_READY] = "ready",
+        [WORKER_SPARE] = "spare",
+        [WORKER_RETIRING] = "retiring",
+        [WORKER_DEAD] = "dead",
+    };
+    struct remote_pool *pool = atomic_load_explicit(&library->pool, memory_order_acquire);
+    *out = (struct remote_info) { 0 };
+    if (pool == NULL) {
+        return;
+    }
+    lock_take(&pool->lock);
+    out->restarts = pool->restarts;
+    out->waiting = pool->n_waiting;
+    out->open_circuit = pool->circuit_until_ns > clock_monotonic_ns();
+    for (struct remote_worker *w = pool->workers; w != NULL; w = w->next) {
+        if (out->n_workers < room) {
+            workers[out->n_workers] = (struct remote_worker_info) { w->process.pid, w->calls, w->n_lanes, w->n_busy,
+                (unsigned) w->n_resources, states[w->state] };
+        }
+        out->n_workers++;
+    }
+    lock_drop(&pool->lock);
+}

@@ -1,0 +1,239 @@
+/* remote_internal.h - what the files of isolation/remote share on the VM's side.
+ *
+ * Locks: pool->lock guards the pool's lists, the states of its workers, lanes and calls. It is a leaf but for
+ * memory; processes are woken after it has been dropped. A lane's channel belongs to whoever
+ * lane->reader says.
+ */
+#ifndef ISOLATION_REMOTE_INTERNAL_H
+#define ISOLATION_REMOTE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "isolation/remote/remote.h"
+#include "isolation/remote/tainted.h"
+#include "isolation/remote/zygote.h"
+#include "lib/base/lock.h"
+#include "vm/core/resource.h"
+
+enum { POOL_MAX_WORKERS = 64, POOL_MAX_LIBRARIES = 8, POOL_DEATHS_REMEMBERED = 256 };
+
+/* Who may touch a lane's channel. */
+enum lane_reader {
+    READER_NOBODY,  /* idle; whoever is granted the lane */
+    READER_CALLER,  /* the calling process's thread waits for the answer itself */
+    READER_WATCHER, /* parked: the doorbell is armed */
+    READER_AT_WORK, /* the watcher reads just now */
+};
+
+enum call_state {
+    CALL_WAITING,  /* for a lane */
+    CALL_GRANTED,  /* has one; its process has been woken to use it */
+    CALL_RUNNING,
+    CALL_ANSWERED, /* lane->answer and what it received are to be looked at */
+    CALL_LOST,     /* the worker ended: outcome */
+    CALL_REFUSED,  /* the pool serves nobody just now: outcome */
+};
+
+/* One native call from its first attempt to its end; the process's `progress`. */
+struct remote_progress {
+    struct native_progress base;
+    struct remote_pool *pool;
+    struct remote_lane *lane;     /* GRANTED to ANSWERED */
+    struct remote_worker *wanted; /* owner of a resource in the arguments; a reference; else NULL */
+    struct remote_progress *next; /* waiting ones, in order */
+    _Atomic uint32_t state;       /* enum call_state; written under pool->lock */
+    term pid;
+    uint32_t library_id;           /* FRAME_OPEN: the number it will have */
+    bool stale;                    /* REFUSED: the worker it wanted has ended */
+    struct native_outcome outcome; /* LOST, REFUSED */
+};
+
+struct remote_lane {
+    struct remote_worker *worker;
+    struct channel *channel;
+    struct remote_progress *progress; /* its call; NULL: idle, or the call was cancelled */
+    struct remote_lane *next_idle;
+    unsigned index;
+    uint32_t number;          /* of the last request */
+    _Atomic uint32_t reader;  /* enum lane_reader */
+    bool busy;                /* a request is out */
+    bool cancelled;           /* nobody waits for it */
+    uint32_t answer;          /* enum frame_kind, once it is there */
+    int64_t deadline_ns;      /* when the worker is killed for it; INT64_MAX: never */
+    uint32_t timeout_ms;      /* policy at the start of the call */
+    struct term_writer out;
+    struct term_reader in;
+    struct wire_crash crash;  /* answer FRAME_CRASHED; unchecked */
+    struct native_outcome *verdict; /* owned: why its worker was killed, if for this call; else NULL */
+    bool stale;               /* the arguments hold a resource that no worker has any more */
+    struct remote_worker *other_owner; /* ... or another worker's; a reference */
+    uint64_t words[4];        /* the mode's own */
+    unsigned spin_misses;     /* times in a row that spinning did not pay */
+};
+
+enum worker_state {
+    WORKER_STARTING, /* libraries are being opened */
+    WORKER_READY,
+    WORKER_SPARE,    /* as READY, but kept back */
+    WORKER_RETIRING, /* gets no more calls; ends when the last is over */
+    WORKER_DEAD,
+};
+
+struct remote_worker {
+    struct remote_pool *pool;
+    struct remote_worker *next;
+    struct worker_process process;
+    uint32_t serial;
+    _Atomic uint32_t refs; /* pool's list, busy lanes, calls' wishes, resources, watches */
+    enum worker_state state;
+    const struct remote_mode *mode;
+    _Atomic bool dead;
+    bool tainted; /* a call crashed in it: it is killed rather than closed */
+    int64_t close_deadline_ns; /* RETIRING: when it is killed for not ending; INT64_MAX */
+    struct worker_end end;
+    struct native_outcome *verdict; /* owned: why we killed it, for all its calls; NULL: its end says it */
+    struct remote_lane *lanes[PROTOCOL_MAX_LANES];
+    unsigned n_lanes, n_busy;
+    struct remote_lane *idle;
+    unsigned n_opened; /* STARTING: libraries that have been, or are just being */
+    uint64_t calls;
+    /* Resources of this worker that the VM has references to; by handle. */
+    struct lock resources_lock;
+    struct remote_resource **buckets;
+    size_t n_buckets, n_resources;
+    struct remote_resource *_Atomic released; /* to be told to the worker */
+    /* Datagrams that did not fit its socket. */
+    struct outgoing *outbox, **outbox_end;
+    struct lock outbox_lock;
+    /* A SEND in pieces. */
+    uint8_t *pieces;
+    size_t n_pieces;
+};
+
+/* A library as each new worker opens it. */
+struct pool_library {
+    uint32_t id;       /* 0: free */
+    uint8_t *request;  /* owned: body of FRAME_OPEN, with its wire_term */
+    size_t request_bytes;
+    uint64_t answer_hash; /* of what the first worker answered: later ones must agree */
+};
+
+struct remote_pool {
+    struct native_library *library; /* policy, names, counters */
+    term module;
+    struct lock lock;
+    const struct remote_mode *mode; /* of new workers */
+    struct remote_worker *workers;  /* all that live, and dead ones that are still referred to */
+    unsigned n_workers;             /* STARTING, READY */
+    struct remote_progress *first, **last; /* calls that wait for a lane */
+    unsigned n_waiting;
+    struct pool_library libraries[POOL_MAX_LIBRARIES];
+    uint32_t next_library;
+    bool closing;
+    /* Starting of workers: nursery.c */
+    bool starting;           /* one is on the way */
+    int64_t next_start_ns;   /* not before */
+    unsigned failures;       /* in a row, for back-off */
+    int64_t circuit_until_ns;
+    int64_t deaths[POOL_DEATHS_REMEMBERED]; /* times of the last ones */
+    unsigned n_deaths;
+    uint64_t restarts;
+    struct remote_pool *next; /* of all */
+};
+
+/* ---- pool.c ---- */
+struct remote_pool *pool_of(struct native_library *library); /* made if need be */
+struct remote_pool *pool_first(void);
+/* New workers share this with the VM from now on; those that share something else are retired. */
+void pool_set_mode(struct remote_pool *pool, const struct remote_mode *mode);
+/* Gives the progress a lane: GRANTED at once, or in its turn: WAITING. */
+void pool_request_lane(struct remote_pool *pool, struct remote_progress *p);
+/* The lane's call is over: it serves the next, and its process is woken. */
+void pool_release_lane(struct remote_lane *lane);
+/* Lane and place in the queue of a call that is given up before it ran. */
+void pool_withdraw(struct remote_progress *p);
+/* A worker has opened everything. */
+void pool_worker_ready(struct remote_worker *w);
+/* It has ended (w->end): calls that had not begun go back to the queue. */
+void pool_worker_died(struct remote_worker *w);
+/* No more calls for it; it is closed as soon as its last is over. */
+void pool_retire(struct remote_worker *w, bool crashed);
+/* Ends the worker at once: verdict (copied) for all its calls, or NULL. */
+void pool_kill(struct remote_worker *w, const struct native_outcome *verdict);
+/* It could not open what the others have: the waiting calls hear why. */
+void pool_worker_failed(struct remote_worker *w, const char *why);
+/* The worker of a lane whose reader we are is gone: the call ends, or is tried again. */
+void lane_lost(struct remote_lane *lane);
+/* Every waiting call ends with this outcome (copied). */
+void pool_refuse_all(struct remote_pool *pool, const struct native_outcome *o);
+void worker_unref(struct remote_worker *w);
+static inline void worker_ref(struct remote_worker *w)
+{
+    atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
+}
+/* A new lane of a worker; under pool->lock. NULL: it has enough, or there are no descriptors. */
+struct remote_lane *lane_new_locked(struct remote_worker *w);
+
+/* ---- nursery.c ---- */
+/* The pool wants a worker: starts one, now or when back-off allows. */
+void nursery_want(struct remote_pool *pool);
+bool nursery_start(void);
+
+/* ---- watcher.c ---- */
+bool watcher_start(void);
+void watcher_add_worker(struct remote_worker *w);
+void watcher_add_lane(struct remote_lane *lane);
+/* As if its doorbell had rung. */
+void watcher_read_lane(struct remote_lane *lane);
+/* Something to do outside of any event: deadlines changed, datagrams wait, resources were released. Any thread. */
+void watcher_poke(void);
+/* A deadline was set: look at it in time. */
+void watcher_note_deadline(int64_t at_ns);
+
+/* ---- lane.c: reading what a worker says on a lane ---- */
+enum lane_progress { LANE_NOTHING, LANE_ANSWERED, LANE_VIOLATED, LANE_CLOSED };
+/* Reads all frames there are, serves questions and sends, up to the answer. Reader only. */
+enum lane_progress lane_read(struct remote_lane *lane);
+/* FRAME_OPEN of the next library of a worker that starts, or WORKER_READY. Reader only. */
+void worker_open_next(struct remote_worker *w);
+/* The answer to it. */
+void worker_opened(struct remote_worker *w);
+
+/* ---- service.c: what a worker asks and sends ---- */
+/* body: n private bytes. false: violation. */
+bool service_ask(struct remote_lane *lane, struct remote_worker *w, tainted what, const uint8_t *body, size_t n, uint64_t *out_answer);
+bool service_send(struct remote_worker *w, tainted to, struct term_reader *r);
+/* A datagram from a worker's socket. false: violation. */
+bool service_datagram(struct remote_worker *w, const struct datagram *d, const uint8_t *payload, size_t n);
+
+/* ---- outbox.c: datagrams to a worker ---- */
+void outbox_send(struct remote_worker *w, const struct datagram *d, const void *payload, size_t n, const int *fds, size_t n_fds);
+/* Sends what waits. true: all of it. */
+bool outbox_flush(struct remote_worker *w);
+void outbox_free(struct remote_worker *w);
+
+/* ---- remote_resource.c ---- */
+struct remote_resource;
+void remote_resources_init(struct remote_worker *w);
+void remote_resources_free(struct remote_worker *w);
+/* For the encoder (arg: struct remote_lane) and decoder (arg: struct remote_worker). */
+uint64_t remote_handle_of(void *arg, const uintptr_t *object);
+term remote_resource_term(void *arg, struct heap *h, uint64_t handle);
+/* Worker that owns the resource term t, or NULL; not a reference. */
+struct remote_worker *remote_resource_owner(const uintptr_t *object);
+/* Tells w which handles the VM no longer has. */
+void remote_resources_flush(struct remote_worker *w);
+
+/* ---- remote_watch.c ---- */
+bool remote_watch(struct remote_worker *w, term pid);
+void remote_watch_forget(struct remote_worker *w);
+
+/* ---- crash_wire.c ---- */
+/* A worker's account of a crash as an outcome, everything checked. */
+void outcome_from_wire(struct native_outcome *out, const struct wire_crash *c);
+void outcome_of_end(struct native_outcome *out, struct worker_end end);
+void outcome_panic(struct native_outcome *out, enum native_panic panic);
+void outcome_limit(struct native_outcome *out, const char *what);
+struct native_outcome *outcome_copy(const struct native_outcome *o); /* vm_alloc'd */
+
+#endif

@@ -1,0 +1,182 @@
+#include "isolation/remote/term_message.h"
+
+#include <string.h>
+
+/* Buffers of exceptional messages are not kept. */
+enum { KEEP_BYTES = 1 << 20 };
+
+enum channel_status term_send(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
+    size_t prefix_bytes, term t, bool *out_too_large)
+{
+    struct channel_part parts[4 + ETF_MAX_BLOBS];
+    size_t n = 0;
+    w->ext.blob_min = BLOB_MIN;
+    w->ext.n_blobs = 0;
+    w->ext.blob_bytes = 0;
+    size_t bytes = etf_encode_ext(t, &w->ext, &w->buffer, &w->capacity);
+    *out_too_large = bytes == 0 || bytes + w->ext.blob_bytes > CHANNEL_BODY_MAX - 4096;
+    if (*out_too_large) {
+        return CHANNEL_FULL;
+    }
+    w->head = (struct wire_term) { (uint32_t) bytes, (uint32_t) w->ext.n_blobs };
+    if (prefix_bytes != 0) {
+        parts[n++] = (struct channel_part) { prefix, prefix_bytes };
+    }
+    parts[n++] = (struct channel_part) { &w->head, sizeof(w->head) };
+    if (w->ext.n_blobs != 0) {
+        for (size_t i = 0; i < w->ext.n_blobs; i++) {
+            w->sizes[i] = w->ext.blobs[i].n;
+        }
+        parts[n++] = (struct channel_part) { w->sizes, w->ext.n_blobs * sizeof(w->sizes[0]) };
+    }
+    parts[n++] = (struct channel_part) { w->buffer, bytes };
+    for (size_t i = 0; i < w->ext.n_blobs; i++) {
+        parts[n++] = (struct channel_part) { w->ext.blobs[i].bytes, w->ext.blobs[i].n };
+    }
+    enum channel_status s = channel_send(c, h, parts, n);
+    if (w->capacity > KEEP_BYTES) {
+        term_writer_free(w);
+    }
+    return s;
+}
+
+void term_writer_free(struct term_writer *w)
+{
+    vm_free(w->buffer);
+    w->buffer = NULL;
+    w->capacity = 0;
+}
+
+/* ---- receiving ---- */
+
+/* Where the bytes come from. */
+struct source {
+    struct channel *channel; /* or */
+    const uint8_t *at;
+    uint64_t left;
+};
+
+static bool take(struct source *s, void *to, size_t n)
+{
+    if (n > s->left) {
+        return false;
+    }
+    s->left -= n;
+    if (s->channel != NULL) {
+        return channel_read(s->channel, to, n);
+    }
+    memcpy(to, s->at, n);
+    s->at += n;
+    return true;
+}
+
+static bool make_room(struct term_reader *r, size_t n)
+{
+    if (n > r->capacity) {
+        vm_free(r->buffer);
+        r->capacity = n < 512 ? 512 : n;
+        r->buffer = vm_try_alloc(r->capacity);
+        if (r->buffer == NULL) {
+            r->capacity = 0;
+        }
+    }
+    return r->buffer != NULL;
+}
+
+/* Sizes are checked against what is left of the body before anything is allocated. */
+static bool receive(struct term_reader *r, struct source *s)
+{
+    struct wire_term head;
+    uint64_t sizes[ETF_MAX_BLOBS], sum = 0;
+    term_reader_drop(r);
+    if (!take(s, &head, sizeof(head)) || head.n_blobs > ETF_MAX_BLOBS || head.etf_bytes == 0
+        || !take(s, sizes, head.n_blobs * sizeof(sizes[0])) || head.etf_bytes > s->left) {
+        return false;
+    }
+    for (size_t i = 0; i < head.n_blobs; i++) {
+        if (sizes[i] > s->left) {
+            return false;
+        }
+        sum += sizes[i]; /* no overflow: at most 64 times less than 2^30 */
+    }
+    if (head.etf_bytes + sum != s->left || !make_room(r, head.etf_bytes) || !take(s, r->buffer, head.etf_bytes)) {
+        return false;
+    }
+    r->n = head.etf_bytes;
+    for (size_t i = 0; i < head.n_blobs; i++) {
+        struct offheap_bin *b = offheap_bin_new(sizes[i]);
+        if (b == NULL) {
+            term_reader_drop(r);
+            return false;
+        }
+        r->blobs[r->n_blobs] = b;
+        r->sizes[r->n_blobs++] = sizes[i];
+        if (!take(s, offheap_bin_bytes(b), sizes[i])) {
+            term_reader_drop(r);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool term_receive(struct term_reader *r, struct channel *c, uint64_t n)
+{
+    struct source s = { .channel = c, .left = n };
+    return n <= CHANNEL_BODY_MAX && receive(r, &s);
+}
+
+bool term_receive_bytes(struct term_reader *r, const uint8_t *bytes, size_t n)
+{
+    struct source s = { .at = bytes, .left = n };
+    return receive(r, &s);
+}
+
+static term take_blob(void *arg, struct heap *h, size_t i)
+{
+    struct term_reader *r = arg;
+    struct offheap_bin *b = i < r->n_blobs ? r->blobs[i] : NULL;
+    if (b == NULL) {
+        return TERM_NONE;
+    }
+    r->blobs[i] = NULL;
+    return bits_from_offheap(h, b, r->sizes[i] * 8);
+}
+
+static term take_resource(void *arg, struct heap *h, uint64_t handle)
+{
+    struct term_reader *r = arg;
+    return r->resource != NULL ? r->resource(r->arg, h, handle) : TERM_NONE;
+}
+
+term term_decode(struct term_reader *r, struct heap *h, unsigned flags)
+{
+    struct etf_decode_ext x = { .n_blobs = r->n_blobs, .blob = take_blob, .resource = take_resource, .arg = r };
+    for (size_t i = 0; i < r->n_blobs; i++) {
+        x.blob_bytes[i] = r->sizes[i];
+    }
+    term t = r->n == 0 ? TERM_NONE : etf_decode_ext(h, r->buffer, r->n, flags, &x);
+    r->n = 0;
+    term_reader_drop(r);
+    return t;
+}
+
+void term_reader_drop(struct term_reader *r)
+{
+    for (size_t i = 0; i < r->n_blobs; i++) {
+        if (r->blobs[i] != NULL) {
+            offheap_bin_unref(r->blobs[i]);
+        }
+    }
+    r->n_blobs = 0;
+    r->n = 0;
+    if (r->capacity > KEEP_BYTES) {
+        term_reader_free(r);
+    }
+}
+
+void term_reader_free(struct term_reader *r)
+{
+    vm_free(r->buffer);
+    r->buffer = NULL;
+    r->capacity = 0;
+}

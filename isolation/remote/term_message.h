@@ -1,0 +1,51 @@
+/* term_message.h - terms in the bodies of frames.
+ *
+ * Sender: the encoding in a buffer that is kept, large binaries as further parts, straight from
+ * where they lie. Receiver: the encoding is copied to a buffer of its own and parsed there, the bytes of
+ * large binaries go straight into new off-heap binaries: a hostile sender that changes them
+ * meanwhile changes only what they say.
+ */
+#ifndef ISOLATION_TERM_MESSAGE_H
+#define ISOLATION_TERM_MESSAGE_H
+
+#include "isolation/remote/protocol.h"
+#include "vm/core/bits.h"
+#include "vm/core/etf_ext.h"
+
+enum { BLOB_MIN = 4096, TERM_MESSAGE_MAX_PREFIX = 64 };
+
+struct term_writer {
+    uint8_t *buffer; /* owned, kept between messages */
+    size_t capacity;
+    struct etf_encode_ext ext;
+    uint64_t sizes[ETF_MAX_BLOBS];
+    struct wire_term head;
+};
+
+struct term_reader {
+    uint8_t *buffer; /* owned, kept */
+    size_t capacity, n;
+    size_t n_blobs;
+    struct offheap_bin *blobs[ETF_MAX_BLOBS]; /* owned until decoded or dropped */
+    size_t sizes[ETF_MAX_BLOBS];
+    /* Handles, see etf_ext.h; set by the owner. */
+    term (*resource)(void *arg, struct heap *h, uint64_t handle);
+    void *arg;
+};
+
+/* Sends a frame whose body is prefix, then the term. CHANNEL_FULL also if the term cannot be encoded
+ * (*out_too_large). handle_of, arg: see etf_encode_ext. */
+enum channel_status term_send(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
+    size_t prefix_bytes, term t, bool *out_too_large);
+void term_writer_free(struct term_writer *w);
+
+/* Reads the wire_term that the rest of the current frame (n bytes) must be. false: it is none. */
+bool term_receive(struct term_reader *r, struct channel *c, uint64_t n) MUST_CHECK;
+/* Same from bytes in memory, which are private to us. */
+bool term_receive_bytes(struct term_reader *r, const uint8_t *bytes, size_t n) MUST_CHECK;
+/* What was received, on h; TERM_NONE: no term. Once. */
+term term_decode(struct term_reader *r, struct heap *h, unsigned flags);
+void term_reader_drop(struct term_reader *r); /* what was received and not decoded */
+void term_reader_free(struct term_reader *r);
+
+#endif

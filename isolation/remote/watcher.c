@@ -1,0 +1,289 @@
+/* watcher.c - one thread that sleeps until a worker has something to say outside of a call that waits itself:
+ * answers of parked calls, messages on sockets, deaths, deadlines.
+ *
+ * epoll data: a pointer with the kind of event in its low bits.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "isolation/isolation.h"
+#include "isolation/remote/remote_internal.h"
+#include "lib/base/clock.h"
+
+enum event_kind { EVENT_POKE, EVENT_LANE, EVENT_SOCKET, EVENT_DEATH };
+enum { EVENT_KIND_MASK = 3, EVENTS = 64, FLUSH_AGAIN_MS = 2 };
+
+static struct {
+    int epoll, poke;
+    _Atomic int64_t deadline_ns; /* the earliest; INT64_MAX: none */
+    _Atomic bool poked;
+} watcher = { .epoll = -1, .poke = -1, .deadline_ns = INT64_MAX };
+
+static void add(int fd, void *object, enum event_kind kind)
+{
+    struct epoll_event e = { .events = EPOLLIN, .data.u64 = (uint64_t) (uintptr_t) object | kind };
+    VM_REQUIRE(epoll_ctl(watcher.epoll, EPOLL_CTL_ADD, fd, &e) == 0);
+}
+
+void watcher_add_lane(struct remote_lane *lane)
+{
+    add(channel_doorbell(lane->channel), lane, EVENT_LANE);
+}
+
+void watcher_add_worker(struct remote_worker *w)
+{
+    add(w->process.socket, w, EVENT_SOCKET);
+    add(w->process.pidfd, w, EVENT_DEATH);
+}
+
+void watcher_poke(void)
+{
+    if (watcher.poke >= 0 && !atomic_exchange(&watcher.poked, true)) {
+        uint64_t one = 1;
+        ssize_t done = write(watcher.poke, &one, sizeof(one));
+        (void) done; /* full: it is awake */
+    }
+}
+
+void watcher_note_deadline(int64_t at_ns)
+{
+    int64_t known = atomic_load(&watcher.deadline_ns);
+    while (at_ns < known) {
+        if (atomic_compare_exchange_weak(&watcher.deadline_ns, &known, at_ns)) {
+            watcher_poke();
+            return;
+        }
+    }
+}
+
+/* ---- lanes ---- */
+
+static void answered(struct remote_lane *lane)
+{
+    struct remote_worker *w = lane->worker;
+    struct remote_pool *pool = w->pool;
+    if (w->state == WORKER_STARTING) {
+        worker_opened(w);
+        return;
+    }
+    lock_take(&pool->lock);
+    struct remote_progress *p = lane->progress;
+    term pid = TERM_NONE;
+    if (p != NULL) {
+        pid = p->pid;
+        atomic_store_explicit(&p->state, CALL_ANSWERED, memory_order_release);
+        lane->deadline_ns = INT64_MAX;
+    }
+    lock_drop(&pool->lock);
+    if (p != NULL) {
+        executor_wake(pid);
+        return;
+    }
+    /* Nobody waits for it any more. The call was ended by force: its worker is not trusted with others. */
+    bool crashed = lane->answer == FRAME_CRASHED;
+    term_reader_drop(&lane->in);
+    if (w->mode->drop != NULL) {
+        w->mode->drop(lane);
+    }
+    if (crashed && pool->library->policy.value[POLICY_AFTER_CRASH] == POLICY_AFTER_CRASH_REPLACE) {
+        pool_retire(w, true);
+    }
+    pool_release_lane(lane);
+}
+
+void watcher_read_lane(struct remote_lane *lane)
+{
+    uint32_t parked = READER_WATCHER;
+    channel_disarm(lane->channel);
+    while (atomic_compare_exchange_strong(&lane->reader, &parked, READER_AT_WORK)) {
+        switch (lane_read(lane)) {
+        case LANE_ANSWERED: answered(lane); return; /* the lane is the caller's, or idle */
+        case LANE_VIOLATED: {
+            struct native_outcome o;
+            outcome_panic(&o, PANIC_PROTOCOL);
+            atomic_store(&lane->reader, READER_WATCHER); /* its death ends the call */
+            pool_kill(lane->worker, &o);
+            native_outcome_clear(&o);
+            return;
+        }
+        case LANE_CLOSED: atomic_store(&lane->reader, READER_WATCHER); return;
+        case LANE_NOTHING: break;
+        }
+        atomic_store(&lane->reader, READER_WATCHER);
+        if (channel_arm(lane->channel)) {
+            return;
+        }
+        parked = READER_WATCHER;
+    }
+}
+
+/* ---- workers ---- */
+
+/* One datagram at a time; epoll comes again for the next. */
+static void read_socket(struct remote_worker *w)
+{
+    static uint8_t payload[PROTOCOL_DATAGRAM_MAX]; /* of this thread only */
+    struct datagram d;
+    struct iovec parts[2] = { { &d, sizeof(d) }, { payload, sizeof(payload) } };
+    struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 }; /* no room for descriptors: the kernel drops them */
+    ssize_t n = recvmsg(w->process.socket, &m, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (n <= 0) { /* closed: its death follows, if it is alive it has no business without a socket */
+        epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.socket, NULL);
+        if (w->state != WORKER_RETIRING) {
+            worker_process_kill(&w->process);
+        }
+        return;
+    }
+    if ((size_t) n < sizeof(d) || (m.msg_flags & MSG_TRUNC) != 0
+        || !service_datagram(w, &d, payload, (size_t) n - sizeof(d))) {
+        struct native_outcome o;
+        outcome_panic(&o, PANIC_PROTOCOL);
+        pool_kill(w, &o);
+        native_outcome_clear(&o);
+    }
+}
+
+/* What it said last counts: answers that were on their way are delivered before its calls end. */
+static void bury(struct remote_worker *w)
+{
+    w->end = worker_process_reap(&w->process);
+    epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.pidfd, NULL);
+    epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.socket, NULL);
+    for (unsigned i = 0; i < w->n_lanes; i++) {
+        if (w->state != WORKER_STARTING) {
+            watcher_read_lane(w->lanes[i]);
+        }
+    }
+    bool starting = w->state == WORKER_STARTING;
+    pool_worker_died(w);
+    for (unsigned i = 0; i < w->n_lanes; i++) {
+        epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, channel_doorbell(w->lanes[i]->channel), NULL);
+    }
+    if (starting && w->n_opened != 0) {
+        struct native_outcome o;
+        outcome_of_end(&o, w->end);
+        pool_refuse_all(w->pool, w->verdict != NULL ? w->verdict : &o);
+        native_outcome_clear(&o);
+    }
+    worker_unref(w);
+}
+
+/* ---- deadlines and everything that waits ---- */
+
+static void end_overdue(struct remote_lane *lane, int64_t now, int64_t *next)
+{
+    struct remote_worker *w = lane->worker;
+    if (lane->deadline_ns > now) {
+        *next = lane->deadline_ns < *next ? lane->deadline_ns : *next;
+        return;
+    }
+    lock_take(&w->pool->lock);
+    bool overdue = lane->deadline_ns <= now;
+    lane->deadline_ns = INT64_MAX;
+    if (overdue && !lane->cancelled && lane->verdict == NULL) {
+        struct native_outcome o = { .status = NATIVE_TIMED_OUT, .number = lane->timeout_ms };
+        lane->verdict = outcome_copy(&o);
+    }
+    lock_drop(&w->pool->lock);
+    if (overdue) {
+        worker_process_kill(&w->process);
+    }
+}
+
+/* Looks at all workers. true: some datagrams still wait. */
+static bool look_after(int64_t now)
+{
+    int64_t next = INT64_MAX;
+    bool again = false;
+    atomic_store(&watcher.deadline_ns, INT64_MAX);
+    for (struct remote_pool *pool = pool_first(); pool != NULL; pool = pool->next) {
+        struct remote_worker *all[POOL_MAX_WORKERS];
+        unsigned n = 0;
+        lock_take(&pool->lock);
+        for (struct remote_worker *w = pool->workers; w != NULL && n < POOL_MAX_WORKERS; w = w->next) {
+            worker_ref(w);
+            all[n++] = w;
+        }
+        lock_drop(&pool->lock);
+        for (unsigned i = 0; i < n; i++) {
+            remote_resources_flush(all[i]);
+            again |= !outbox_flush(all[i]);
+            for (unsigned k = 0; k < all[i]->n_lanes; k++) {
+                end_overdue(all[i]->lanes[k], now, &next);
+            }
+            if (all[i]->close_deadline_ns <= now) {
+                worker_process_kill(&all[i]->process);
+            } else if (all[i]->close_deadline_ns < next) {
+                next = all[i]->close_deadline_ns;
+            }
+            worker_unref(all[i]);
+        }
+    }
+    if (next != INT64_MAX) {
+        int64_t known = atomic_load(&watcher.deadline_ns);
+        while (next < known && !atomic_compare_exchange_weak(&watcher.deadline_ns, &known, next)) {
+        }
+    }
+    return again;
+}
+
+static void *watch(void *arg)
+{
+    struct epoll_event events[EVENTS];
+    bool again = false;
+    isolation_thread_start();
+    for (;;) {
+        int64_t now = clock_monotonic_ns(), deadline = atomic_load(&watcher.deadline_ns);
+        int64_t wait_ms = deadline == INT64_MAX ? -1 : deadline <= now ? 0 : (deadline - now) / 1000000 + 1;
+        wait_ms = again && (wait_ms < 0 || wait_ms > FLUSH_AGAIN_MS) ? FLUSH_AGAIN_MS : wait_ms;
+        int n = epoll_wait(watcher.epoll, events, EVENTS, (int) wait_ms);
+        bool look = n == 0;
+        for (int i = 0; i < n; i++) {
+            void *object = (void *) (uintptr_t) (events[i].data.u64 & ~(uint64_t) EVENT_KIND_MASK);
+            switch ((enum event_kind) (events[i].data.u64 & EVENT_KIND_MASK)) {
+            case EVENT_LANE: watcher_read_lane(object); break;
+            case EVENT_SOCKET: read_socket(object); break;
+            case EVENT_DEATH: break;
+            case EVENT_POKE: {
+                uint64_t count;
+                ssize_t done = read(watcher.poke, &count, sizeof(count));
+                (void) done;
+                atomic_store(&watcher.poked, false);
+                look = true;
+                break;
+            }
+            }
+        }
+        for (int i = 0; i < n; i++) { /* last: after this nothing above may name it */
+            if ((events[i].data.u64 & EVENT_KIND_MASK) == EVENT_DEATH) {
+                bury((void *) (uintptr_t) (events[i].data.u64 & ~(uint64_t) EVENT_KIND_MASK));
+            }
+        }
+        if (look || again || atomic_load(&watcher.deadline_ns) <= clock_monotonic_ns()) {
+            again = look_after(clock_monotonic_ns());
+        }
+    }
+    return arg;
+}
+
+bool watcher_start(void)
+{
+    pthread_t thread;
+    watcher.epoll = epoll_create1(EPOLL_CLOEXEC);
+    watcher.poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (watcher.epoll < 0 || watcher.poke < 0) {
+        return false;
+    }
+    add(watcher.poke, NULL, EVENT_POKE);
+    if (pthread_create(&thread, NULL, watch, NULL) != 0) {
+        return false;
+    }
+    pthread_detach(thread);
+    return true;
+}

@@ -1,0 +1,24 @@
+#include "isolation/worker/worker_state.h"
+
+void worker_describe(struct wire_crash *out, const struct native_outcome *o)
+{
+    const struct native_crash *c = o->crash;
+    memset(out, 0, sizeof(*out));
+    out->status = o->status;
+    out->number = o->number;
+    if (c == NULL) {
+        return;
+    }
+    out->panic = c->panic;
+    out->signal = c->signal;
+    out->code = c->code;
+    out->address = c->address;
+    out->pc = c->pc;
+    out->is_write = c->is_write;
+    out->has_address = c->has_address;
+    out->place = (uint8_t) c->place;
+    memcpy(out->text, c->text, sizeof(out->text));
+    memcpy(out->detail, c->detail, sizeof(out->detail));
+    size_t n = unwind_text(&c->trace, out->frames, sizeof(out->frames) - 1);
+    out->frames[n < sizeof(out->frames) - 1 ? n : sizeof(out->frames) - 1] = '\0';
+}

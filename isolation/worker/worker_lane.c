@@ -1,0 +1,246 @@
+/* worker_lane.c - a thread that takes calls from its lane, one at a time. */
+#include <sched.h>
+#include <unistd.h>
+
+#include "isolation/isolation.h"
+#include "isolation/thread.h"
+#include "isolation/watchdog.h"
+#include "isolation/worker/worker_state.h"
+#include "nif/host.h"
+
+_Thread_local struct worker_lane *worker_lane __attribute__((tls_model("initial-exec")));
+
+enum { LANE_HEAP_WORDS = 4096, THREAD_STACK_BYTES = 256 << 10 };
+
+/* One call of a native function and those it schedules: here that is a loop, for nothing else
+ * waits for this thread. */
+enum call_end { CALL_RETURNED, CALL_RAISED, CALL_CRASHED };
+
+struct call_result {
+    enum call_end end;
+    term value; /* result or reason */
+    struct native_outcome outcome;
+};
+
+static void crashed(struct call_result *r, struct enif_environment_t *env, struct native_call *call)
+{
+    nif_env_abort(env);
+    env->lib->tainted = true;
+    r->end = CALL_CRASHED;
+    (void) call;
+}
+
+static void bad_result(struct native_outcome *o)
+{
+    *o = (struct native_outcome) { .status = NATIVE_PANICKED, .crash = vm_zalloc(sizeof(*o->crash)) };
+    o->crash->panic = PANIC_BAD_TERM;
+    strcpy(o->crash->text, "return");
+}
+
+static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t n, term caller, struct call_result *r)
+{
+    struct enif_environment_t env;
+    struct nif_func scheduled;
+    term again[WORKER_MAX_ARGS];
+    for (;;) {
+        struct native_call call = { .library = isolation_library(f->lib), .entry = NATIVE_FUNCTION, .func = f, .env = &env };
+        memcpy(&call.code, &f->fn, sizeof(call.code));
+        call.arg[0] = (uintptr_t) &env;
+        call.arg[1] = n;
+        call.arg[2] = (uintptr_t) args;
+        lane->flags = f->flags;
+        nif_env_begin(&env, &lane->heap, lane, caller, f->lib);
+        exec_in_process.call(&call, &r->outcome);
+        if (r->outcome.status != NATIVE_RETURNED) {
+            crashed(r, &env, &call);
+            return;
+        }
+        r->value = (term) { r->outcome.value };
+        r->end = env.raised ? CALL_RAISED : CALL_RETURNED;
+        if (!env.raised && !env.resched.wanted && !nif_term_plausible(r->value)) {
+            bad_result(&r->outcome);
+            crashed(r, &env, &call);
+            return;
+        }
+        nif_env_commit(&env);
+        bool go_on = !env.raised && env.resched.wanted;
+        if (env.raised) {
+            r->value = env.reason;
+        } else if (go_on) {
+            n = env.resched.argc < WORKER_MAX_ARGS ? env.resched.argc : WORKER_MAX_ARGS;
+            memcpy(again, env.resched.args, n * sizeof(*again));
+            scheduled = (struct nif_func) { .lib = f->lib, .fn = env.resched.fn, .module = f->module, .name = env.resched.name,
+                .arity = env.resched.argc, .flags = env.resched.flags };
+            f = &scheduled;
+            args = again;
+            lane->percent = 0;
+        }
+        nif_env_done(&env);
+        if (!go_on) {
+            return;
+        }
+    }
+}
+
+static void send_crash(struct worker_lane *lane, struct native_outcome *o)
+{
+    struct wire_crash crash;
+    bool too_large;
+    struct frame_header h = { .kind = FRAME_CRASHED, .number = lane->number };
+    worker_describe(&crash, o);
+    term trace = o->crash != NULL ? unwind_term(&o->crash->trace, &lane->heap) : TERM_NIL;
+    (void) term_send(&lane->out, lane->channel, &h, &crash, sizeof(crash), trace, &too_large);
+    native_outcome_clear(o);
+}
+
+static void send_raised(struct worker_lane *lane, term reason)
+{
+    bool too_large;
+    struct frame_header h = { .kind = FRAME_RAISED, .number = lane->number };
+    (void) term_send(&lane->out, lane->channel, &h, NULL, 0, reason, &too_large);
+}
+
+static void begin(struct worker_lane *lane, const struct frame_header *h)
+{
+    lane->number = h->number;
+    lane->percent = 0;
+    atomic_store_explicit(&lane->running, h->number, memory_order_relaxed);
+}
+
+static void end(struct worker_lane *lane)
+{
+    atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
+    worker.mode->end_call(lane);
+    heap_rollback(&lane->heap, &lane->empty);
+}
+
+static void serve_call(struct worker_lane *lane, const struct frame_header *h)
+{
+    struct call_result r;
+    term caller, *args;
+    size_t n;
+    begin(lane, h);
+    bool good = worker.mode->take_call(lane, h, &caller, &args, &n);
+    struct nif_func *f = worker_function(h->extra);
+    channel_done(lane->channel);
+    if (!good || f == NULL || n != f->arity) {
+        _exit(3); /* the VM does not send such things */
+    }
+    run(lane, f, args, n, caller, &r);
+    switch (r.end) {
+    case CALL_RETURNED: worker.mode->put_result(lane, r.value); break;
+    case CALL_RAISED: send_raised(lane, r.value); break;
+    case CALL_CRASHED: send_crash(lane, &r.outcome); break;
+    }
+    end(lane);
+}
+
+/* Body: struct wire_call, then [[Arg]]. The answer is the list of results; the first call that
+ * raises or crashes ends the batch. */
+static void serve_many(struct worker_lane *lane, const struct frame_header *h)
+{
+    struct wire_call call;
+    struct call_result r = { .end = CALL_RETURNED };
+    term results = TERM_NIL, list = TERM_NONE, args[WORKER_MAX_ARGS];
+    begin(lane, h);
+    if (h->bytes >= sizeof(call) && channel_read(lane->channel, &call, sizeof(call))
+        && term_receive(&lane->in, lane->channel, h->bytes - sizeof(call))) {
+        list = term_decode(&lane->in, &lane->heap, 0);
+    }
+    channel_done(lane->channel);
+    struct nif_func *f = worker_function(h->extra);
+    if (f == NULL || term_is_none(list)) {
+        _exit(3);
+    }
+    for (; term_is_cons(list) && r.end == CALL_RETURNED; list = term_tail(list)) {
+        size_t n = 0;
+        for (term a = term_head(list); term_is_cons(a) && n < WORKER_MAX_ARGS; a = term_tail(a)) {
+            args[n++] = term_head(a);
+        }
+        if (n != f->arity) {
+            _exit(3);
+        }
+        run(lane, f, args, n, (term) { call.caller }, &r);
+        if (r.end == CALL_RETURNED) {
+            results = heap_cons(&lane->heap, r.value, results);
+        }
+    }
+    if (r.end == CALL_CRASHED) {
+        send_crash(lane, &r.outcome);
+    } else if (r.end == CALL_RAISED) {
+        send_raised(lane, r.value);
+    } else {
+        term in_order = TERM_NIL;
+        for (; term_is_cons(results); results = term_tail(results)) {
+            in_order = heap_cons(&lane->heap, term_head(results), in_order);
+        }
+        worker_mode_own.put_result(lane, in_order);
+    }
+    end(lane);
+}
+
+static void *serve(void *arg)
+{
+    struct worker_lane *lane = arg;
+    struct frame_header h;
+    isolation_thread_start();
+    lane->thread = native_thread_get();
+    worker_lane = lane;
+    while (channel_wait(lane->channel, &worker.stop) == CHANNEL_OK) {
+        if (channel_receive(lane->channel, &h) != CHANNEL_OK) {
+            continue;
+        }
+        switch ((enum frame_kind) h.kind) {
+        case FRAME_OPEN:
+            worker_open(lane, &h);
+            end(lane);
+            break;
+        case FRAME_CALL: serve_call(lane, &h); break;
+        case FRAME_CALL_MANY: serve_many(lane, &h); break;
+        case FRAME_ANSWER: /* to a call that was abandoned while it asked */
+        case FRAME_OPENED:
+        case FRAME_RESULT:
+        case FRAME_RAISED:
+        case FRAME_CRASHED:
+        case FRAME_SEND:
+        case FRAME_ASK:
+            channel_done(lane->channel);
+            break;
+        }
+    }
+    return NULL;
+}
+
+void worker_lane_start(unsigned index, enum channel_transport t, const int *fds, size_t n_fds)
+{
+    struct worker_lane *lane = vm_zalloc(sizeof(*lane));
+    pthread_t thread;
+    pthread_attr_t attr;
+    lane->index = index;
+    lane->channel = channel_attach(t, fds, n_fds);
+    lane->in.resource = worker_resource;
+    lane->out.ext.handle_of = worker_handle_of;
+    if (lane->channel == NULL || index >= PROTOCOL_MAX_LANES || heap_init(&lane->heap, LANE_HEAP_WORDS) != HEAP_OK) {
+        _exit(3);
+    }
+    lane->empty = heap_mark(&lane->heap);
+    worker.lanes[index] = lane;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&thread, &attr, serve, lane) != 0) {
+        _exit(3);
+    }
+    pthread_attr_destroy(&attr);
+}
+
+void worker_lane_abandon(unsigned index, uint32_t number)
+{
+    struct worker_lane *lane = index < PROTOCOL_MAX_LANES ? worker.lanes[index] : NULL;
+    if (lane != NULL && lane->thread != NULL && atomic_load(&lane->running) == number) {
+        watchdog_abandon(lane->thread);
+        if (atomic_load(&lane->running) != number) {
+            watchdog_forgive(lane->thread);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/* worker_mode_own.c - ipc: nothing is shared; arguments and results are encoded terms. */
+#include "isolation/worker/worker_state.h"
+
+static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, term **out_args, size_t *out_n)
+{
+    struct wire_call call;
+    if (h->bytes < sizeof(call) || !channel_read(lane->channel, &call, sizeof(call))
+        || !term_receive(&lane->in, lane->channel, h->bytes - sizeof(call))) {
+        return false;
+    }
+    size_t n = 0;
+    term list = term_decode(&lane->in, &lane->heap, 0);
+    for (; term_is_cons(list) && n < WORKER_MAX_ARGS; list = term_tail(list)) {
+        lane->args[n++] = term_head(list);
+    }
+    *out_caller = (term) { call.caller };
+    *out_args = lane->args;
+    *out_n = n;
+    return term_is_nil(list);
+}
+
+static void put_result(struct worker_lane *lane, term result)
+{
+    bool too_large;
+    struct frame_header h = { .kind = FRAME_RESULT, .number = lane->number };
+    if (term_send(&lane->out, lane->channel, &h, NULL, 0, result, &too_large) != CHANNEL_OK && too_large) {
+        h.kind = FRAME_RAISED;
+        (void) term_send(&lane->out, lane->channel, &h, NULL, 0, ATOM(system_limit), &too_large);
+    }
+}
+
+static void end_call(struct worker_lane *lane)
+{
+    (void) lane;
+}
+
+const struct worker_mode worker_mode_own = { take_call, put_result, end_call };

@@ -1,0 +1,87 @@
+/* worker_state.h - what the files of the worker share.
+ *
+ *   main thread      datagrams of the VM; runs no library code
+ *   one per lane     calls, load and upgrade
+ *   deferred thread  destructors, down and stop callbacks, unload
+ */
+#ifndef ISOLATION_WORKER_STATE_H
+#define ISOLATION_WORKER_STATE_H
+
+#include <stdatomic.h>
+
+#include "isolation/remote/term_message.h"
+#include "nif/nif_env.h"
+#include "nif/nif_lib.h"
+
+struct worker_lane;
+
+/* How arguments come in and results go out: what differs between the modes. */
+struct worker_mode {
+    /* The arguments of a FRAME_CALL: *out_args stays valid during the call. false: nonsense. */
+    bool (*take_call)(struct worker_lane *lane, const struct frame_header *h, term *out_caller, term **out_args, size_t *out_n);
+    /* Sends FRAME_RESULT. Also the place to end what the mode did to lane->heap. */
+    void (*put_result)(struct worker_lane *lane, term result);
+    /* The call is over, whatever came of it. */
+    void (*end_call)(struct worker_lane *lane);
+};
+extern const struct worker_mode worker_mode_own;
+
+enum { WORKER_MAX_ARGS = 256, WORKER_MAX_LIBRARIES = 8 };
+
+struct worker_library {
+    uint32_t id;
+    struct nif_lib *nif; /* one reference */
+};
+
+struct worker_lane {
+    unsigned index;
+    struct channel *channel;
+    struct term_writer out;
+    struct term_reader in;
+    struct heap heap;             /* the "caller's heap" of its calls */
+    struct heap_mark empty;
+    uint32_t number;              /* of the call in progress */
+    _Atomic uint32_t running;     /* the same, 0: none: for ABANDON */
+    struct native_thread *thread; /* record of its thread */
+    int percent;                  /* of a time slice that the call has consumed */
+    unsigned flags;               /* dirty flags of the function */
+    term args[WORKER_MAX_ARGS];
+};
+
+struct worker {
+    int socket;
+    struct setup setup;
+    const struct worker_mode *mode;
+    struct worker_lane *lanes[PROTOCOL_MAX_LANES];
+    _Atomic uint32_t stop; /* nonzero: lanes end */
+    struct worker_library libraries[WORKER_MAX_LIBRARIES]; /* changed by one lane at a time: the VM sees to it */
+    _Atomic unsigned n_libraries;
+};
+extern struct worker worker;
+/* The lane this thread serves, or NULL. */
+extern _Thread_local struct worker_lane *worker_lane __attribute__((tls_model("initial-exec")));
+
+/* worker_lane.c */
+void worker_lane_start(unsigned index, enum channel_transport t, const int *fds, size_t n_fds);
+/* Ends the call with that number, if it still runs. */
+void worker_lane_abandon(unsigned index, uint32_t number);
+
+/* worker_library.c: FRAME_OPEN; answers it. */
+void worker_open(struct worker_lane *lane, const struct frame_header *h);
+struct nif_func *worker_function(uint64_t target); /* NULL: there is none */
+void worker_unload_all(void);
+
+/* worker_crash.c: what became of a call that did not return, as it crosses. */
+void worker_describe(struct wire_crash *out, const struct native_outcome *o);
+
+/* worker_host.c */
+void worker_host_init(void);
+void worker_answered(const struct datagram *d); /* main thread: ANSWER */
+/* Writes one datagram. Any thread. */
+void worker_datagram(const struct datagram *d, const void *payload, size_t n);
+uint64_t worker_handle_of(void *arg, const uintptr_t *object);
+term worker_resource(void *arg, struct heap *h, uint64_t handle);
+/* Asks the VM and waits for its answer. Any thread. */
+uint64_t worker_ask(enum ask_kind what, const void *body, size_t n);
+
+#endif
