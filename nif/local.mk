@@ -5,7 +5,8 @@ libcore_a_SOURCES += \
 	nif/nif_api.c nif/nif_api.h nif/nif_deferred.c nif/nif_env.c nif/nif_env.h nif/nif_guard.c \
 	nif/nif_guard.h nif/nif_handle.c nif/nif_handle.h nif/nif_lib.c nif/nif_lib.h nif/nif_monitor.c nif/nif_owed.c nif/nif_resource.h
 
-check_PROGRAMS += nif/tests/check_nif_lib nif/tests/check_nif_objects nif/tests/check_nif_terms
+check_PROGRAMS += nif/tests/check_nif_handle nif/tests/check_nif_lib nif/tests/check_nif_objects nif/tests/check_nif_terms
+nif_tests_check_nif_handle_SOURCES = nif/tests/check_nif_handle.c nif/tests/nif_test.h
 nif_tests_check_nif_lib_SOURCES = nif/tests/check_nif_lib.c nif/tests/nif_test.h
 nif_tests_check_nif_lib_LDFLAGS = $(bulkhead_LDFLAGS)
 nif_tests_check_nif_objects_SOURCES = nif/tests/check_nif_objects.c nif/tests/nif_test.h

@@ -15,8 +15,9 @@ vm_core_tests_check_map_SOURCES = vm/core/tests/check_map.c vm/core/tests/core_t
 EXTRA_DIST += vm/core/tests/make_term_vectors.erl
 libcore_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_verify.c \
   vm/core/offheap.c
-check_PROGRAMS += vm/core/tests/check_copy vm/core/tests/check_heap
+check_PROGRAMS += vm/core/tests/check_copy vm/core/tests/check_foreign vm/core/tests/check_heap
 vm_core_tests_check_copy_SOURCES = vm/core/tests/check_copy.c
+vm_core_tests_check_foreign_SOURCES = vm/core/tests/check_foreign.c
 vm_core_tests_check_heap_SOURCES = vm/core/tests/check_heap.c
 libcore_a_SOURCES += \
   vm/core/arith.c vm/core/bignum.c vm/core/bignum.h vm/core/bits.c vm/core/bits_build.c vm/core/bits_match.c \
