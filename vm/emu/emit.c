@@ -332,7 +332,7 @@ static void resolve_labels(struct emitter *e)
             emit_fail(e, "jump to a label that is not there");
             return;
         }
-        int64_t distance = (int64_t) target - (int64_t) f->insn;
+        int64_t distance = ((int64_t) target - (int64_t) f->insn) * (int64_t) sizeof(uint64_t);
         if (distance > INT32_MAX || distance < INT32_MIN) {
             emit_fail(e, "module too large");
             return;

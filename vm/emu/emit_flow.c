@@ -118,6 +118,13 @@ static bool fuse_moves(struct emitter *e, const struct gen_operand *s, const str
     return true;
 }
 
+/* The form of a FRAME instruction for a frame of that size. */
+static enum op for_frame(enum op op, uint64_t bytes)
+{
+    uint64_t words = bytes / sizeof(term);
+    return words <= 4 ? (enum op) ((unsigned) op + (unsigned) words) : op;
+}
+
 /* A move to x0 with the return or call that follows. */
 static bool fuse_last_move(struct emitter *e, const struct gen_operand *s, size_t *used)
 {
@@ -125,12 +132,12 @@ static bool fuse_last_move(struct emitter *e, const struct gen_operand *s, size_
     if (dealloc != NULL && emit_peek(e, 2, OP_return) != NULL) {
         uint64_t frame = ((uint64_t) arg(e, dealloc, 0)->value + 1) * sizeof(term);
         if (s->kind == GEN_CONST) {
-            emit_op(e, I_move_c_dealloc_ret, frame, 0, 0);
+            emit_op(e, for_frame(I_move_c_dealloc_ret, frame), frame, 0, 0);
             emit_source(e, s);
         } else if (s->kind == GEN_Y) {
-            emit_op(e, I_move_y_x0_dealloc_ret, frame, emit_y(s), 0);
+            emit_op(e, for_frame(I_move_y_x0_dealloc_ret, frame), frame, emit_y(s), 0);
         } else {
-            emit_op(e, I_move_x_x0_dealloc_ret, frame, emit_x(s), 0);
+            emit_op(e, for_frame(I_move_x_x0_dealloc_ret, frame), frame, emit_x(s), 0);
         }
         *used = 3;
         return true;
@@ -219,6 +226,7 @@ bool emit_move(struct emitter *e, const struct gen_insn *i, size_t *used)
 /* ---- tests ---- */
 
 #define I(name)
+#define FRAME(name)
 #define TEST(name, predicate)                  \
     static bool holds_##name(term t)           \
     {                                          \
@@ -234,6 +242,7 @@ static const struct type_test type_tests[] = {
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
+#undef FRAME
 };
 
 static bool fuse_test(struct emitter *e, const struct gen_insn *i, const struct gen_operand *r, size_t *used)
@@ -621,7 +630,7 @@ static bool emit_frame(struct emitter *e, const struct gen_insn *i, size_t *used
     }
     case OP_deallocate:
         if (emit_peek(e, 1, OP_return) != NULL) {
-            emit_op(e, I_dealloc_return, frame_bytes(arg(e, i, 0)), 0, 0);
+            emit_op(e, for_frame(I_dealloc_return, frame_bytes(arg(e, i, 0))), frame_bytes(arg(e, i, 0)), 0, 0);
             *used = 2;
         } else {
             emit_op(e, I_deallocate, frame_bytes(arg(e, i, 0)), 0, 0);

@@ -45,7 +45,8 @@ enum { JUMPS_BACK_MAX = 1000000 };
         w = *pc;                               \
         goto *labels[(uint16_t) w];            \
     } while (0)
-#define NEXT(n) NEXT_AT(pc + (n))
+#define NEXT(n)     NEXT_AT(pc + (n))
+#define NEXT_FAIL() NEXT_AT(insn_target(pc))
 #define NEXT_CALL(entry)                       \
     do {                                       \
         pc = (entry);                          \
@@ -79,7 +80,7 @@ static inline bool both_small(term a, term b)
 }
 static inline const uint64_t *label_in(const uint64_t *pc, uint64_t word)
 {
-    return pc + (int32_t) word;
+    return (const uint64_t *) ((const char *) pc + (int32_t) word);
 }
 static inline int compare_terms(term a, term b)
 {
@@ -100,7 +101,7 @@ static inline uint64_t bits_of_small(term t)
 /* Label number k of a choice: two to a word, from `labels` on. */
 static inline const uint64_t *choice(const uint64_t *pc, const uint64_t *labels, size_t k)
 {
-    return pc + ((const int32_t *) labels)[k];
+    return (const uint64_t *) ((const char *) pc + ((const int32_t *) labels)[k]);
 }
 
 /* The next n bits as an integer, if they are at most 56 and eight bytes can be read at once or they are
@@ -166,9 +167,13 @@ static enum run_result loop(struct sched *s)
     static const void *const labels[OP_COUNT] = {
 #define I(name)               [I_##name] = &&name##_,
 #define TEST(name, predicate) [I_##name##_x] = &&name##_x_, [I_##name##_y] = &&name##_y_,
+#define FRAME(name)                                                                        \
+    [I_##name] = &&name##_, [I_##name##_1] = &&name##_1_, [I_##name##_2] = &&name##_2_,    \
+    [I_##name##_3] = &&name##_3_, [I_##name##_4] = &&name##_4_,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
+#undef FRAME
     };
     struct emu m = { .s = s, .p = s->current };
     const uint64_t *pc = P->pc;
@@ -248,21 +253,6 @@ static enum run_result loop(struct sched *s)
     CASE (move_x_x0_ret) { X(0) = X(A); NEXT_RETURN(); }
     CASE (move_c_ret) { X(0) = (term) { pc[1] }; NEXT_RETURN(); }
     CASE (move_i_ret) { X(0) = (term) { (uint64_t) L }; NEXT_RETURN(); }
-    CASE (move_y_x0_dealloc_ret) {
-        X(0) = Y(B);
-        stop = (uintptr_t *) ((char *) stop + A);
-        NEXT_RETURN();
-    }
-    CASE (move_x_x0_dealloc_ret) {
-        X(0) = X(B);
-        stop = (uintptr_t *) ((char *) stop + A);
-        NEXT_RETURN();
-    }
-    CASE (move_c_dealloc_ret) {
-        X(0) = (term) { pc[1] };
-        stop = (uintptr_t *) ((char *) stop + A);
-        NEXT_RETURN();
-    }
     CASE (swap) {
         term t = R(A);
         R(A) = R(B);
@@ -272,22 +262,24 @@ static enum run_result loop(struct sched *s)
 
     /* ---- type tests ---- */
 #define I(name)
+#define FRAME(name)
 #define TEST(name, predicate)                                          \
     CASE (name##_x) {                                                  \
         if (predicate(X(A))) {                                         \
             NEXT(1);                                                   \
         }                                                              \
-        NEXT(L);                                                       \
+        NEXT_FAIL();                                                       \
     }                                                                  \
     CASE (name##_y) {                                                  \
         if (predicate(Y(A))) {                                         \
             NEXT(1);                                                   \
         }                                                              \
-        NEXT(L);                                                       \
+        NEXT_FAIL();                                                       \
     }
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
+#undef FRAME
 
     /* ---- lists ---- */
     CASE (get_list_xxx) {
@@ -318,7 +310,7 @@ static enum run_result loop(struct sched *s)
     CASE (nonempty_get_list_x) {
         term t = X(A);
         if (!term_is_cons(t)) {
-            NEXT(L);
+            NEXT_FAIL();
         }
         const term *cell = (const term *) term_words(t);
         uint64_t regs = pc[1];
@@ -330,7 +322,7 @@ static enum run_result loop(struct sched *s)
     CASE (nonempty_get_list_r) {
         term t = R(A);
         if (!term_is_cons(t)) {
-            NEXT(L);
+            NEXT_FAIL();
         }
         const term *cell = (const term *) term_words(t);
         uint64_t regs = pc[1];
@@ -404,34 +396,34 @@ static enum run_result loop(struct sched *s)
         if (LIKELY(term_is_boxed(t) && term_words(t)[0] == pc[1])) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (is_tuple_of_r) {
         term t = R(A);
         if (LIKELY(term_is_boxed(t) && term_words(t)[0] == pc[1])) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (test_arity_x) {
         if (term_words(X(A))[0] == pc[1]) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (is_tagged_tuple_x) {
         term t = X(A);
         if (term_is_boxed(t) && term_words(t)[0] == pc[1] && term_words(t)[1] == pc[2]) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (is_tagged_tuple_r) {
         term t = R(A);
         if (term_is_boxed(t) && term_words(t)[0] == pc[1] && term_words(t)[1] == pc[2]) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (put_tuple2_2) {
         top[0] = TERM_HEADER(TAG_TUPLE, 2);
@@ -489,25 +481,25 @@ static enum run_result loop(struct sched *s)
         if (X(A).word == pc[1]) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (ne_exact_xi) {
         if (X(A).word != pc[1]) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (eq_exact_yi) {
         if (Y(A).word == pc[1]) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (ne_exact_yi) {
         if (Y(A).word != pc[1]) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (eq_exact_xx) {
         if (term_equal_exact(X(A), X(B))) {
@@ -525,13 +517,13 @@ static enum run_result loop(struct sched *s)
         if (term_equal_exact(SRC(pc[1]), SRC(pc[2]))) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (ne_exact_ss) {
         if (!term_equal_exact(SRC(pc[1]), SRC(pc[2]))) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (eq_ss) {
         a = SRC(pc[1]);
@@ -539,7 +531,7 @@ static enum run_result loop(struct sched *s)
         if (both_small(a, b) ? term_same(a, b) : term_equal(a, b)) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (ne_ss) {
         a = SRC(pc[1]);
@@ -547,7 +539,7 @@ static enum run_result loop(struct sched *s)
         if (both_small(a, b) ? !term_same(a, b) : !term_equal(a, b)) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (lt_ss) {
         a = SRC(pc[1]);
@@ -556,12 +548,12 @@ static enum run_result loop(struct sched *s)
             if ((intptr_t) a.word < (intptr_t) b.word) {
                 NEXT(3);
             }
-            NEXT(L);
+            NEXT_FAIL();
         }
         if (compare_terms(a, b) < 0) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (ge_ss) {
         a = SRC(pc[1]);
@@ -570,12 +562,12 @@ static enum run_result loop(struct sched *s)
             if ((intptr_t) a.word >= (intptr_t) b.word) {
                 NEXT(3);
             }
-            NEXT(L);
+            NEXT_FAIL();
         }
         if (compare_terms(a, b) >= 0) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (lt_xx) {
         a = X(A);
@@ -612,12 +604,12 @@ static enum run_result loop(struct sched *s)
             if ((intptr_t) a.word < (intptr_t) b.word) {
                 NEXT(2);
             }
-            NEXT(L);
+            NEXT_FAIL();
         }
         if (compare_terms(a, b) < 0) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (ge_xi) {
         a = X(A);
@@ -626,12 +618,12 @@ static enum run_result loop(struct sched *s)
             if ((intptr_t) a.word >= (intptr_t) b.word) {
                 NEXT(2);
             }
-            NEXT(L);
+            NEXT_FAIL();
         }
         if (compare_terms(a, b) >= 0) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (lt_ix) {
         b = X(A);
@@ -640,12 +632,12 @@ static enum run_result loop(struct sched *s)
             if ((intptr_t) a.word < (intptr_t) b.word) {
                 NEXT(2);
             }
-            NEXT(L);
+            NEXT_FAIL();
         }
         if (compare_terms(a, b) < 0) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (ge_ix) {
         b = X(A);
@@ -654,12 +646,12 @@ static enum run_result loop(struct sched *s)
             if ((intptr_t) a.word >= (intptr_t) b.word) {
                 NEXT(2);
             }
-            NEXT(L);
+            NEXT_FAIL();
         }
         if (compare_terms(a, b) >= 0) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (is_function2) {
         a = SRC(pc[1]);
@@ -670,7 +662,7 @@ static enum run_result loop(struct sched *s)
                 NEXT(3);
             }
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
 
     /* ---- choices ---- */
@@ -682,7 +674,7 @@ static enum run_result loop(struct sched *s)
                 NEXT_AT(choice(pc, pc + 2 + n, i));
             }
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (select_binary) {
         uint64_t value = R(A).word;
@@ -699,7 +691,7 @@ static enum run_result loop(struct sched *s)
                 high = mid;
             }
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (select_table) {
         term t = R(A);
@@ -707,7 +699,7 @@ static enum run_result loop(struct sched *s)
         if (term_is_small(t) && i < pc[2]) {
             NEXT_AT(choice(pc, pc + 3, i));
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (select_any) {
         term t = R(A);
@@ -717,7 +709,7 @@ static enum run_result loop(struct sched *s)
                 NEXT_AT(choice(pc, pc + 2 + n, i));
             }
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (select_arity) {
         uint64_t header = term_words(R(A))[0];
@@ -727,12 +719,12 @@ static enum run_result loop(struct sched *s)
                 NEXT_AT(choice(pc, pc + 2 + n, i));
             }
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
-    CASE (jump) { NEXT(L); }
+    CASE (jump) { NEXT_FAIL(); }
     CASE (jump_back) {
         if (LIKELY(--reds > -JUMPS_BACK_MAX)) {
-            NEXT(L);
+            NEXT_FAIL();
         }
         SAVE();
         proc_system_limit(P);
@@ -836,10 +828,30 @@ static enum run_result loop(struct sched *s)
         Y(C) = TERM_NIL;
         NEXT(1);
     }
-    CASE (dealloc_return) {
-        stop = (uintptr_t *) ((char *) stop + A);
-        NEXT_RETURN();
+    /* Returns from frames of usual sizes have them built in: the processor knows the caller's frame
+     * without waiting for the instruction word, which it finds only at the end of the return before. */
+#define RETURN_SIZED(name, move, frame_words)  \
+    CASE (name##_##frame_words) {              \
+        move;                                  \
+        stop += frame_words;                   \
+        NEXT_RETURN();                         \
     }
+#define RETURN(name, move)                     \
+    CASE (name) {                              \
+        move;                                  \
+        stop = (uintptr_t *) ((char *) stop + A); \
+        NEXT_RETURN();                         \
+    }                                          \
+    RETURN_SIZED(name, move, 1)                \
+    RETURN_SIZED(name, move, 2)                \
+    RETURN_SIZED(name, move, 3)                \
+    RETURN_SIZED(name, move, 4)
+    RETURN(dealloc_return, (void) 0)
+    RETURN(move_x_x0_dealloc_ret, X(0) = X(B))
+    RETURN(move_y_x0_dealloc_ret, X(0) = Y(B))
+    RETURN(move_c_dealloc_ret, X(0) = (term) { pc[1] })
+#undef RETURN
+#undef RETURN_SIZED
     CASE (return) {
         NEXT_RETURN();
     }
@@ -848,21 +860,21 @@ static enum run_result loop(struct sched *s)
     CASE (move_call_xx) {
         X(0) = X(A);
         stop[0] = (uintptr_t) (pc + 1);
-        NEXT_CALL(pc + L);
+        NEXT_CALL(insn_target(pc));
     }
     CASE (move_call_yx) {
         X(0) = Y(A);
         stop[0] = (uintptr_t) (pc + 1);
-        NEXT_CALL(pc + L);
+        NEXT_CALL(insn_target(pc));
     }
     CASE (call) {
         stop[0] = (uintptr_t) (pc + 1);
-        NEXT_CALL(pc + L);
+        NEXT_CALL(insn_target(pc));
     }
-    CASE (call_only) { NEXT_CALL(pc + L); }
+    CASE (call_only) { NEXT_CALL(insn_target(pc)); }
     CASE (call_last) {
         stop = (uintptr_t *) ((char *) stop + A);
-        NEXT_CALL(pc + L);
+        NEXT_CALL(insn_target(pc));
     }
     CASE (call_ext) {
         stop[0] = (uintptr_t) (pc + 2);
@@ -1407,11 +1419,11 @@ static enum run_result loop(struct sched *s)
                     NEXT(3);
                 }
             }
-            NEXT(L);
+            NEXT_FAIL();
         }
         a = map_get(map, SRC(pc[1]));
         if (term_is_none(a)) {
-            NEXT(L);
+            NEXT_FAIL();
         }
         R(pc[2]) = a;
         NEXT(3);
@@ -1537,7 +1549,7 @@ static enum run_result loop(struct sched *s)
             goto exited;
         }
         if (message == NULL) {
-            NEXT(L);
+            NEXT_FAIL();
         }
         R(A) = message_value(P, message);
         NEXT(1);
@@ -1547,7 +1559,7 @@ static enum run_result loop(struct sched *s)
             msgq_next(P);
         }
         reds--;
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (remove_message) {
         SAVE();
@@ -1572,7 +1584,7 @@ static enum run_result loop(struct sched *s)
     }
     CASE (wait) {
         SAVE();
-        save_registers(s, P, pc + L, 0);
+        save_registers(s, P, insn_target(pc), 0);
         goto wait;
     }
     CASE (wait_timeout) {
@@ -1594,7 +1606,7 @@ static enum run_result loop(struct sched *s)
             }
             P->receive_waits = true;
         }
-        save_registers(s, P, pc + L, 0);
+        save_registers(s, P, insn_target(pc), 0);
         goto wait;
     }
     CASE (timeout) {
@@ -1629,7 +1641,7 @@ static enum run_result loop(struct sched *s)
         struct match_ctx *ctx = term_match_ctx(R(A));
         size_t at = ctx->position;
         if (ctx->end - at < 8) {
-            NEXT(L);
+            NEXT_FAIL();
         }
         const uint8_t *bytes = ctx->bytes + at / 8;
         unsigned byte = bytes[0];
@@ -1645,7 +1657,7 @@ static enum run_result loop(struct sched *s)
         size_t n = pc[1] >> 32;
         uint64_t value;
         if (ctx->end - ctx->position < n) {
-            NEXT(L);
+            NEXT_FAIL();
         }
         if (LIKELY(bits_peek_fast(ctx, n, (pc[1] >> 16) & 0xFFFF, &value))) {
             ctx->position += n;
@@ -1682,7 +1694,7 @@ static enum run_result loop(struct sched *s)
     CASE (bs_skip_fixed) {
         struct match_ctx *ctx = term_match_ctx(R(A));
         if (ctx->end - ctx->position < pc[1]) {
-            NEXT(L);
+            NEXT_FAIL();
         }
         ctx->position += pc[1];
         NEXT(2);
@@ -1692,28 +1704,28 @@ static enum run_result loop(struct sched *s)
         if (ctx->end - ctx->position == pc[1]) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (bs_test_zero_tail) {
         const struct match_ctx *ctx = term_match_ctx(R(A));
         if (ctx->end == ctx->position) {
             NEXT(1);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (bs_test_unit) {
         const struct match_ctx *ctx = term_match_ctx(R(A));
         if ((ctx->end - ctx->position) % pc[1] == 0) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (bs_test_mask) { /* the unit is a power of two */
         const struct match_ctx *ctx = term_match_ctx(R(A));
         if (((ctx->end - ctx->position) & pc[1]) == 0) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (bs_ensure_at_least) {
         const struct match_ctx *ctx = term_match_ctx(R(A));
@@ -1721,14 +1733,14 @@ static enum run_result loop(struct sched *s)
         if (left >= pc[1] && (pc[2] <= 1 || (left - pc[1]) % pc[2] == 0)) {
             NEXT(3);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
     CASE (bs_ensure_exactly) {
         const struct match_ctx *ctx = term_match_ctx(R(A));
         if (ctx->end - ctx->position == pc[1]) {
             NEXT(2);
         }
-        NEXT(L);
+        NEXT_FAIL();
     }
 #define BODY(name)                                              \
     CASE (name) {                                               \
@@ -1903,7 +1915,7 @@ arith_named_fail:
     if (UNLIKELY(term_is_none(a))) {
         if (insn_l(w) != 0) {
             P->control = CONTROL_NONE;
-            NEXT(insn_l(w));
+            NEXT_FAIL();
         }
         site = (struct raise_site) { RAISE_BIF, ATOM(erlang), op_arith_name(code), args, 2 };
         goto raise_at_site;
@@ -1918,7 +1930,7 @@ arith_done:
 guard_failed:
     if (L != 0) {
         P->control = CONTROL_NONE;
-        NEXT(L);
+        NEXT_FAIL();
     }
     if (row->fn == bif_erlang_plus_1) {
         goto raise; /* as OTP: no frame of its own */

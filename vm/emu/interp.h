@@ -21,9 +21,11 @@
 enum op {
 #define I(name)               I_##name,
 #define TEST(name, predicate) I_##name##_x, I_##name##_y,
+#define FRAME(name)           I_##name, I_##name##_1, I_##name##_2, I_##name##_3, I_##name##_4,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
+#undef FRAME
     OP_COUNT,
 };
 
@@ -113,9 +115,11 @@ static inline uint64_t insn_byte(uint64_t w, unsigned i)
 {
     return (w >> (INSN_A_SHIFT + 8 * i)) & 0xFF;
 }
-static inline const uint64_t *insn_fail(const uint64_t *pc)
+/* Where operand L leads: read by itself, and in bytes, so that nothing stands between two jumps but
+ * a load and an addition. */
+static inline const uint64_t *insn_target(const uint64_t *pc)
 {
-    return pc + insn_l(*pc);
+    return (const uint64_t *) ((const char *) pc + ((const int32_t *) pc)[1]);
 }
 static inline bool insn_can_fail(const uint64_t *pc)
 {

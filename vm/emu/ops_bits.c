@@ -21,7 +21,7 @@ static void put(struct emu *m, uint64_t w, term value)
 static const uint64_t *put_or_fail(struct emu *m, const uint64_t *pc, term value, size_t length)
 {
     if (term_is_none(value)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     put(m, pc[1], value);
     return pc + length;
@@ -53,7 +53,7 @@ const uint64_t *op_bs_start_match(struct emu *m, const uint64_t *pc)
         return pc + 2;
     }
     if (insn_can_fail(pc)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     proc_badarg(m->p);
     return NULL;
@@ -70,7 +70,7 @@ const uint64_t *op_bs_get_integer(struct emu *m, const uint64_t *pc)
     struct match_ctx *ctx = context_of(m, pc);
     size_t n;
     if (!bits_wanted(ctx, source(m, pc[2]), pc[1] >> 32, &n)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     return put_or_fail(m, pc, bits_get_integer(&m->p->heap, ctx, n, flags_of(pc[1])), 3);
 }
@@ -80,7 +80,7 @@ const uint64_t *op_bs_get_float(struct emu *m, const uint64_t *pc)
     struct match_ctx *ctx = context_of(m, pc);
     size_t n;
     if (!bits_wanted(ctx, source(m, pc[2]), pc[1] >> 32, &n)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     return put_or_fail(m, pc, bits_get_float(&m->p->heap, ctx, n, flags_of(pc[1])), 3);
 }
@@ -90,7 +90,7 @@ const uint64_t *op_bs_get_binary(struct emu *m, const uint64_t *pc)
     struct match_ctx *ctx = context_of(m, pc);
     size_t n;
     if (!bits_wanted(ctx, source(m, pc[2]), pc[1] >> 32, &n)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     return put_or_fail(m, pc, bits_get_binary(&m->p->heap, ctx, n), 3);
 }
@@ -100,7 +100,7 @@ const uint64_t *op_bs_get_binary_all(struct emu *m, const uint64_t *pc)
     struct match_ctx *ctx = context_of(m, pc);
     size_t left = ctx->end - ctx->position, unit = pc[1] >> 32;
     if (unit > 1 && left % unit != 0) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     return put_or_fail(m, pc, bits_get_binary(&m->p->heap, ctx, left), 2);
 }
@@ -113,10 +113,10 @@ const uint64_t *op_bs_skip(struct emu *m, const uint64_t *pc)
     if (term_same(size, ATOM(all))) {
         n = ctx->end - ctx->position;
         if (unit > 1 && n % unit != 0) {
-            return insn_fail(pc);
+            return insn_target(pc);
         }
     } else if (!bits_wanted(ctx, size, unit, &n)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     ctx->position += n;
     return pc + 3;
@@ -129,7 +129,7 @@ const uint64_t *op_bs_match_string(struct emu *m, const uint64_t *pc)
     size_t n = pc[1];
     if (ctx->end - ctx->position < n
         || bits_compare(ctx->bytes, ctx->position, n, (const uint8_t *) pc[2], 0, n) != 0) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     ctx->position += n;
     return pc + 3;
@@ -154,7 +154,7 @@ const uint64_t *op_bs_get_utf(struct emu *m, const uint64_t *pc)
 {
     uint32_t c;
     if (!get_utf(context_of(m, pc), pc[1], &c)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     put(m, pc[1], term_from_small((intptr_t) c));
     return pc + 2;
@@ -163,7 +163,7 @@ const uint64_t *op_bs_get_utf(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_skip_utf(struct emu *m, const uint64_t *pc)
 {
     uint32_t c;
-    return get_utf(context_of(m, pc), pc[1], &c) ? pc + 2 : insn_fail(pc);
+    return get_utf(context_of(m, pc), pc[1], &c) ? pc + 2 : insn_target(pc);
 }
 
 /* [A context, L][bits][value] */
@@ -173,11 +173,11 @@ const uint64_t *op_bs_match_equal(struct emu *m, const uint64_t *pc)
     size_t before = ctx->position;
     term value = bits_get_integer(&m->p->heap, ctx, pc[1], 0);
     if (term_is_none(value)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     if (value.word != pc[2] && !(term_is_boxed(value) && arith_compare_integers(value, (term) { pc[2] }) == 0)) {
         ctx->position = before;
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     return pc + 3;
 }

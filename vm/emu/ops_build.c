@@ -72,7 +72,7 @@ static const uint64_t *segment_failed(
     struct emu *m, const uint64_t *pc, const struct segment *g, term reason, term what, term value)
 {
     if (insn_can_fail(pc)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     struct heap *h = &m->p->heap;
     proc_raise(m->p, EXC_ERROR, reason);
@@ -271,7 +271,7 @@ const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
 static const uint64_t *failed(struct emu *m, const uint64_t *pc)
 {
     if (insn_can_fail(pc)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     proc_badarg(m->p);
     return NULL;

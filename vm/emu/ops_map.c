@@ -39,7 +39,7 @@ const uint64_t *op_get_map_elements(struct emu *m, const uint64_t *pc)
     for (size_t i = 0; i < n; i++) {
         term v = lookup(map, insn_source(s, stack, pc[2 + 2 * i]));
         if (term_is_none(v)) {
-            return insn_fail(pc);
+            return insn_target(pc);
         }
         if (i < AT_ONCE) {
             values[i] = v;
@@ -61,7 +61,7 @@ const uint64_t *op_has_map_fields(struct emu *m, const uint64_t *pc)
     size_t n = pc[1];
     for (size_t i = 0; i < n; i++) {
         if (term_is_none(lookup(map, insn_source(s, stack, pc[2 + i])))) {
-            return insn_fail(pc);
+            return insn_target(pc);
         }
     }
     return pc + 2 + n;
@@ -112,7 +112,7 @@ static term make_map(struct emu *m, const uint64_t *pairs, size_t n)
 static const uint64_t *put_failed(struct emu *m, const uint64_t *pc, term tag, term value)
 {
     if (insn_can_fail(pc)) {
-        return insn_fail(pc);
+        return insn_target(pc);
     }
     proc_raise(m->p, EXC_ERROR, heap_tuple2(&m->p->heap, tag, value));
     return NULL;
