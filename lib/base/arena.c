@@ -1,10 +1,12 @@
 #include "lib/base/arena.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -39,20 +41,45 @@ static char *reserve_range(size_t bytes)
     return p + skip;
 }
 
+/* A file of that size in memory, or -1. `ulimit -f` counts it as if it lay on a disk: its size is set
+ * under the widest limit this process may give itself, and with the signal that goes with it ignored. */
+static int memory_file(const char *name, size_t bytes)
+{
+    struct rlimit before, most = { RLIM_INFINITY, RLIM_INFINITY };
+    struct sigaction ignore = { .sa_handler = SIG_IGN }, action;
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    bool limited = fd >= 0 && getrlimit(RLIMIT_FSIZE, &before) == 0 && before.rlim_cur < bytes;
+    if (limited) {
+        sigaction(SIGXFSZ, &ignore, &action);
+        if (setrlimit(RLIMIT_FSIZE, &most) != 0) {
+            most = (struct rlimit) { before.rlim_max, before.rlim_max };
+            (void) setrlimit(RLIMIT_FSIZE, &most);
+        }
+    }
+    if (fd >= 0 && ftruncate(fd, (off_t) bytes) != 0) {
+        base_close_fd(&fd);
+    }
+    if (limited) {
+        (void) setrlimit(RLIMIT_FSIZE, &before);
+        sigaction(SIGXFSZ, &action, NULL);
+    }
+    return fd;
+}
+
 static bool map_range(struct arena *a, const struct arena_options *o)
 {
     int flags = MAP_NORESERVE;
     if (o->backing == ARENA_MEMFD) {
-        a->fd = memfd_create(o->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        if (a->fd < 0 || ftruncate(a->fd, (off_t) o->reserve_bytes) != 0) {
-            return false;
-        }
+        a->fd = memory_file(o->name, o->reserve_bytes);
+    }
+    if (a->fd >= 0) {
         /* Whoever gets a descriptor can neither cut the file off below us nor, from one that was
          * opened for reading, open it once more for writing. */
         (void) fcntl(a->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
         (void) fchmod(a->fd, S_IRUSR);
         flags |= MAP_SHARED;
     } else {
+        a->backing = ARENA_PRIVATE; /* a file was not to be had: works, but cannot be shared */
         flags |= MAP_PRIVATE | MAP_ANONYMOUS;
     }
     char *want = (char *) o->fixed_base;

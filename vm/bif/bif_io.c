@@ -9,16 +9,12 @@
 
 #include "lib/base/arena.h"
 #include "vm/bif/bif.h"
+#include "vm/bif/file_handle.h"
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
 #include "vm/core/iolist.h"
 
 enum { IO_READ_MAX = 1 << 20 };
-
-static term io_error(struct proc *p, int error)
-{
-    return heap_tuple2(&p->heap, ATOM(error), atom_from_cstr(error == EPIPE ? "epipe" : error == EBADF ? "ebadf" : "eio"));
-}
 
 static bool take_fd(term t, int *out)
 {
@@ -76,7 +72,7 @@ static term write_iodata(struct proc *p, term *args, bool block)
     size_t done = write_some(fd, bytes, n, block, &error);
     term result = ATOM(ok);
     if (error != 0) {
-        result = io_error(p, error);
+        result = posix_error(p, error);
     } else if (done < n) {
         term rest = bits_from_bytes(&p->heap, bytes + done, n - done);
         result = heap_tuple2(&p->heap, ATOM(again), rest);
@@ -114,7 +110,7 @@ term bif_bulkhead_io_read_2(struct proc *p, term *args)
     do {
         n = read(fd, bytes, max);
     } while (n < 0 && errno == EINTR);
-    term result = n > 0 ? bits_from_bytes(&p->heap, bytes, (size_t) n) : n == 0 ? ATOM(eof) : io_error(p, errno);
+    term result = n > 0 ? bits_from_bytes(&p->heap, bytes, (size_t) n) : n == 0 ? ATOM(eof) : posix_error(p, errno);
     vm_free(bytes);
     return result;
 }

@@ -46,6 +46,7 @@ static _Noreturn void leave(int status)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, not our death */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that `ulimit -f` keeps small */
     if (argc < 2) {
         return cli_error("no command given; try 'bulkhead --help'");
     }
