@@ -14,6 +14,8 @@ libcore_a_SOURCES += isolation/exec_ipc.c isolation/remote/call.c isolation/remo
   isolation/remote/remote_resource.c isolation/remote/remote_watch.c isolation/remote/service.c \
   isolation/remote/tainted.h isolation/remote/term_message.c isolation/remote/term_message.h \
   isolation/remote/watcher.c
+libcore_a_SOURCES += isolation/remote/channel.c isolation/remote/channel_internal.h isolation/remote/channel_ring.c \
+  isolation/remote/channel_socket.c
 libcore_a_SOURCES += isolation/remote/zygote.c isolation/remote/zygote.h isolation/remote/zygote_start.c \
   isolation/remote/zygote_wire.h
 
