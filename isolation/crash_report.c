@@ -105,11 +105,12 @@ enum crash_place crash_place_of(uintptr_t address, const struct native_call *cal
     if (call != NULL && library_has_code(call->library, address)) {
         return PLACE_LIBRARY;
     }
-    if (arena_terms != NULL && arena_contains(arena_terms, (const void *) address)) {
-        return PLACE_TERMS;
-    }
     if (arena_is_literal((const void *) address)) {
         return PLACE_LITERALS;
+    }
+    if ((arena_terms != NULL && arena_contains(arena_terms, (const void *) address))
+        || arena_is_foreign((const void *) address)) {
+        return PLACE_TERMS;
     }
     if ((arena_vm != NULL && arena_contains(arena_vm, (const void *) address)) || fault_is_vm_code(address)) {
         return PLACE_VM;

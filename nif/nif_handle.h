@@ -49,7 +49,8 @@ static inline uint32_t nif_handle_serial(uint64_t id)
 }
 static inline uint64_t nif_handle_make(uint32_t serial, uint32_t slot, uint32_t generation)
 {
-    return NIF_HANDLE_MARK | (uint64_t) serial << (NIF_HANDLE_GENERATION_BITS + NIF_HANDLE_SLOT_BITS)
+    return NIF_HANDLE_MARK
+           | (uint64_t) serial << (NIF_HANDLE_GENERATION_BITS + NIF_HANDLE_SLOT_BITS)
            | (uint64_t) slot << NIF_HANDLE_GENERATION_BITS | generation;
 }
 

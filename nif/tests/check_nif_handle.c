@@ -79,8 +79,9 @@ END_TEST
 
 START_TEST(parts_of_a_handle_come_back)
 {
-    static const uint32_t parts[][3] = { { 0, 0, 1 }, { (1 << 21) - 1, (1 << 20) - 1, (1 << 22) - 1 },
-        { 5, 77, 123456 }, { 1 << 20, 0, 0 }, { 0, 1 << 19, 1 } };
+    static const uint32_t parts[][3] = { { 0, 0, 1 },
+        { (1 << 21) - 1, (1 << 20) - 1, (1 << 22) - 1 }, { 5, 77, 123456 }, { 1 << 20, 0, 0 },
+        { 0, 1 << 19, 1 } };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         uint64_t id = nif_handle_make(parts[i][0], parts[i][1], parts[i][2]);
         ck_assert(nif_handle_is(id));
@@ -125,10 +126,10 @@ START_TEST(an_object_lives_until_the_vm_has_dropped_all_it_was_sent)
     nif_handle_released(id, 2);
     nif_handle_released(id, 2); /* more than there are */
     nif_handle_released(id, 0);
-    nif_handle_released(id + 1, 1);                                       /* another generation */
-    nif_handle_released(nif_handle_make(SERIAL + 1, 0, 1), 1);            /* another worker */
-    nif_handle_released(nif_handle_make(SERIAL, 1000000, 1), 1);          /* a slot never used */
-    nif_handle_released(id & ~NIF_HANDLE_MARK, 1);                        /* no handle */
+    nif_handle_released(id + 1, 1);                              /* another generation */
+    nif_handle_released(nif_handle_make(SERIAL + 1, 0, 1), 1);   /* another worker */
+    nif_handle_released(nif_handle_make(SERIAL, 1000000, 1), 1); /* a slot never used */
+    nif_handle_released(id & ~NIF_HANDLE_MARK, 1);               /* no handle */
     forget_call();
     ck_assert_int_eq(destroyed, 0);
     nif_handle_released(id, 1);
@@ -219,8 +220,9 @@ START_TEST(a_foreign_term_of_others_is_a_reference)
     ErlNifResourceType *type = open_type();
     void *obj = enif_alloc_resource(type, 10);
     uint64_t id = nif_handle_sent(object_of(obj));
-    const uint64_t ids[] = { nif_handle_make(SERIAL - 1, nif_handle_slot(id), nif_handle_generation(id)),
-        id + 1, 12345 };
+    const uint64_t ids[] = {
+        nif_handle_make(SERIAL - 1, nif_handle_slot(id), nif_handle_generation(id)), id + 1, 12345
+    };
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
         term t = in_foreign_memory(ids[i]);
         ck_assert(enif_is_ref(E, t.word));

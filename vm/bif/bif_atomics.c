@@ -62,7 +62,7 @@ static struct atomics *take_array(term ref)
         return NULL;
     }
     struct resource *r = (struct resource *) term_words(ref)[2];
-    return r->destroy == destroy ? (struct atomics *) r : NULL;
+    return r != NULL && r->destroy == destroy ? (struct atomics *) r : NULL;
 }
 
 static _Atomic uint64_t *take_cell(const struct atomics *a, term index)

@@ -24,7 +24,7 @@ struct resource *handle_from_ref(term t, void (*destroy)(struct resource *))
         return NULL;
     }
     struct resource *r = (struct resource *) term_words(t)[2];
-    return r->destroy == destroy ? r : NULL;
+    return r != NULL && r->destroy == destroy ? r : NULL;
 }
 
 term posix_error(struct proc *p, int error)

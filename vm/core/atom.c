@@ -46,7 +46,8 @@ term (*atom_make_elsewhere)(const char *utf8, size_t bytes);
 
 static inline struct atom_entry *entry_of(size_t index)
 {
-    struct atom_entry *chunk = atomic_load_explicit(&SHARED_ROOT->atom_chunks[index >> CHUNK_SHIFT], memory_order_acquire);
+    struct atom_entry *chunk =
+        atomic_load_explicit(&SHARED_ROOT->atom_chunks[index >> CHUNK_SHIFT], memory_order_acquire);
     return &chunk[index & (CHUNK - 1)];
 }
 
@@ -57,8 +58,12 @@ static int utf8_length(const uint8_t *s, size_t n)
     for (size_t i = 0; i < n; chars++) {
         uint8_t c = s[i];
         enum { NEVER = ATOM_MAX_BYTES }; /* cannot start a character: more than can follow */
-        size_t more =
-            c < 0x80 ? 0 : c < 0xC2 ? NEVER : c < 0xE0 ? 1 : c < 0xF0 ? 2 : c < 0xF5 ? 3 : NEVER;
+        size_t more = c < 0x80   ? 0
+                      : c < 0xC2 ? NEVER
+                      : c < 0xE0 ? 1
+                      : c < 0xF0 ? 2
+                      : c < 0xF5 ? 3
+                                 : NEVER;
         if (more > n - i - 1) {
             return -1;
         }
@@ -181,7 +186,8 @@ static term add_locked(uint64_t hash, const char *text, size_t bytes, int chars)
     }
     if (index % CHUNK == 0) {
         struct atom_entry *chunk = shared_zalloc(CHUNK * sizeof(*chunk));
-        atomic_store_explicit(&SHARED_ROOT->atom_chunks[index >> CHUNK_SHIFT], chunk, memory_order_release);
+        atomic_store_explicit(
+            &SHARED_ROOT->atom_chunks[index >> CHUNK_SHIFT], chunk, memory_order_release);
     }
     *entry_of(index) = (struct atom_entry) {
         .utf8 = kept,
@@ -198,7 +204,8 @@ static term add_locked(uint64_t hash, const char *text, size_t bytes, int chars)
 term atom_intern(const char *utf8, size_t bytes)
 {
     uint64_t hash = XXH3_64bits(utf8, bytes);
-    term atom = find(atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_acquire), hash, utf8, bytes);
+    term atom = find(
+        atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_acquire), hash, utf8, bytes);
     if (!term_is_none(atom)) {
         return atom;
     }
@@ -210,7 +217,8 @@ term atom_intern(const char *utf8, size_t bytes)
         return atom_make_elsewhere != NULL ? atom_make_elsewhere(utf8, bytes) : TERM_NONE;
     }
     lock_take(&lock);
-    atom = find(atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_relaxed), hash, utf8, bytes);
+    atom = find(
+        atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_relaxed), hash, utf8, bytes);
     if (term_is_none(atom)) {
         atom = add_locked(hash, utf8, bytes, chars);
     }
@@ -260,8 +268,8 @@ term atom_from_cstr(const char *text)
 
 term atom_lookup(const char *utf8, size_t bytes)
 {
-    return find(
-        atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_acquire), XXH3_64bits(utf8, bytes), utf8, bytes);
+    return find(atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_acquire),
+        XXH3_64bits(utf8, bytes), utf8, bytes);
 }
 
 struct atom_text atom_text(term atom)
@@ -286,7 +294,8 @@ int atom_compare(term a, term b)
     if (term_same(a, b)) {
         return 0;
     }
-    const struct atom_entry *ea = entry_of(term_to_atom_index(a)), *eb = entry_of(term_to_atom_index(b));
+    const struct atom_entry *ea = entry_of(term_to_atom_index(a)),
+                            *eb = entry_of(term_to_atom_index(b));
     if (ea->prefix != eb->prefix) {
         return ea->prefix < eb->prefix ? -1 : 1;
     }

@@ -21,7 +21,7 @@ struct fun_slots {
 struct table {
     struct fun_slots *_Atomic *const slots; /* in the shared root */
     struct fun_slots *_Atomic own;          /* in an attached worker */
-    size_t n; /* entries, under the lock */
+    size_t n;                               /* entries, under the lock */
     uint64_t (*hash)(const void *entry);
     bool (*same)(const void *entry, const void *key);
 };

@@ -149,8 +149,7 @@ static void check_copies(const struct facts *f)
 /* Those that the VM has are found, others made here. */
 static void check_funs(const struct facts *f)
 {
-    CHECK(term_fun_entry(f->fun)
-          == fun_entry_get(f->known_atom, 3, uniq, 77, 2, 1, TERM_NONE));
+    CHECK(term_fun_entry(f->fun) == fun_entry_get(f->known_atom, 3, uniq, 77, 2, 1, TERM_NONE));
     CHECK(term_export(f->export) == export_get(f->known_atom, ATOM(ok), 7));
     CHECK(export_lookup(f->known_atom, ATOM(ok), 8) == NULL);
     struct export *mine = export_get(f->known_atom, ATOM(ok), 8);
@@ -486,8 +485,8 @@ END_TEST
 
 START_TEST(memory_that_has_been_set_up_cannot_be_attached)
 {
-    struct arena_attach a = { arena_share_fd(arena_terms, true), arena_share_fd(arena_literals, true),
-        false };
+    struct arena_attach a = { arena_share_fd(arena_terms, true),
+        arena_share_fd(arena_literals, true), false };
     ck_assert(!arena_init_worker(&a));
     ck_assert(!arena_is_attached());
     close(a.terms_fd);
