@@ -28,6 +28,7 @@ static size_t n_used;
 void nif_handle_init(uint32_t serial)
 {
     lock_init(&lock, RANK_NIF_HANDLE);
+    serial &= (1u << NIF_HANDLE_SERIAL_BITS) - 1;
     atomic_store_explicit(&serial_plus_1, serial + 1, memory_order_release);
 }
 
