@@ -14,7 +14,7 @@
 -type seen() :: #{caller => {exit, term()} | {returned, term()} | hangs | unknown,
                   bystanders => {non_neg_integer(), pos_integer()} | unknown,
                   data => [term()] | unknown,       % what has changed
-                  library => true | none | {false, term()} | unknown,
+                  library => true | {after_lost, pos_integer()} | none | {false, term()} | unknown,
                   vm => alive | stuck | hangs | {exit, integer()} | {signal, integer()},
                   good_call_ns => integer(), outcome_ns => integer(),
                   said => binary()}.                % what the VM wrote
@@ -213,11 +213,12 @@ note(_, Seen) -> Seen.
 %% ---- judging ----
 
 -spec judge(bulkhead_matrix_gallery:promise() | unknown, seen()) -> verdict().
-judge(Promise, Seen) ->
+judge(Promise, Seen = #{library := Library}) ->
     Unharmed = is_unharmed(Seen),
+    AtOnce = Unharmed andalso (Library =:= true orelse Library =:= none),
     case Promise of
-        {ends, Reasons} -> contained_if(Unharmed andalso is_one(exit, Reasons, Seen));
-        {returns, Values} -> contained_if(Unharmed andalso is_one(returned, Values, Seen));
+        {ends, Reasons} -> contained_if(AtOnce andalso is_one(exit, Reasons, Seen));
+        {returns, Values} -> contained_if(AtOnce andalso is_one(returned, Values, Seen));
         contained -> contained_if(Unharmed);
         {dies, How} -> harmed_if(maps:get(vm, Seen) =:= How);
         stuck -> harmed_if(not has_outcome(Seen));
@@ -233,7 +234,10 @@ harmed_if(true) -> harmed;
 harmed_if(false) -> differs.
 
 is_unharmed(Seen = #{vm := alive, data := [], bystanders := {All, All}, library := Library}) ->
-    has_outcome(Seen) andalso (Library =:= true orelse Library =:= none);
+    has_outcome(Seen) andalso case Library of
+        {after_lost, _} -> true;
+        _ -> Library =:= true orelse Library =:= none
+    end;
 is_unharmed(_) ->
     false.
 

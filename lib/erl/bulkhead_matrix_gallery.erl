@@ -6,7 +6,8 @@
 %%   {returns, Values}  the call returns one of these values
 %%   contained          the caller ends or the call returns: which is not said
 %%                      -- with these three nobody else notices: every bystander goes on, the data of
-%%                      others is intact, the VM is alive and the library serves the next caller
+%%                      others is intact, the VM is alive and the library serves the next caller (with
+%%                      `contained`: one of the next, once its worker is known to be spoilt)
 %%   {dies, How}        the VM ends: {signal, N} or {exit, Status}
 %%   stuck              the call never comes back, and no scheduler can be had from it
 %%   may_harm           nothing: data of others may change, the VM may end
@@ -142,7 +143,7 @@ table() ->
 
 %% Milliseconds a call may take in this cell. Long where a busy machine must not end the call first.
 timeout(endless, Name) when Name =/= eat_malloc, Name =/= eat_terms -> 150;
-timeout(hostile, _) -> 1000;
+timeout(hostile, _) -> 300;
 timeout(_, write_vm) -> 1000;
 timeout(_, close_all) -> 1000;
 timeout(_, _) -> 5000.

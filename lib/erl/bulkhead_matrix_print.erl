@@ -79,6 +79,7 @@ vm(#{vm := {exit, N}}) -> text("dead: exit ~b", [N]);
 vm(_) -> "".
 
 library(#{library := true}) -> "serves";
+library(#{library := {after_lost, N}}) -> text("serves again, after ~b lost call~s", [N, [$s || N > 1]]);
 library(#{library := {false, _}}) -> "does not serve";
 library(_) -> "".
 
@@ -163,6 +164,7 @@ line(#{row := #{group := Group, title := Title}, verdict := Verdict, seen := See
 
 %% What the columns do not show.
 but(#{library := {false, Why}}) -> text("; the library does not serve: ~0p", [Why]);
+but(#{library := {after_lost, N}}) -> text("; the library lost ~b calls before it served", [N]);
 but(_) -> "".
 
 heading(Group, Terminal) ->
