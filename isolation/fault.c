@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "isolation/crash_report.h"
@@ -255,6 +256,20 @@ static bool waits_in_kernel(struct native_thread *t, const ucontext_t *uc)
     return t->waits >= ROUNDS;
 }
 
+/* A wait has been interrupted, and the library is about to be told so, and may return. It is kept here
+ * until its code is not executable, which ends the call there; or until that takes too long. */
+static void hold_until_trapped(struct native_thread *t)
+{
+    enum { PAUSE_NS = 200000, MAX_PAUSES = 250 };
+    uint64_t seq = atomic_load_explicit(&t->overdue_seq, memory_order_relaxed);
+    atomic_store_explicit(&t->held, 1, memory_order_relaxed);
+    for (int i = 0; i < MAX_PAUSES && atomic_load_explicit(&t->trapped_seq, memory_order_acquire) != seq; i++) {
+        struct timespec ts = { .tv_nsec = PAUSE_NS };
+        syscall(SYS_nanosleep, &ts, NULL);
+    }
+    atomic_store_explicit(&t->held, 0, memory_order_relaxed);
+}
+
 static void on_timeout(int sig, siginfo_t *si, void *context)
 {
     allow_unaligned();
@@ -272,6 +287,10 @@ static void on_timeout(int sig, siginfo_t *si, void *context)
     if (library_of_code(pc) != NULL || forced || waits_in_kernel(t, uc)) {
         int saved_errno = errno;
         abandon_overdue(t, uc);
+        errno = saved_errno;
+    } else if (t->waits > 0) {
+        int saved_errno = errno;
+        hold_until_trapped(t);
         errno = saved_errno;
     }
 }

@@ -44,6 +44,8 @@ struct native_thread {
     struct native_stack *stacks;  /* free ones */
     uint64_t seq;                 /* calls with a timeout begun */
     _Atomic uint64_t overdue_seq; /* watchdog: the call to be abandoned, 0: none */
+    _Atomic uint64_t trapped_seq; /* watchdog: the call whose library it made non-executable, 0: none */
+    _Atomic uint32_t held;        /* watchdog: the handler waits for that, ask no more */
     _Atomic uint32_t excused;     /* watchdog: waits that somebody else's timeout caused */
     unsigned waits;               /* times an overdue call was found in this system call */
     uintptr_t waits_sp, waits_pc;

@@ -46,6 +46,7 @@ static void stop_chasing(struct native_thread *t)
         }
         t->protects = NULL;
     }
+    atomic_store_explicit(&t->trapped_seq, 0, memory_order_relaxed);
     t->chased = 0;
 }
 
@@ -73,8 +74,11 @@ static void chase(struct native_thread *t, struct native_frame *f, uint64_t seq)
         if (lib != NULL && atomic_fetch_add(&lib->no_exec, 1) == 0) {
             set_executable(lib, false);
         }
+        atomic_store_explicit(&t->trapped_seq, seq, memory_order_release);
     }
-    ask(t, tries >= TRIES_BEFORE_FORCE);
+    if (atomic_load_explicit(&t->held, memory_order_relaxed) == 0) {
+        ask(t, tries >= TRIES_BEFORE_FORCE);
+    }
 }
 
 /* Only the innermost call can be ended; those around it keep their clocks meanwhile. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fenv.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FN(name) uintptr_t name(uintptr_t a, uintptr_t b, uintptr_t c)
@@ -82,6 +84,17 @@ FN(overflow_large) { UNUSED; return large_frame(a); }
 FN(endless) { UNUSED; for (;;) { __asm__ volatile(""); } }
 FN(endless_sleep) { UNUSED; for (;;) { sleep(100); } }
 FN(endless_malloc) { UNUSED; for (;;) { void *p = malloc(100); HIDE(p); free(p); } }
+/* Waits that give up when a signal interrupts them: the timeout must not look like a result. */
+FN(interrupted_poll) { UNUSED; return (uintptr_t) poll(NULL, 0, 100000); }
+FN(interrupted_sleep) { UNUSED; struct timespec ts = { 100, 0 }; return (uintptr_t) nanosleep(&ts, &ts); }
+FN(interrupted_read)
+{
+    UNUSED;
+    int fd[2];
+    char x;
+    if (pipe(fd) != 0) { return 0; }
+    return (uintptr_t) read(fd[0], &x, 1);
+}
 FN(endless_lock)
 {
     UNUSED;
