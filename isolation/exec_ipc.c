@@ -30,7 +30,7 @@ static term result(struct remote_lane *lane, struct heap *h, enum native_panic *
     return term_decode(&lane->in, h, 0);
 }
 
-static const struct remote_mode mode_ipc = {
+const struct remote_mode mode_ipc = {
     .memory = WORKER_MEMORY_OWN,
     .put_call = put_call,
     .take_result = take_result,

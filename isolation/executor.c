@@ -8,6 +8,7 @@ const struct executor_ops *const executor_table[] = {
     &exec_in_process,
     &exec_direct,
     &exec_ipc,
+    &exec_hybrid,
 };
 const size_t executor_count = ARRAY_LEN(executor_table);
 

@@ -148,7 +148,7 @@ typedef void (*executor_sleep_fn)(void *arg, _Atomic uint32_t *word, uint32_t va
 extern void (*executor_wake)(term pid);
 extern bool (*executor_linger)(executor_sleep_fn sleep, void *arg, int64_t max_ns);
 
-extern const struct executor_ops exec_direct, exec_in_process, exec_ipc;
+extern const struct executor_ops exec_direct, exec_in_process, exec_ipc, exec_hybrid, exec_shared_heap;
 extern const struct executor_ops *const executor_table[]; /* the first is the default */
 extern const size_t executor_count;
 const struct executor_ops *executor_default(void);

@@ -7,7 +7,7 @@ libcore_a_SOURCES += \
   isolation/thread.c isolation/thread.h isolation/trampoline_x86_64.S isolation/unwind.c \
   isolation/unwind.h isolation/watchdog.c isolation/watchdog.h
 
-libcore_a_SOURCES += isolation/exec_ipc.c isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h \
+libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h \
   isolation/remote/channel_internal.h isolation/remote/channel_ring.c isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
   isolation/remote/lane.c isolation/remote/nursery.c isolation/remote/outbox.c isolation/remote/pool.c \
   isolation/remote/protocol.h isolation/remote/remote.h isolation/remote/remote_internal.h \
@@ -32,7 +32,7 @@ bulkhead_SOURCES += $(interposers)
 pkglibexec_PROGRAMS = bulkhead-worker
 bulkhead_worker_SOURCES = isolation/worker/zygote_main.c isolation/worker/worker.h isolation/worker/worker_crash.c \
   isolation/worker/worker_host.c isolation/worker/worker_lane.c isolation/worker/worker_library.c \
-  isolation/worker/worker_main.c isolation/worker/worker_mode_own.c isolation/worker/worker_state.h $(interposers)
+  isolation/worker/worker_main.c isolation/worker/worker_mode_own.c isolation/worker/worker_mode_read.c isolation/worker/worker_mode_write.c isolation/worker/worker_state.h $(interposers)
 bulkhead_worker_LDADD = libcore.a $(VM_LIBS)
 bulkhead_worker_LDFLAGS = $(bulkhead_LDFLAGS) -Wl,-z,now
 EXTRA_bulkhead_worker_DEPENDENCIES = $(srcdir)/nif/export.map

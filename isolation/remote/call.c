@@ -130,7 +130,9 @@ static struct remote_progress *begin(struct native_call_elsewhere *call)
     p->pid = call->pid;
     p->library_id = call->library_id;
     *call->progress = &p->base;
-    pool_set_mode(pool, atomic_load_explicit(&call->library->ops, memory_order_relaxed)->remote);
+    const struct remote_mode *mode = atomic_load_explicit(&call->library->ops, memory_order_relaxed)->remote;
+    bool caller_only = call->library->policy.value[POLICY_SCOPE] == POLICY_SCOPE_CALLER && mode->caller_only != NULL;
+    pool_set_mode(pool, caller_only ? mode->caller_only : mode);
     library_count_call(call->library, native_thread_get()->index);
     pool_request_lane(pool, p);
     return p;
@@ -300,6 +302,32 @@ static void advance(struct native_call_elsewhere *call, struct native_outcome *o
 }
 
 /* ---- what is sent ---- */
+
+/* A resource whose worker has ended, or that only another worker has, as an argument: what the encoder
+ * finds in the modes that encode. Deeper in the terms the worker itself finds that it has no such thing. */
+static bool resource_elsewhere(struct remote_lane *lane, term t)
+{
+    if (term_has_tag(t, TAG_RESOURCE)) {
+        lane->out.refused = false;
+        (void) remote_handle_of(lane, term_words(t));
+        return lane->out.refused;
+    }
+    return false;
+}
+
+enum channel_status remote_put_words(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target,
+    struct wire_shared_call *prefix)
+{
+    struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
+    for (size_t i = 0; i < call->func->arity; i++) {
+        if (resource_elsewhere(lane, call->args[i])) {
+            return CHANNEL_FULL;
+        }
+    }
+    prefix->n_args = call->func->arity;
+    struct channel_part parts[2] = { { prefix, sizeof(*prefix) }, { call->args, prefix->n_args * sizeof(term) } };
+    return channel_send(lane->channel, &h, parts, ARRAY_LEN(parts));
+}
 
 static enum channel_status send_call(struct remote_lane *lane, struct native_call_elsewhere *call)
 {

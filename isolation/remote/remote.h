@@ -31,9 +31,17 @@ struct remote_mode {
     term (*result)(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic);
     /* The call ended without a result, and its worker can no longer touch what it was given. May be NULL. */
     void (*drop)(struct remote_lane *lane);
+    /* Instead of this mode with scope => caller. NULL: it makes no difference. */
+    const struct remote_mode *caller_only;
     /* ASK_MEMORY: room for so many words of the result; *out its address, 0: none. false: violation. May be NULL. */
     bool (*memory_for)(struct remote_lane *lane, tainted words, uint64_t *out);
 };
+
+extern const struct remote_mode mode_ipc;
+
+/* Sends FRAME_CALL with prefix and the argument words. For put_call of the modes that share memory. */
+enum channel_status remote_put_words(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target,
+    struct wire_shared_call *prefix);
 
 /* executor_ops.call_elsewhere, .call_many, .open and .close of all three. */
 void remote_call(struct native_call_elsewhere *call, struct native_outcome *out);

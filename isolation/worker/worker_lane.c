@@ -174,7 +174,7 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
         for (; term_is_cons(results); results = term_tail(results)) {
             in_order = heap_cons(&lane->heap, term_head(results), in_order);
         }
-        worker_mode_own.put_result(lane, in_order);
+        worker_put_encoded(lane, in_order);
     }
     end(lane);
 }

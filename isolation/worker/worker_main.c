@@ -58,8 +58,19 @@ static bool attach_memory(const int *fds, size_t n_fds)
         atom_table_init();
         return true;
     }
-    (void) fds, (void) n_fds;
-    return false;
+    bool write = worker.setup.memory == WORKER_MEMORY_WRITE;
+    if (n_fds != 2) {
+        return false;
+    }
+    struct arena_attach attach = { .terms_fd = fds[0], .literals_fd = fds[1], .write = write };
+    worker.mode = write ? &worker_mode_write : &worker_mode_read;
+    if (!arena_init_worker(&attach)) {
+        return false;
+    }
+    atom_table_attach(worker.setup.atom_root);
+    close(fds[0]);
+    close(fds[1]);
+    return true;
 }
 
 static void set_up(const int *fds, size_t n_fds)

@@ -19,7 +19,7 @@ static bool take_call(struct worker_lane *lane, const struct frame_header *h, te
     return term_is_nil(list);
 }
 
-static void put_result(struct worker_lane *lane, term result)
+void worker_put_encoded(struct worker_lane *lane, term result)
 {
     bool too_large;
     struct frame_header h = { .kind = FRAME_RESULT, .number = lane->number };
@@ -34,4 +34,4 @@ static void end_call(struct worker_lane *lane)
     (void) lane;
 }
 
-const struct worker_mode worker_mode_own = { take_call, put_result, end_call };
+const struct worker_mode worker_mode_own = { take_call, worker_put_encoded, end_call };

@@ -24,7 +24,9 @@ struct worker_mode {
     /* The call is over, whatever came of it. */
     void (*end_call)(struct worker_lane *lane);
 };
-extern const struct worker_mode worker_mode_own;
+extern const struct worker_mode worker_mode_own, worker_mode_read, worker_mode_write;
+/* put_result of the modes that send results encoded. */
+void worker_put_encoded(struct worker_lane *lane, term result);
 
 enum { WORKER_MAX_ARGS = 256, WORKER_MAX_LIBRARIES = 8 };
 
@@ -60,6 +62,10 @@ struct worker {
 extern struct worker worker;
 /* The lane this thread serves, or NULL. */
 extern _Thread_local struct worker_lane *worker_lane __attribute__((tls_model("initial-exec")));
+
+/* worker_mode_read.c: a call whose arguments are words; false: nonsense. */
+bool worker_take_words(struct worker_lane *lane, const struct frame_header *h, struct wire_shared_call *out, term *out_caller,
+    term **out_args, size_t *out_n);
 
 /* worker_lane.c */
 void worker_lane_start(unsigned index, enum channel_transport t, const int *fds, size_t n_fds);
