@@ -1,2 +1,2 @@
-EXTRA_DIST += tools/check-layers
+EXTRA_DIST += tools/check-layers tools/check-worker
 TESTS += tools/check-layers

@@ -3,28 +3,29 @@
  * Workers are told to die with their parent, and the kernel takes the thread that made the child for
  * its parent. The zygote is therefore started, and reaped, by a thread of its own that never ends:
  *
- *   zygote_start() ─ wanted ─► keeper: clone(VFORK) + execve ─ done ─► zygote_start()
+ *   zygote_start() ─ wanted ─► keeper: posix_spawn ─ done ─► zygote_start()
  *                              then waits for the zygote's end, reaps it, waits for `wanted`
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "isolation/remote/zygote.h"
 #include "isolation/remote/zygote_wire.h"
 
-enum { KEEPER_STACK_BYTES = 64 << 10, CHILD_STACK_BYTES = 16 << 10, ANSWER_PATIENCE_S = 10 };
+enum { KEEPER_STACK_BYTES = 64 << 10, ANSWER_PATIENCE_S = 10 };
 
 const char *zygote_program;
 
@@ -90,40 +91,44 @@ static struct {
     int error;
 } keeper;
 
-/* The child, on a stack of its own in the VM's memory, its maker asleep: nothing but system calls. */
-static int become_zygote(void *arg)
+/* With the two descriptors and the standard ones, nothing else. errno. */
+static int spawn_program(pid_t *pid, char **argv)
 {
-    char **argv = arg;
-    int socket = fcntl(keeper.socket, F_DUPFD, ZYGOTE_PAGE + 1);
-    int page = fcntl(keeper.page, F_DUPFD, ZYGOTE_PAGE + 1);
-    if (socket >= 0 && page >= 0 && dup2(socket, ZYGOTE_SOCKET) >= 0 && dup2(page, ZYGOTE_PAGE) >= 0
-        && close_range(ZYGOTE_PAGE + 1, UINT_MAX, 0) == 0) {
-        execve(keeper.program, argv, environ);
+    posix_spawn_file_actions_t fds;
+    int error = posix_spawn_file_actions_init(&fds);
+    if (error != 0) {
+        return error;
     }
-    keeper.error = errno;
-    _exit(127);
+    if ((error = posix_spawn_file_actions_adddup2(&fds, keeper.socket, ZYGOTE_SOCKET)) == 0
+        && (error = posix_spawn_file_actions_adddup2(&fds, keeper.page, ZYGOTE_PAGE)) == 0
+        && (error = posix_spawn_file_actions_addclosefrom_np(&fds, ZYGOTE_PAGE + 1)) == 0) {
+        error = posix_spawn(pid, keeper.program, &fds, NULL, argv, environ);
+    }
+    posix_spawn_file_actions_destroy(&fds);
+    return error;
 }
 
 static void start_child(void)
 {
-    static char stack[CHILD_STACK_BYTES] __attribute__((aligned(16)));
     char vm[16];
     char *argv[] = { (char *) keeper.program, (char *) ZYGOTE_ARGUMENT, vm, NULL };
     struct zygote *z = keeper.zygote;
     siginfo_t si;
+    pid_t pid;
     snprintf(vm, sizeof(vm), "%d", (int) getpid());
     base_close_fd(&z->pidfd);
-    keeper.error = 0;
-    int pid = clone(become_zygote, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, argv, &z->pidfd);
-    if (pid < 0) {
-        z->pidfd = -1;
-        keeper.error = errno;
-    } else if (keeper.error != 0) {
-        (void) waitid(P_PIDFD, (id_t) z->pidfd, &si, WEXITED | __WALL);
-        base_close_fd(&z->pidfd);
-    } else {
-        atomic_store(&z->pid, pid);
+    keeper.error = spawn_program(&pid, argv);
+    if (keeper.error != 0) {
+        return;
     }
+    z->pidfd = (int) syscall(SYS_pidfd_open, pid, 0); /* nobody else reaps it: it is the one */
+    if (z->pidfd < 0) {
+        keeper.error = errno;
+        kill(pid, SIGKILL);
+        (void) waitid(P_PID, (id_t) pid, &si, WEXITED | __WALL);
+        return;
+    }
+    atomic_store(&z->pid, pid);
 }
 
 static void *keep(void *arg)
@@ -180,6 +185,18 @@ static int start_keeper(struct zygote *z)
 
 /* ---- starting it ---- */
 
+/* To a number above those that the zygote will know them by, so that dup2 cannot hit them. */
+static void move_up(int *fd)
+{
+    if (*fd >= 0 && *fd <= ZYGOTE_PAGE) {
+        int moved = fcntl(*fd, F_DUPFD_CLOEXEC, ZYGOTE_PAGE + 1);
+        int error = errno;
+        close(*fd);
+        *fd = moved;
+        errno = error;
+    }
+}
+
 /* The page; its descriptor stays open for zygotes to come. */
 static bool map_page(struct zygote *z)
 {
@@ -187,6 +204,7 @@ static bool map_page(struct zygote *z)
         return true;
     }
     scope_fd int fd = memfd_create("zygote", MFD_CLOEXEC);
+    move_up(&fd);
     if (fd < 0 || ftruncate(fd, sizeof(*z->page)) != 0) {
         return false;
     }
@@ -199,29 +217,45 @@ static bool map_page(struct zygote *z)
     return true;
 }
 
-bool zygote_start(struct zygote *z, char error[200])
+/* Both ends; the zygote's in keeper.socket. errno. */
+static int make_socket(int *vm_end)
 {
     static const struct timeval patience = { .tv_sec = ANSWER_PATIENCE_S };
     int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        return errno;
+    }
+    move_up(&ends[1]);
+    if (ends[1] < 0 || setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0) {
+        int error = errno;
+        base_close_fd(&ends[0]);
+        base_close_fd(&ends[1]);
+        return error;
+    }
+    *vm_end = ends[0];
+    keeper.socket = ends[1];
+    return 0;
+}
+
+bool zygote_start(struct zygote *z, char error[200])
+{
     const char *what = "preparing for it";
+    scope_fd int socket = -1;
     int number = map_page(z) ? start_keeper(z) : errno;
-    keeper.program = zygote_find_program();
-    if (number == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        number = errno;
-    } else if (number == 0) {
-        keeper.socket = ends[1];
+    if (number == 0) {
+        number = make_socket(&socket);
+    }
+    if (number == 0) {
+        keeper.program = what = zygote_find_program();
         sem_post(&keeper.wanted);
         while (sem_wait(&keeper.done) != 0) {
         }
-        close(ends[1]);
-        if (keeper.error == 0) {
-            setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-            z->socket = ends[0];
-            return true;
-        }
-        close(ends[0]);
-        what = keeper.program;
+        base_close_fd(&keeper.socket);
         number = keeper.error;
+    }
+    if (number == 0) {
+        z->socket = base_take_fd(&socket);
+        return true;
     }
     const char *text = strerrordesc_np(number);
     snprintf(error, 200, "no worker: %.120s: %s", what, text != NULL ? text : "unknown error");

@@ -129,7 +129,16 @@ static long fork_worker(int *pidfd)
         .parent_tid = (uintptr_t) &page->forked,
         .child_tid = (uintptr_t) tid_address,
     };
-    return syscall(SYS_clone3, &args, sizeof(args));
+    long pid = syscall(SYS_clone3, &args, sizeof(args));
+    if (pid < 0 && errno == ENOSYS) {
+        /* Containers may forbid clone3. clone has one place for both the pidfd and the pid; but until we
+         * tell the VM of it, nobody reaps the child. */
+        pid = syscall(SYS_clone, args.flags & ~(uint64_t) CLONE_PIDFD, NULL, &page->forked, tid_address, 0);
+        if (pid > 0) {
+            *pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+        }
+    }
+    return pid;
 }
 
 static bool send_reply(struct zygote_reply *r, const int fds[ZYGOTE_REPLY_FDS])
@@ -170,7 +179,7 @@ static enum zygote_step make_worker(struct zygote_reply *r)
     enum zygote_step failed = pid < 0 ? ZYGOTE_STEP_FORK : ZYGOTE_STEP_NONE;
     if (pid > 0) {
         r->pid = (int32_t) pid;
-        if (!watch(pidfd)) {
+        if (pidfd < 0 || !watch(pidfd)) {
             failed = ZYGOTE_STEP_WATCH;
         } else if (!send_reply(r, (const int[]) { pidfd, ends[0] })) {
             failed = ZYGOTE_STEP_SEND;
@@ -179,7 +188,7 @@ static enum zygote_step make_worker(struct zygote_reply *r)
         if (failed == ZYGOTE_STEP_NONE) {
             workers[n_workers++] = pidfd;
         } else {
-            close(pidfd); /* the VM kills it */
+            base_close_fd(&pidfd); /* the VM kills it */
         }
     }
     close(ends[0]);
