@@ -36,6 +36,11 @@ void emit_op(struct emitter *e, enum op op, uint64_t a, uint64_t b, uint64_t c)
         a = b = c = 0;
     }
     e->insn = (uint32_t) e->n_words;
+    if (e->n_starts == e->cap_starts) {
+        e->cap_starts = e->cap_starts * 2 + 64;
+        e->starts = vm_realloc(e->starts, e->cap_starts * sizeof(*e->starts));
+    }
+    e->starts[e->n_starts++] = e->insn;
     emit_word(e, (uint64_t) op | a << INSN_A_SHIFT | b << INSN_B_SHIFT | c << INSN_C_SHIFT);
 }
 
@@ -219,12 +224,50 @@ static void place_island(struct emitter *e)
     e->first_island = e->n_labels;
 }
 
+/* The number for two in one, OP_COUNT if there is none. */
+static enum op pair_of(uint32_t first, uint32_t second)
+{
+    switch (first << 16 | second) {
+#define I(name)
+#define TEST(name, predicate)
+#define FRAME(name)
+#define PAIR(first, length, second)            \
+    case (uint32_t) I_##first << 16 | I_##second: \
+        return I_##first##__##second;
+#include "vm/emu/ops.def"
+#undef I
+#undef TEST
+#undef FRAME
+#undef PAIR
+    default:
+        return OP_COUNT;
+    }
+}
+
+/* From the last instruction to the first, so that the second may be a pair already. */
+static void make_pairs(struct emitter *e)
+{
+    uint32_t plain = OP_COUNT, second = OP_COUNT; /* what follows, by itself and as it is now */
+    for (size_t i = e->n_starts; i-- > 0;) {
+        uint64_t *w = &e->words[e->starts[i]];
+        uint32_t first = (uint16_t) *w, pair = pair_of(first, second);
+        if (pair == OP_COUNT) {
+            pair = pair_of(first, plain);
+        }
+        plain = first;
+        second = pair == OP_COUNT ? first : pair;
+        *w = (*w & ~(uint64_t) UINT16_MAX) | second;
+    }
+    e->n_starts = 0;
+}
+
 static void end_function(struct emitter *e)
 {
     struct code_image *image = e->image;
     if (image->n_functions > 0) {
         emit_op(e, I_unreachable, 0, 0, 0);
         place_island(e);
+        make_pairs(e);
         image->functions[image->n_functions - 1].end_word = (uint32_t) e->n_words;
     }
 }
@@ -404,6 +447,7 @@ static void fill_tables(struct emitter *e)
 static void emitter_free(struct emitter *e)
 {
     vm_free(e->words);
+    vm_free(e->starts);
     vm_free(e->label_word);
     vm_free(e->island_target);
     vm_free(e->fixups);

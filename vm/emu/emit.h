@@ -22,6 +22,8 @@ struct emitter {
     uint64_t *words; /* owned */
     size_t n_words, cap_words;
     uint32_t insn;        /* first word of the instruction being written */
+    uint32_t *starts;     /* owned; first words of this function's instructions */
+    size_t n_starts, cap_starts;
     uint32_t *label_word; /* owned; of labels, then of islands. UINT32_MAX: not yet placed */
     size_t n_labels, cap_labels;
     uint32_t *island_target; /* owned; by island: label it jumps on to */

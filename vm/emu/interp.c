@@ -4,7 +4,7 @@
  * back (SAVE) around everything that may look at them or change them. w is the instruction word.
  * CASE and the NEXT forms are the only macros that hide control flow.
  */
-#include "vm/emu/interp.h"
+#include "vm/emu/interp_parts.h"
 
 #include <math.h>
 
@@ -13,32 +13,23 @@
 #include "vm/core/bits.h"
 #include "vm/core/compare.h"
 #include "vm/core/map.h"
-#include "vm/emu/arith_fast.h"
 #include "vm/proc/signal.h"
 
 #define LIKELY(c)   __builtin_expect(!!(c), 1)
 #define UNLIKELY(c) __builtin_expect(!!(c), 0)
 
-#ifdef ENABLE_GC_STRESS
-enum { GC_STRESS = 1 };
-#else
-enum { GC_STRESS = 0 };
-#endif
-
 /* Jumps backwards in one slice before code that never calls anything is taken for a loop. */
 enum { JUMPS_BACK_MAX = 1000000 };
 
-#define X(offset) (*(term *) ((char *) s + (offset)))
+/* X, F, A, B, C: interp_parts.h */
 #define Y(offset) (*(term *) ((char *) stop + (offset)))
-#define F(offset) (*(double *) ((char *) s->f + (offset)))
 #define R(offset) (*insn_register(s, stop, (offset)))
 #define SRC(word) (insn_source(s, stop, (word)))
-#define A         (insn_a(w))
-#define B         (insn_b(w))
-#define C         (insn_c(w))
 #define L         (insn_l(w))
 
 #define CASE(name) name##_:
+/* The usual case of an instruction of interp_parts.h. */
+#define PART(name) part_##name(s, &stop, &top, pc, w)
 #define NEXT_AT(address)                       \
     do {                                       \
         pc = (address);                        \
@@ -70,14 +61,6 @@ enum { JUMPS_BACK_MAX = 1000000 };
 /* The process: not in a local, so that what counts gets the registers. */
 #define P       (s->current)
 
-static inline size_t room(const uintptr_t *top, const uintptr_t *stop)
-{
-    return (size_t) ((const char *) stop - (const char *) top);
-}
-static inline bool both_small(term a, term b)
-{
-    return (a.word & b.word & TERM_IMMED_MASK) == TERM_IMMED_SMALL;
-}
 static inline const uint64_t *label_in(const uint64_t *pc, uint64_t word)
 {
     return (const uint64_t *) ((const char *) pc + (int32_t) word);
@@ -170,10 +153,12 @@ static enum run_result loop(struct sched *s)
 #define FRAME(name)                                                                        \
     [I_##name] = &&name##_, [I_##name##_1] = &&name##_1_, [I_##name##_2] = &&name##_2_,    \
     [I_##name##_3] = &&name##_3_, [I_##name##_4] = &&name##_4_,
+#define PAIR(first, length, second) [I_##first##__##second] = &&first##__##second##_,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
+#undef PAIR
     };
     struct emu m = { .s = s, .p = s->current };
     const uint64_t *pc = P->pc;
@@ -193,76 +178,61 @@ static enum run_result loop(struct sched *s)
 
     NEXT_AT(pc);
 
+    /* ---- two in one ---- */
+#define I(name)
+#define TEST(name, predicate)
+#define FRAME(name)
+#define PAIR(first, length, second)            \
+    CASE (first##__##second) {                 \
+        if (LIKELY(PART(first))) {             \
+            pc += (length);                    \
+            w = *pc;                           \
+            goto second##_;                    \
+        }                                      \
+        goto first##_;                         \
+    }
+#include "vm/emu/ops.def"
+#undef I
+#undef TEST
+#undef FRAME
+#undef PAIR
+
+    /* One word, and nothing can go wrong. */
+#define STRAIGHT(name)                         \
+    CASE (name) {                              \
+        (void) PART(name);                     \
+        NEXT(1);                               \
+    }
     /* ---- moves ---- */
-    CASE (move_xx) { X(B) = X(A); NEXT(1); }
-    CASE (move_xy) { Y(B) = X(A); NEXT(1); }
-    CASE (move_yx) { X(B) = Y(A); NEXT(1); }
-    CASE (move_yy) { Y(B) = Y(A); NEXT(1); }
-    CASE (move_ix) { X(A) = (term) { (uint64_t) L }; NEXT(1); }
+    STRAIGHT(move_xx)
+    STRAIGHT(move_xy)
+    STRAIGHT(move_yx)
+    STRAIGHT(move_yy)
+    STRAIGHT(move_ix)
     CASE (move_iy) { Y(A) = (term) { (uint64_t) L }; NEXT(1); }
     CASE (move_cx) { X(A) = (term) { pc[1] }; NEXT(2); }
     CASE (move_cy) { Y(A) = (term) { pc[1] }; NEXT(2); }
-    CASE (move2_xx) {
-        s->x[insn_byte(w, 1)] = s->x[insn_byte(w, 0)];
-        s->x[insn_byte(w, 3)] = s->x[insn_byte(w, 2)];
-        NEXT(1);
-    }
-    CASE (move2_yx) {
-        s->x[insn_byte(w, 1)].word = stop[insn_byte(w, 0)];
-        s->x[insn_byte(w, 3)].word = stop[insn_byte(w, 2)];
-        NEXT(1);
-    }
-    CASE (move2_xy) {
-        stop[insn_byte(w, 1)] = s->x[insn_byte(w, 0)].word;
-        stop[insn_byte(w, 3)] = s->x[insn_byte(w, 2)].word;
-        NEXT(1);
-    }
-#define FIELD_X(i) (s->x[insn_byte(w, i)].word)
-#define FIELD_Y(i) (stop[insn_byte(w, i)])
-#define MOVE_2(name, from1, to1, from2, to2)   \
-    CASE (name) {                              \
-        to1(1) = from1(0);                     \
-        to2(3) = from2(2);                     \
-        NEXT(1);                               \
-    }
-    MOVE_2(move2_xx_xy, FIELD_X, FIELD_X, FIELD_X, FIELD_Y)
-    MOVE_2(move2_xx_yx, FIELD_X, FIELD_X, FIELD_Y, FIELD_X)
-    MOVE_2(move2_xy_xx, FIELD_X, FIELD_Y, FIELD_X, FIELD_X)
-    MOVE_2(move2_xy_yx, FIELD_X, FIELD_Y, FIELD_Y, FIELD_X)
-    MOVE_2(move2_yx_xx, FIELD_Y, FIELD_X, FIELD_X, FIELD_X)
-    MOVE_2(move2_yx_xy, FIELD_Y, FIELD_X, FIELD_X, FIELD_Y)
-#undef MOVE_2
-    CASE (move3_xx) {
-        s->x[insn_byte(w, 1)] = s->x[insn_byte(w, 0)];
-        s->x[insn_byte(w, 3)] = s->x[insn_byte(w, 2)];
-        s->x[insn_byte(w, 5)] = s->x[insn_byte(w, 4)];
-        NEXT(1);
-    }
-    CASE (move3_yx) {
-        s->x[insn_byte(w, 1)].word = stop[insn_byte(w, 0)];
-        s->x[insn_byte(w, 3)].word = stop[insn_byte(w, 2)];
-        s->x[insn_byte(w, 5)].word = stop[insn_byte(w, 4)];
-        NEXT(1);
-    }
-    CASE (move3_xy) {
-        stop[insn_byte(w, 1)] = s->x[insn_byte(w, 0)].word;
-        stop[insn_byte(w, 3)] = s->x[insn_byte(w, 2)].word;
-        stop[insn_byte(w, 5)] = s->x[insn_byte(w, 4)].word;
-        NEXT(1);
-    }
+    STRAIGHT(move2_xx)
+    STRAIGHT(move2_yx)
+    STRAIGHT(move2_xy)
+    STRAIGHT(move2_xx_xy)
+    STRAIGHT(move2_xx_yx)
+    STRAIGHT(move2_xy_xx)
+    STRAIGHT(move2_xy_yx)
+    STRAIGHT(move2_yx_xx)
+    STRAIGHT(move2_yx_xy)
+    STRAIGHT(move3_xx)
+    STRAIGHT(move3_yx)
+    STRAIGHT(move3_xy)
     CASE (move_x_x0_ret) { X(0) = X(A); NEXT_RETURN(); }
     CASE (move_c_ret) { X(0) = (term) { pc[1] }; NEXT_RETURN(); }
     CASE (move_i_ret) { X(0) = (term) { (uint64_t) L }; NEXT_RETURN(); }
-    CASE (swap) {
-        term t = R(A);
-        R(A) = R(B);
-        R(B) = t;
-        NEXT(1);
-    }
+    STRAIGHT(swap)
 
     /* ---- type tests ---- */
 #define I(name)
 #define FRAME(name)
+#define PAIR(first, length, second)
 #define TEST(name, predicate)                                          \
     CASE (name##_x) {                                                  \
         if (predicate(X(A))) {                                         \
@@ -280,33 +250,13 @@ static enum run_result loop(struct sched *s)
 #undef I
 #undef TEST
 #undef FRAME
+#undef PAIR
 
     /* ---- lists ---- */
-    CASE (get_list_xxx) {
-        const term *cell = (const term *) term_words(X(A));
-        term tail_of = cell[1];
-        X(B) = cell[0];
-        X(C) = tail_of;
-        NEXT(1);
-    }
-    CASE (get_list_xxy) {
-        const term *cell = (const term *) term_words(X(A));
-        Y(C) = cell[1];
-        X(B) = cell[0];
-        NEXT(1);
-    }
-    CASE (get_list_xyx) {
-        const term *cell = (const term *) term_words(X(A));
-        Y(B) = cell[0];
-        X(C) = cell[1];
-        NEXT(1);
-    }
-    CASE (get_list_r) {
-        const term *cell = (const term *) term_words(R(A));
-        R(B) = cell[0];
-        R(C) = cell[1];
-        NEXT(1);
-    }
+    STRAIGHT(get_list_xxx)
+    STRAIGHT(get_list_xxy)
+    STRAIGHT(get_list_xyx)
+    STRAIGHT(get_list_r)
     CASE (nonempty_get_list_x) {
         term t = X(A);
         if (!term_is_cons(t)) {
@@ -334,34 +284,10 @@ static enum run_result loop(struct sched *s)
     CASE (get_hd_r) { R(B) = term_head(R(A)); NEXT(1); }
     CASE (get_tl_xx) { X(B) = term_tail(X(A)); NEXT(1); }
     CASE (get_tl_r) { R(B) = term_tail(R(A)); NEXT(1); }
-    CASE (cons_xxx) {
-        top[0] = X(A).word;
-        top[1] = X(B).word;
-        X(C) = term_from_list_ptr(top);
-        top += 2;
-        NEXT(1);
-    }
-    CASE (cons_xnx) {
-        top[0] = X(A).word;
-        top[1] = TERM_IMMED2_NIL;
-        X(C) = term_from_list_ptr(top);
-        top += 2;
-        NEXT(1);
-    }
-    CASE (cons_yxx) {
-        top[0] = Y(A).word;
-        top[1] = X(B).word;
-        X(C) = term_from_list_ptr(top);
-        top += 2;
-        NEXT(1);
-    }
-    CASE (cons_rrr) {
-        top[0] = R(A).word;
-        top[1] = R(B).word;
-        R(C) = term_from_list_ptr(top);
-        top += 2;
-        NEXT(1);
-    }
+    STRAIGHT(cons_xxx)
+    STRAIGHT(cons_xnx)
+    STRAIGHT(cons_yxx)
+    STRAIGHT(cons_rrr)
     CASE (cons_ss) {
         top[0] = SRC(pc[1]).word;
         top[1] = SRC(pc[2]).word;
@@ -371,18 +297,12 @@ static enum run_result loop(struct sched *s)
     }
 
     /* ---- tuples ---- */
-#define ELEMENT(tuple, offset) (*(term *) ((char *) term_words(tuple) + (offset)))
-    CASE (get_element_xx) { X(B) = ELEMENT(X(A), C); NEXT(1); }
-    CASE (get_element_xy) { Y(B) = ELEMENT(X(A), C); NEXT(1); }
-    CASE (get_element_yx) { X(B) = ELEMENT(Y(A), C); NEXT(1); }
+    STRAIGHT(get_element_xx)
+    STRAIGHT(get_element_xy)
+    STRAIGHT(get_element_yx)
     CASE (get_element_r) { R(B) = ELEMENT(R(A), C); NEXT(1); }
     CASE (get_element_big) { R(B) = ELEMENT(R(A), pc[1]); NEXT(2); }
-    CASE (get_element2_x) {
-        const term *t = (const term *) term_words(s->x[insn_byte(w, 0)]);
-        s->x[insn_byte(w, 2)] = t[insn_byte(w, 1)];
-        s->x[insn_byte(w, 4)] = t[insn_byte(w, 3)];
-        NEXT(1);
-    }
+    STRAIGHT(get_element2_x)
     CASE (set_element) {
         a = R(A);
         ELEMENT(a, pc[1]) = SRC(pc[2]);
@@ -811,12 +731,8 @@ static enum run_result loop(struct sched *s)
         stop = (uintptr_t *) ((char *) stop + A);
         NEXT(1);
     }
-    CASE (trim) {
-        stop = (uintptr_t *) ((char *) stop + A);
-        *stop = TERM_IMMED2_NIL;
-        NEXT(1);
-    }
-    CASE (init_y) { Y(A) = TERM_NIL; NEXT(1); }
+    STRAIGHT(trim)
+    STRAIGHT(init_y)
     CASE (init_y2) {
         Y(A) = TERM_NIL;
         Y(B) = TERM_NIL;

@@ -22,10 +22,12 @@ enum op {
 #define I(name)               I_##name,
 #define TEST(name, predicate) I_##name##_x, I_##name##_y,
 #define FRAME(name)           I_##name, I_##name##_1, I_##name##_2, I_##name##_3, I_##name##_4,
+#define PAIR(first, length, second) I_##first##__##second,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
+#undef PAIR
     OP_COUNT,
 };
 

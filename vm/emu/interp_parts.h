@@ -1,0 +1,220 @@
+/* interp_parts.h - instructions that may run into their successor without a dispatch: the first halves
+ * of the PAIR rows of ops.def.
+ *
+ * Each does what its handler in interp.c does in the usual case and says so; false: nothing was done,
+ * the handler is to do it. They see the machine as the handlers do: s the scheduler, stop and top the
+ * process's stack and heap, pc the instruction, w its first word.
+ */
+#ifndef VM_INTERP_PARTS_H
+#define VM_INTERP_PARTS_H
+
+#include "vm/emu/arith_fast.h"
+#include "vm/emu/interp.h"
+
+#ifdef ENABLE_GC_STRESS
+enum { GC_STRESS = 1 };
+#else
+enum { GC_STRESS = 0 };
+#endif
+
+/* A register by its operand. */
+#define X(offset) (*(term *) ((char *) s + (offset)))
+#define Y(offset) (*(term *) ((char *) *stop + (offset)))
+#define F(offset) (*(double *) ((char *) s->f + (offset)))
+#define R(offset) (*insn_register(s, *stop, (offset)))
+#define A         (insn_a(w))
+#define B         (insn_b(w))
+#define C         (insn_c(w))
+/* By its number, from field i of a packed word. */
+#define XB(i)     (s->x[insn_byte(w, (i))].word)
+#define YB(i)     ((*stop)[insn_byte(w, (i))])
+
+#define UNUSED __attribute__((unused))
+#define PART(name)                                                                                    \
+    static inline __attribute__((always_inline)) bool part_##name(UNUSED struct sched *s,             \
+        UNUSED uintptr_t **stop, UNUSED uintptr_t **top, UNUSED const uint64_t *pc, UNUSED uint64_t w)
+
+static inline size_t room(const uintptr_t *top, const uintptr_t *stop)
+{
+    return (size_t) ((const char *) stop - (const char *) top);
+}
+static inline bool both_small(term a, term b)
+{
+    return (a.word & b.word & TERM_IMMED_MASK) == TERM_IMMED_SMALL;
+}
+static inline term new_cons(uintptr_t **top, term head, term tail)
+{
+    uintptr_t *cell = *top;
+    cell[0] = head.word;
+    cell[1] = tail.word;
+    *top = cell + 2;
+    return term_from_list_ptr(cell);
+}
+static inline void take_cons(term cons, term *head, term *tail)
+{
+    const term *cell = (const term *) term_words(cons);
+    term h = cell[0], t = cell[1];
+    *head = h;
+    *tail = t;
+}
+/* A frame of so many bytes, if there is room for it and `heap` more. */
+static inline bool new_frame(uintptr_t **stop, uintptr_t *top, size_t bytes, size_t heap)
+{
+    if (room(top, *stop) < bytes + heap || GC_STRESS) {
+        return false;
+    }
+    *stop = (uintptr_t *) ((char *) *stop - bytes);
+    **stop = TERM_IMMED2_NIL;
+    return true;
+}
+
+/* ---- moves ---- */
+PART(move_xx) { X(B) = X(A); return true; }
+PART(move_xy) { Y(B) = X(A); return true; }
+PART(move_yx) { X(B) = Y(A); return true; }
+PART(move_yy) { Y(B) = Y(A); return true; }
+PART(move_ix) { X(A) = (term) { (uint64_t) insn_l(w) }; return true; }
+PART(move2_xx) { XB(1) = XB(0); XB(3) = XB(2); return true; }
+PART(move2_yx) { XB(1) = YB(0); XB(3) = YB(2); return true; }
+PART(move2_xy) { YB(1) = XB(0); YB(3) = XB(2); return true; }
+PART(move2_xx_xy) { XB(1) = XB(0); YB(3) = XB(2); return true; }
+PART(move2_xx_yx) { XB(1) = XB(0); XB(3) = YB(2); return true; }
+PART(move2_xy_xx) { YB(1) = XB(0); XB(3) = XB(2); return true; }
+PART(move2_xy_yx) { YB(1) = XB(0); XB(3) = YB(2); return true; }
+PART(move2_yx_xx) { XB(1) = YB(0); XB(3) = XB(2); return true; }
+PART(move2_yx_xy) { XB(1) = YB(0); YB(3) = XB(2); return true; }
+PART(move3_xx) { XB(1) = XB(0); XB(3) = XB(2); XB(5) = XB(4); return true; }
+PART(move3_yx) { XB(1) = YB(0); XB(3) = YB(2); XB(5) = YB(4); return true; }
+PART(move3_xy) { YB(1) = XB(0); YB(3) = XB(2); YB(5) = XB(4); return true; }
+PART(swap)
+{
+    term t = R(A);
+    R(A) = R(B);
+    R(B) = t;
+    return true;
+}
+
+/* ---- frames ---- */
+PART(allocate) { return new_frame(stop, *top, B, C); }
+PART(allocate_move_xy)
+{
+    if (!new_frame(stop, *top, insn_byte(w, 1) * sizeof(term), 0)) {
+        return false;
+    }
+    YB(3) = XB(2);
+    return true;
+}
+PART(allocate_move2_xy)
+{
+    if (!new_frame(stop, *top, insn_byte(w, 1) * sizeof(term), 0)) {
+        return false;
+    }
+    YB(3) = XB(2);
+    YB(5) = XB(4);
+    return true;
+}
+PART(test_heap) { return room(*top, *stop) >= B && !GC_STRESS; }
+PART(trim)
+{
+    *stop = (uintptr_t *) ((char *) *stop + A);
+    **stop = TERM_IMMED2_NIL;
+    return true;
+}
+PART(init_y) { Y(A) = TERM_NIL; return true; }
+
+/* ---- lists ---- */
+PART(is_nonempty_list_x) { return term_is_cons(X(A)); }
+PART(get_list_xxx) { take_cons(X(A), &X(B), &X(C)); return true; }
+PART(get_list_xxy) { take_cons(X(A), &X(B), &Y(C)); return true; }
+PART(get_list_xyx) { take_cons(X(A), &Y(B), &X(C)); return true; }
+PART(get_list_r) { take_cons(R(A), &R(B), &R(C)); return true; }
+PART(nonempty_get_list_x)
+{
+    if (!term_is_cons(X(A))) {
+        return false;
+    }
+    take_cons(X(A), &X(pc[1] & 0xFFFF), &X(pc[1] >> 16));
+    return true;
+}
+PART(cons_xxx) { X(C) = new_cons(top, X(A), X(B)); return true; }
+PART(cons_xnx) { X(C) = new_cons(top, X(A), TERM_NIL); return true; }
+PART(cons_yxx) { X(C) = new_cons(top, Y(A), X(B)); return true; }
+PART(cons_rrr) { R(C) = new_cons(top, R(A), R(B)); return true; }
+
+/* ---- tuples ---- */
+#define ELEMENT(tuple, offset) (*(term *) ((char *) term_words(tuple) + (offset)))
+PART(get_element_xx) { X(B) = ELEMENT(X(A), C); return true; }
+PART(get_element_xy) { Y(B) = ELEMENT(X(A), C); return true; }
+PART(get_element_yx) { X(B) = ELEMENT(Y(A), C); return true; }
+PART(get_element2_x)
+{
+    const uintptr_t *t = term_words((term) { XB(0) });
+    XB(2) = t[insn_byte(w, 1)];
+    XB(4) = t[insn_byte(w, 3)];
+    return true;
+}
+PART(is_tuple_of_x)
+{
+    term t = X(A);
+    return term_is_boxed(t) && term_words(t)[0] == pc[1];
+}
+
+/* ---- comparisons ---- */
+PART(eq_exact_xi) { return X(A).word == pc[1]; }
+PART(ne_exact_xi) { return X(A).word != pc[1]; }
+PART(lt_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word < (intptr_t) pc[1]; }
+PART(ge_xx) { return both_small(X(A), X(B)) && (intptr_t) X(A).word >= (intptr_t) X(B).word; }
+
+/* ---- arithmetic ---- */
+static inline bool add_small(term a, uint64_t bits, term *to)
+{
+    int64_t sum;
+    if (!term_is_small(a) || __builtin_add_overflow((int64_t) a.word, (int64_t) bits, &sum)) {
+        return false;
+    }
+    to->word = (uint64_t) sum;
+    return true;
+}
+static inline bool sub_small(term a, uint64_t bits, term *to)
+{
+    int64_t difference;
+    if (!term_is_small(a) || __builtin_sub_overflow((int64_t) a.word, (int64_t) bits, &difference)) {
+        return false;
+    }
+    to->word = (uint64_t) difference;
+    return true;
+}
+static inline bool add_terms(term a, term b, term *to)
+{
+    term sum;
+    if (!both_small(a, b) || !fast_add(a, b, &sum)) {
+        return false;
+    }
+    *to = sum;
+    return true;
+}
+static inline bool sub_terms(term a, term b, term *to)
+{
+    term difference;
+    if (!both_small(a, b) || !fast_sub(a, b, &difference)) {
+        return false;
+    }
+    *to = difference;
+    return true;
+}
+PART(add_xi) { return add_small(X(A), C, &X(B)); }
+PART(add_yi) { return add_small(Y(A), C, &X(B)); }
+PART(sub_xi) { return sub_small(X(A), C, &X(B)); }
+PART(sub_yi) { return sub_small(Y(A), C, &X(B)); }
+PART(add_xx) { return add_terms(X(A), X(B), &X(C)); }
+PART(add_xy) { return add_terms(X(A), Y(B), &X(C)); }
+PART(add_yx) { return add_terms(Y(A), X(B), &X(C)); }
+PART(sub_xx) { return sub_terms(X(A), X(B), &X(C)); }
+
+#undef PART
+#undef UNUSED
+/* The loop has the machine in locals. */
+#undef Y
+#undef R
+#undef YB
+#endif
