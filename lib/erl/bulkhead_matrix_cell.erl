@@ -347,14 +347,28 @@ calls_until(End) ->
 
 %% Workers are killed while calls run in them: their callers are told, and nobody else.
 killed() ->
-    [kill_once(rand:uniform(4000)) || _ <- lists:seq(1, 4)],
+    [kill_once(rand:uniform(3000)) || _ <- lists:seq(1, 4)],
     killed.
 
 kill_once(AfterUs) ->
-    {Pid, Ref} = spawn_monitor(fun() -> [?NIF:commit(busy, 5000) || _ <- lists:seq(1, 1000)] end),
-    timer:sleep(AfterUs div 1000 + 5),
-    #{workers := [#{os_pid := OsPid} | _]} = isolation:info(?NIF),
-    os:cmd("kill -9 " ++ integer_to_list(OsPid)),
-    receive {'DOWN', Ref, process, Pid, {nif_signal, 9}} -> ok;
-            {'DOWN', Ref, process, Pid, Other} -> exit({not_told, Other})
+    Me = self(),
+    {Pid, Ref} = spawn_monitor(fun() -> ?NIF:commit(busy, Me) end),
+    receive begun -> ok after 1500 -> exit(does_not_begin) end,
+    wait_us(AfterUs),
+    #{workers := [_ | _] = Workers} = isolation:info(?NIF),
+    os:cmd(["kill -9", [[" ", integer_to_list(OsPid)] || #{os_pid := OsPid} <- Workers]]),
+    receive
+        {'DOWN', Ref, process, Pid, {nif_signal, 9}} -> ok;
+        {'DOWN', Ref, process, Pid, Other} -> exit({told, Other})
+    after 1500 -> exit(not_told)
+    end.
+
+wait_us(Us) ->
+    End = erlang:monotonic_time(microsecond) + Us,
+    wait_until_us(End).
+
+wait_until_us(End) ->
+    case erlang:monotonic_time(microsecond) < End of
+        true -> erlang:yield(), wait_until_us(End);
+        false -> ok
     end.

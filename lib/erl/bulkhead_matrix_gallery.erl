@@ -143,6 +143,7 @@ table() ->
 
 %% Milliseconds a call may take in this cell. Long where a busy machine must not end the call first.
 timeout(endless, Name) when Name =/= eat_malloc, Name =/= eat_terms -> 150;
+timeout(_, killed) -> 5000;
 timeout(hostile, _) -> 300;
 timeout(_, write_vm) -> 1000;
 timeout(_, close_all) -> 1000;

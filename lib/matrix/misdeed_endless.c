@@ -70,14 +70,18 @@ ERL_NIF_TERM misdeed_eat_terms(ErlNifEnv *env, ERL_NIF_TERM arg)
     return list;
 }
 
-/* No misdeed: works for so many microseconds, so that somebody can end it meanwhile. */
+/* No misdeed: tells a process that it has begun, and works for so long that it can be ended meanwhile. */
 ERL_NIF_TERM misdeed_busy(ErlNifEnv *env, ERL_NIF_TERM arg)
 {
-    int us = 0;
-    ErlNifTime end = enif_monotonic_time(ERL_NIF_USEC);
-    enif_get_int(env, arg, &us);
-    end += us;
-    while (enif_monotonic_time(ERL_NIF_USEC) < end) {
+    enum { SECONDS = 20 };
+    ErlNifPid pid;
+    ErlNifEnv *message = enif_alloc_env();
+    if (enif_get_local_pid(env, arg, &pid)) {
+        enif_send(env, &pid, message, enif_make_atom(message, "begun"));
+    }
+    enif_free_env(message);
+    ErlNifTime end = enif_monotonic_time(ERL_NIF_SEC) + SECONDS;
+    while (enif_monotonic_time(ERL_NIF_SEC) < end) {
     }
     return arg;
 }
