@@ -1,2 +1,2 @@
 EXTRA_DIST += tools/check-layers tools/check-worker
-TESTS += tools/check-layers
+TESTS += tools/check-layers tools/check-worker
