@@ -96,7 +96,8 @@ cell(#{verdict := skipped}) ->
     "<td class=\"none\">not built</td>\n";
 cell(#{verdict := Verdict, seen := Seen, promise := Promise}) ->
     ["<td class=\"", atom_to_list(Verdict), "\"><details><summary><span class=\"mark\" title=\"", short(Verdict), "\">", mark(Verdict), "</span> ",
-     gist(Seen), "<span class=\"after\">", micro_text(after_call(Seen)), "</span></summary>\n<dl>",
+     gist(Seen), [["<span class=\"but\">promised: ", breakable(escape(promised(Promise))), "</span>"] || Verdict =:= differs],
+     "<span class=\"after\">", micro_text(after_call(Seen)), "</span></summary>\n<dl>",
      [["<dt>", Label, "</dt><dd>", breakable(escape(Value)), "</dd>"]
       || {Label, Value} <- [{"promised", promised(Promise)}, {"caller", or_dash(caller(Seen))},
                             {"bystanders", counting(bystanders(Seen))}, {"data of others", or_dash(data(Seen))},
@@ -227,6 +228,7 @@ style() ->
     "summary{cursor:pointer;list-style:none;padding:.42rem .6rem;display:block;position:relative}summary::-webkit-details-marker{display:none}\n"
     "summary:hover{text-decoration:underline dotted}summary:focus-visible{outline:2px solid currentColor;outline-offset:-2px}\n"
     ".mark{font-weight:700;display:inline-block;width:1.1em}.after{float:right;opacity:.75;font-size:.8em;padding-left:.6em}\n"
+    ".but{display:block;font-size:.86em}\n"
     "dl{display:grid;grid-template-columns:auto 1fr;gap:.1rem .7rem;margin:0;padding:.3rem .6rem .5rem;font-size:.82rem}dt{opacity:.75}dd{margin:0;overflow-wrap:anywhere}\n"
     "pre{margin:0 .6rem .6rem;padding:.5rem .6rem;background:var(--paper);color:var(--ink);border-radius:5px;font-size:.72rem;overflow-x:auto;line-height:1.35}\n"
     "footer{margin-top:2rem;max-width:80ch}footer p{color:var(--soft);font-size:.9rem}\n"
