@@ -38,7 +38,10 @@ enum { MAX_WORKERS = 4096, WORKER_SOCKET = ZYGOTE_SOCKET, OOM_SCORE = 500 };
 #define PIDFD_SIGNAL_PROCESS_GROUP 4u
 #endif
 
+_Static_assert(sizeof(ZYGOTE_ARGUMENT) == sizeof("worker"), "one is written over the other");
+
 static int vm_pid;
+static char *role; /* argv[1] */
 static int epoll_fd, vm_pidfd;
 static int workers[MAX_WORKERS]; /* pidfds of those that live */
 static unsigned n_workers;
@@ -114,6 +117,7 @@ _Noreturn static void become_worker(int socket)
     }
     close_range(WORKER_SOCKET + 1, ~0u, 0);
     prctl(PR_SET_NAME, "bulkhead-worker");
+    memcpy(role, "worker", sizeof(ZYGOTE_ARGUMENT) - 1); /* what ps shows */
     renew_stack_guard();
     worker_main(WORKER_SOCKET);
 }
@@ -294,6 +298,7 @@ int main(int argc, char **argv)
         dprintf(2, "bulkhead-worker: bulkhead starts this program for libraries of native functions; it is of no use alone\n");
         return 2;
     }
+    role = argv[1];
     vm_pid = atoi(argv[2]);
     prepare();
     for (;;) {
