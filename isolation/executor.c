@@ -9,6 +9,7 @@ const struct executor_ops *const executor_table[] = {
     &exec_direct,
     &exec_ipc,
     &exec_hybrid,
+    &exec_shared_heap,
 };
 const size_t executor_count = ARRAY_LEN(executor_table);
 

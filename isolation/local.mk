@@ -7,7 +7,9 @@ libcore_a_SOURCES += \
   isolation/thread.c isolation/thread.h isolation/trampoline_x86_64.S isolation/unwind.c \
   isolation/unwind.h isolation/watchdog.c isolation/watchdog.h
 
-libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h \
+libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec_shared_heap.c \
+  isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c isolation/remote/heap_digest.h \
+  isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h \
   isolation/remote/channel_internal.h isolation/remote/channel_ring.c isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
   isolation/remote/lane.c isolation/remote/nursery.c isolation/remote/outbox.c isolation/remote/pool.c \
   isolation/remote/protocol.h isolation/remote/remote.h isolation/remote/remote_internal.h \

@@ -126,9 +126,16 @@ ERL_NIF_TERM enif_make_binary(ErlNifEnv *env, ErlNifBinary *bin)
     return t.word;
 }
 
+struct offheap_bin *(*nif_result_binary)(const struct enif_environment_t *env, size_t bytes);
+
 unsigned char *enif_make_new_binary(ErlNifEnv *env, size_t size, ERL_NIF_TERM *termp)
 {
     uint8_t *bytes;
+    struct offheap_bin *b = nif_result_binary != NULL ? nif_result_binary(env, size) : NULL;
+    if (b != NULL) {
+        *termp = bits_from_offheap(env->heap, b, size * 8).word;
+        return b->data;
+    }
     term t = size <= SIZE_MAX / 8 ? bits_new_binary(env->heap, size, &bytes) : TERM_NONE;
     if (term_is_none(t)) {
         *termp = nif_system_limit(env);

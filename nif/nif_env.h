@@ -74,6 +74,10 @@ extern _Thread_local struct enif_environment_t *nif_env_current
 /* How many objects this thread's calls got from the API and must still give back. */
 extern _Thread_local uint32_t nif_owed_count __attribute__((tls_model("initial-exec")));
 
+/* Where a large binary that enif_make_new_binary makes for env is to lie instead of term memory of its own: NULL, or a
+ * function that gives it, or NULL. Set at start. */
+extern struct offheap_bin *(*nif_result_binary)(const struct enif_environment_t *env, size_t bytes);
+
 void nif_env_drop_tmp(struct enif_environment_t *env);
 void nif_env_drop_owed(struct enif_environment_t *env, bool crashed);
 

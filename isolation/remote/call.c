@@ -206,6 +206,10 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
     lane->answer = 0;
     lane->stale = false;
     lane->timeout_ms = atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed);
+    p->digest.taken = false;
+    if (call->library->policy.value[POLICY_VERIFY] != 0 && lane->worker->mode->memory == WORKER_MEMORY_WRITE) {
+        heap_digest_take(&p->digest, call->heap);
+    }
     enum channel_status s = call->send(lane, call);
     if (s != CHANNEL_OK || lane->stale || lane->other_owner != NULL) {
         not_sent(call, p, s, out);
@@ -259,10 +263,26 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
     }
 }
 
+/* The worker wrote where it must not: what it answered does not matter any more. */
+static bool damaged(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
+{
+    if (!p->digest.taken || heap_digest_same(&p->digest)) {
+        return false;
+    }
+    heap_digest_give_up(call->heap);
+    outcome_panic(out, PANIC_HEAP);
+    if (p->lane != NULL) {
+        pool_retire(p->lane->worker, true);
+    }
+    return true;
+}
+
 static void finish(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
 {
     struct remote_lane *lane = p->lane;
-    take_answer(call, lane, out);
+    if (!damaged(call, p, out)) {
+        take_answer(call, lane, out);
+    }
     term_reader_drop(&lane->in);
     if (lane->worker->mode->drop != NULL) {
         lane->worker->mode->drop(lane);
@@ -292,6 +312,9 @@ static void advance(struct native_call_elsewhere *call, struct native_outcome *o
         case CALL_LOST:
         case CALL_REFUSED:
             *out = p->outcome;
+            if (damaged(call, p, out)) {
+                native_outcome_clear(&p->outcome);
+            }
             if (p->stale) {
                 raise_in(out, resource_lost(call));
             }

@@ -91,7 +91,7 @@ struct ring {
     int fds[2]; /* memfd, once sent -1; doorbell */
     bool no_waitv;
     /* Worker: does spinning pay? */
-    bool may_spin;
+    bool may_spin; /* there was more than one CPU to run on when it attached */
     uint32_t spin_skips, spin_penalty;
 };
 
@@ -368,7 +368,7 @@ static enum channel_status ring_send(
 
 static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
 {
-    int64_t deadline = channel_deadline(ns);
+    int64_t deadline = 0;
     for (;;) {
         for (int i = 0; i < SPIN_LOOKS_PER_CLOCK; i++) {
             if (ring_poll(c)) {
@@ -376,7 +376,10 @@ static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
             }
             channel_relax();
         }
-        if (clock_monotonic_ns() >= deadline || (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed) != 0)) {
+        /* Asking the clock costs as much as a short answer takes: not before the first looks. */
+        int64_t now = clock_monotonic_ns();
+        deadline = deadline != 0 ? deadline : now + ns;
+        if (now >= deadline || (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed) != 0)) {
             return false;
         }
     }
@@ -425,7 +428,6 @@ static bool worker_spin(struct ring *r, _Atomic uint32_t *stop)
     }
     r->spin_penalty = 2 * r->spin_penalty + 1 < SPIN_SKIPS_MAX ? 2 * r->spin_penalty + 1 : SPIN_SKIPS_MAX;
     r->spin_skips = r->spin_penalty;
-    r->may_spin = more_than_one_cpu();
     return false;
 }
 

@@ -68,6 +68,7 @@ static bool take_frame(struct remote_lane *lane, const struct tainted_frame *f, 
     if (!tainted_is(f->number, lane->number) || !tainted_below(f->kind, FRAME_ASK + 1, &kind)) {
         return false;
     }
+    lane->extra = f->extra;
     switch ((enum frame_kind) kind) {
     case FRAME_RESULT: good = lane->worker->mode->take_result(lane, f->bytes); break;
     case FRAME_RAISED:

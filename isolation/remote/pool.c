@@ -272,6 +272,9 @@ void worker_unref(struct remote_worker *w)
     }
     for (unsigned i = 0; i < w->n_lanes; i++) {
         struct remote_lane *lane = w->lanes[i];
+        if (w->mode->end_lane != NULL) {
+            w->mode->end_lane(lane);
+        }
         term_writer_free(&lane->out);
         term_reader_drop(&lane->in);
         term_reader_free(&lane->in);

@@ -49,7 +49,7 @@ enum ask_kind {
     ASK_NOW_US,
     ASK_PORT_COMMAND, /* body: term {Port, Data}; 0, 1 */
     ASK_ATOM,         /* body: UTF-8 text; the atom as a word, 0: none can be made */
-    ASK_MEMORY,       /* body: words wanted; shared_heap: address of room for them, 0: none */
+    ASK_MEMORY,       /* shared_heap; body: bytes << 1, | 1 for an off-heap binary; its address, 0: none */
 };
 
 /* A term in a body: this, then n_blobs sizes, then etf_bytes of encoding, then the blobs. */
@@ -62,9 +62,20 @@ struct wire_term {
 struct wire_shared_call {
     uint64_t room;       /* shared_heap: address of memory for the result, 0: none */
     uint64_t room_words;
+    uint64_t bin;        /* shared_heap: an off-heap binary for the result, 0: none */
+    uint64_t bin_bytes;
     uint64_t caller;     /* pid */
     uint32_t n_args;
     uint32_t unused;
+};
+/* FRAME_RESULT: extra says what the body is. */
+enum result_form {
+    RESULT_ENCODED,  /* a wire_term */
+    RESULT_IN_PLACE, /* struct wire_shared_result */
+};
+struct wire_shared_result {
+    uint64_t value;      /* the term */
+    uint64_t used_words; /* of the room; of no meaning if other memory was asked for */
 };
 /* FRAME_CALL of ipc: this, then a wire_term: the list of arguments. */
 struct wire_call {

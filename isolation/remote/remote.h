@@ -31,6 +31,7 @@ struct remote_mode {
     term (*result)(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic);
     /* The call ended without a result, and its worker can no longer touch what it was given. May be NULL. */
     void (*drop)(struct remote_lane *lane);
+    void (*end_lane)(struct remote_lane *lane); /* its worker has ended; may be NULL */
     /* Instead of this mode with scope => caller. NULL: it makes no difference. */
     const struct remote_mode *caller_only;
     /* ASK_MEMORY: room for so many words of the result; *out its address, 0: none. false: violation. May be NULL. */

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "isolation/remote/heap_digest.h"
 #include "isolation/remote/remote.h"
 #include "isolation/remote/tainted.h"
 #include "isolation/remote/zygote.h"
@@ -46,6 +47,7 @@ struct remote_progress {
     uint32_t library_id;           /* FRAME_OPEN: the number it will have */
     bool stale;                    /* REFUSED: the worker it wanted has ended */
     struct native_outcome outcome; /* LOST, REFUSED */
+    struct heap_digest digest;     /* shared_heap with verify => true */
 };
 
 struct remote_lane {
@@ -67,7 +69,8 @@ struct remote_lane {
     struct native_outcome *verdict; /* owned: why its worker was killed, if for this call; else NULL */
     bool stale;               /* the arguments hold a resource that no worker has any more */
     struct remote_worker *other_owner; /* ... or another worker's; a reference */
-    uint64_t words[4];        /* the mode's own */
+    tainted extra;            /* of that frame */
+    void *shared;             /* the mode's own */
     unsigned spin_misses;     /* times in a row that spinning did not pay */
 };
 

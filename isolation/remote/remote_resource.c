@@ -176,9 +176,11 @@ uint64_t remote_handle_of(void *arg, const uintptr_t *object)
     if (owner != lane->worker && owner->pool == lane->worker->pool) {
         if (atomic_load(&owner->dead)) {
             lane->stale = true;
+            lane->out.refused = true;
         } else if (lane->other_owner == NULL) {
             worker_ref(owner);
             lane->other_owner = owner;
+            lane->out.refused = true;
         }
     }
     return object[3];

@@ -13,9 +13,10 @@ enum channel_status term_send(struct term_writer *w, struct channel *c, const st
     w->ext.blob_min = BLOB_MIN;
     w->ext.n_blobs = 0;
     w->ext.blob_bytes = 0;
+    w->refused = false;
     size_t bytes = etf_encode_ext(t, &w->ext, &w->buffer, &w->capacity);
     *out_too_large = bytes == 0 || bytes + w->ext.blob_bytes > CHANNEL_BODY_MAX - 4096;
-    if (*out_too_large) {
+    if (*out_too_large || w->refused) {
         return CHANNEL_FULL;
     }
     w->head = (struct wire_term) { (uint32_t) bytes, (uint32_t) w->ext.n_blobs };

@@ -20,6 +20,7 @@ struct term_writer {
     struct etf_encode_ext ext;
     uint64_t sizes[ETF_MAX_BLOBS];
     struct wire_term head;
+    bool refused; /* set by handle_of: the term must not be sent after all */
 };
 
 struct term_reader {
@@ -34,7 +35,7 @@ struct term_reader {
 };
 
 /* Sends a frame whose body is prefix, then the term. CHANNEL_FULL also if the term cannot be encoded
- * (*out_too_large). handle_of, arg: see etf_encode_ext. */
+ * (*out_too_large), or w->refused. handle_of, arg: see etf_encode_ext. */
 enum channel_status term_send(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
     size_t prefix_bytes, term t, bool *out_too_large);
 void term_writer_free(struct term_writer *w);

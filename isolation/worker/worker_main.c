@@ -89,6 +89,9 @@ static void set_up(const int *fds, size_t n_fds)
         _exit(3);
     }
     worker_host_init();
+    if (worker.mode == &worker_mode_write) {
+        worker_mode_write_init();
+    }
     nif_handle_init(worker.setup.serial);
 }
 

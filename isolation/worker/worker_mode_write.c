@@ -1,2 +1,141 @@
+/* worker_mode_write.c - shared_heap: arguments lie in the VM's memory, and the result is built there.
+ *
+ * The lane's heap is the room that the VM gave the lane. A result that is all in there, but for parts of
+ * the arguments, stays where it is. One that outgrew the room is copied once into memory of its
+ * size that the VM gives; binaries of this process are copied likewise. What only means something in
+ * this process (resources, funs) goes encoded, as in hybrid.
+ */
 #include "isolation/worker/worker_state.h"
-const struct worker_mode worker_mode_write = { 0 };
+#include "lib/base/arena.h"
+#include "vm/core/copy.h"
+
+enum { RESULT_BIN_MIN = 4096 };
+
+/* The binary that the VM made ready for this call. */
+static _Thread_local struct {
+    struct offheap_bin *bin;
+    size_t bytes;
+} ready __attribute__((tls_model("initial-exec")));
+
+static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, term **out_args, size_t *out_n)
+{
+    struct wire_shared_call call;
+    if (!worker_take_words(lane, h, &call, out_caller, out_args, out_n)) {
+        return false;
+    }
+    struct heap *heap = &lane->heap;
+    uintptr_t *room = (uintptr_t *) call.room;
+    if (heap->start != room) { /* the first call of this lane */
+        heap_destroy(heap);
+        heap->start = heap->mature = heap->top = room;
+        heap->stop = heap->end = room + call.room_words;
+        lane->empty = heap_mark(heap);
+    }
+    ready.bin = (struct offheap_bin *) call.bin;
+    ready.bytes = call.bin_bytes;
+    return true;
+}
+
+static struct offheap_bin *vm_binary(size_t bytes)
+{
+    if (ready.bin != NULL && ready.bytes >= bytes && ready.bytes / 2 <= bytes) {
+        struct offheap_bin *b = ready.bin;
+        ready.bin = NULL;
+        return b;
+    }
+    uint64_t what = (uint64_t) bytes << 1 | 1;
+    return (struct offheap_bin *) worker_ask(ASK_MEMORY, &what, sizeof(what));
+}
+
+/* A large binary for the call's own environment is made in the VM's memory at once. */
+static struct offheap_bin *result_binary(const struct enif_environment_t *env, size_t bytes)
+{
+    return worker_lane != NULL && env->heap == &worker_lane->heap && bytes >= RESULT_BIN_MIN ? vm_binary(bytes) : NULL;
+}
+
+static bool replace_binary(uintptr_t *object)
+{
+    struct offheap_bin *own = (struct offheap_bin *) object[REFC_BITS_BIN];
+    if (arena_is_foreign(own)) {
+        return true;
+    }
+    size_t bytes = (object[REFC_BITS_SIZE] + 7) / 8;
+    struct offheap_bin *b = vm_binary(bytes);
+    if (b == NULL) {
+        return false;
+    }
+    memcpy(b->data, offheap_bin_bytes(own), bytes);
+    object[REFC_BITS_BIN] = (uintptr_t) b;
+    offheap_bin_unref(own);
+    return true;
+}
+
+/* Makes what was built in [at, top) fit for the VM; false: there is something that cannot be. */
+static bool make_fit(uintptr_t *at, const uintptr_t *top)
+{
+    while (at < top) {
+        if (!word_is_header(*at)) {
+            at++;
+            continue;
+        }
+        enum term_tag tag = header_tag(*at);
+        if (tag == TAG_RESOURCE || tag == TAG_FUN || tag == TAG_EXPORT || (tag == TAG_REFC_BITS && !replace_binary(at))) {
+            return false;
+        }
+        size_t raw = term_raw_words[tag];
+        at += 1 + (raw == TERM_ALL_RAW ? header_arity(*at) : raw);
+    }
+    return true;
+}
+
+/* Into memory of the VM. false: encode it. */
+static bool copy_out(struct worker_lane *lane, term *result)
+{
+    size_t words = copy_size(*result);
+    uint64_t what = (uint64_t) words * sizeof(uintptr_t) << 1;
+    uintptr_t *to = words != 0 ? (uintptr_t *) worker_ask(ASK_MEMORY, &what, sizeof(what)) : NULL;
+    if (to == NULL) {
+        return false;
+    }
+    uintptr_t *at = to, *chain = NULL;
+    *result = copy_into(*result, &at, &chain);
+    bool fit = make_fit(to, at);
+    if (!fit) { /* the copies count references */
+        heap_offheap_drop(chain);
+    }
+    (void) lane;
+    return fit;
+}
+
+static void put_result(struct worker_lane *lane, term result)
+{
+    struct heap *h = &lane->heap;
+    struct wire_shared_result r = { 0, 0 };
+    term original = result;
+    bool in_place = term_is_immed(result);
+    if (!in_place) {
+        in_place = h->frags == NULL ? make_fit(h->start, h->top) : copy_out(lane, &result);
+        r.used_words = (uint64_t) (h->top - h->start);
+    }
+    if (!in_place) {
+        worker_put_encoded(lane, original);
+        return;
+    }
+    r.value = result.word;
+    struct frame_header f = { .kind = FRAME_RESULT, .number = lane->number, .extra = RESULT_IN_PLACE };
+    struct channel_part part = { &r, sizeof(r) };
+    (void) channel_send(lane->channel, &f, &part, 1);
+}
+
+static void end_call(struct worker_lane *lane)
+{
+    (void) lane;
+    ready.bin = NULL;
+}
+
+void worker_mode_write_init(void)
+{
+    nif_result_binary = result_binary;
+}
+
+const struct worker_mode worker_mode_write = { take_call, put_result, end_call };

@@ -25,6 +25,7 @@ struct worker_mode {
     void (*end_call)(struct worker_lane *lane);
 };
 extern const struct worker_mode worker_mode_own, worker_mode_read, worker_mode_write;
+void worker_mode_write_init(void);
 /* put_result of the modes that send results encoded. */
 void worker_put_encoded(struct worker_lane *lane, term result);
 

@@ -98,7 +98,9 @@ size_t heap_offheap_bytes(const uintptr_t *object)
 static void drop_reference(const uintptr_t *object)
 {
     if (header_tag(object[0]) == TAG_REFC_BITS) {
-        offheap_bin_unref((struct offheap_bin *) object[2]);
+        if (!arena_is_foreign((void *) object[2])) { /* the VM's, lent to this worker: not ours to count */
+            offheap_bin_unref((struct offheap_bin *) object[2]);
+        }
     } else {
         VM_REQUIRE(header_tag(object[0]) == TAG_RESOURCE);
         heap_resource_unref((void *) object[2]);

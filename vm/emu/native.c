@@ -213,6 +213,9 @@ static term did_not_return_elsewhere(struct proc *p, const struct native_call_el
     struct enif_environment_t env = { .caller = p, .pid = p->id };
     report.env = &env; /* names the caller */
     enum policy_crash crash = (enum policy_crash) call->library->policy.value[POLICY_CRASH];
+    if (out->crash != NULL && out->crash->panic == PANIC_HEAP) {
+        crash = POLICY_CRASH_EXIT; /* nothing may go on with that heap */
+    }
     native_outcome_account(&report, out);
     term reason = native_outcome_reason(out, &p->heap);
     native_outcome_clear(out);
