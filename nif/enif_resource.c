@@ -512,8 +512,14 @@ static void *own_of_foreign(uint64_t id)
     return r != NULL ? &r->base : NULL;
 }
 
+static void bytes_not_shared(void)
+{
+    nif_leave(NIF_LEAVE_PANIC, "the bytes of a binary are in memory of a library in the VM");
+}
+
 void nif_resource_init(void)
 {
+    offheap_unreadable_hook = bytes_not_shared;
     heap_resource_ref = ref_any;
     heap_resource_unref = unref_any;
     heap_resource_of_foreign = own_of_foreign;

@@ -240,6 +240,31 @@ START_TEST(a_foreign_term_of_others_is_a_reference)
 }
 END_TEST
 
+START_TEST(bytes_that_are_not_shared_leave_the_call)
+{
+    static unsigned char outside[100];
+    ErlNifBinary bin;
+    struct { /* as off-heap binaries begin */
+        uint64_t refs, append_end_bits, capacity, kind;
+        void *bytes;
+    } *b;
+    term t = in_foreign_memory(1);
+    uintptr_t *p = term_words(t);
+    b = (void *) &p[8];
+    b->refs = 1;
+    b->append_end_bits = UINT64_MAX;
+    b->capacity = sizeof(outside);
+    b->kind = OFFHEAP_RESOURCE;
+    b->bytes = outside;
+    p[0] = TERM_HEADER(TAG_REFC_BITS, HEAP_REFC_BITS_WORDS - 1);
+    p[REFC_BITS_BIN] = (uintptr_t) b;
+    p[REFC_BITS_SIZE] = sizeof(outside) * 8;
+    ck_assert(enif_is_binary(E, t.word));
+    ASSERT_LEAVES(NIF_LEAVE_PANIC, enif_inspect_binary(E, t.word, &bin));
+    foreign_memory_goes();
+}
+END_TEST
+
 /* Several threads hand one object to the VM while others say that it has dropped it. */
 enum { THREADS = 4, ROUNDS = 20000 };
 static struct nif_resource *shared;
@@ -289,6 +314,7 @@ int main(void)
     tcase_add_test(tc, a_slot_is_used_again_under_another_generation);
     tcase_add_test(tc, a_foreign_term_of_ours_is_our_object);
     tcase_add_test(tc, a_foreign_term_of_others_is_a_reference);
+    tcase_add_test(tc, bytes_that_are_not_shared_leave_the_call);
     tcase_add_test(tc, threads_count_together);
     return run_suite(s);
 }

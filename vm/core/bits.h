@@ -40,6 +40,9 @@ struct offheap_bin {
 /* destroy: the last reference is gone; it frees the bin too. Set at start. */
 void offheap_set_destroy(enum offheap_kind kind, void (*destroy)(struct offheap_bin *));
 uint8_t *offheap_bytes_elsewhere(const struct offheap_bin *b);
+/* In an attached worker: called for bytes that are in memory of the VM which is not shared. Ends the
+ * native call that wants them; set by the NIF API. */
+extern void (*offheap_unreadable_hook)(void);
 
 /* Where the bytes are: all kinds but OFFHEAP_BYTES have them elsewhere, pointer in data. */
 static inline uint8_t *offheap_bin_bytes(const struct offheap_bin *b)

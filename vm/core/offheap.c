@@ -4,6 +4,8 @@
 /* Private memory of the program: nobody else writes here. */
 static void (*destroyers[OFFHEAP_KINDS])(struct offheap_bin *);
 
+void (*offheap_unreadable_hook)(void);
+
 void offheap_set_destroy(enum offheap_kind kind, void (*destroy)(struct offheap_bin *))
 {
     destroyers[kind] = destroy;
@@ -60,8 +62,12 @@ uint8_t *offheap_bytes_elsewhere(const struct offheap_bin *b)
 {
     uint8_t *elsewhere;
     if (arena_is_foreign(b)) {
-        /* Memory of a library in the VM, or the VM's own: not in this process. */
-        VM_REQUIRE(b->kind != OFFHEAP_RESOURCE);
+        if (b->kind == OFFHEAP_RESOURCE) { /* memory of a library in the VM */
+            if (offheap_unreadable_hook != NULL) {
+                offheap_unreadable_hook();
+            }
+            VM_REQUIRE(!"bytes that are not in this process");
+        }
         return (uint8_t *) b->data;
     }
     memcpy(&elsewhere, b->data, sizeof(elsewhere));
