@@ -68,3 +68,6 @@ isolation/tests/libs/crash_cxx.so: isolation/tests/libs/crash_cxx.cc
 TESTS += isolation/tests/native.sh
 EXTRA_DIST += isolation/tests/native.sh isolation/tests/native_tests.erl isolation/tests/loads.erl.in \
   isolation/tests/libs/native_tests_nif.c isolation/tests/libs/crash_in_load.c
+
+TESTS += isolation/remote/tests/leftovers.sh
+EXTRA_DIST += isolation/remote/tests/leftovers.sh isolation/remote/tests/leftovers.erl isolation/remote/tests/libs/leftovers.c

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Whatever way the VM ends, no process of its workers is left. TAP.
+# Workers here undo PDEATHSIG and have children of their own.
+: "${srcdir:=.}" "${BULKHEAD:=./bulkhead}" "${ERLC:=erlc}" "${CC:=cc}"
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+$CC -O1 -g -w -fPIC -shared "-I$srcdir/nif" -o "$dir/leftovers.so" "$srcdir/isolation/remote/tests/libs/leftovers.c" || exit 1
+"$ERLC" -o "$dir" "$srcdir/isolation/remote/tests/leftovers.erl" || exit 1
+
+# Processes of a session: the zygote's, which is its own and that of all it forked.
+n_left() {
+    cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^[0-9]* (.*) //' | awk -v s="$1" '$4 == s && $1 != "Z" { n++ } END { print n + 0 }'
+}
+n=0 failed=0
+check() { # how the VM ends, mode
+    n=$((n + 1))
+    "$BULKHEAD" run --isolation "$2" "$dir/leftovers.beam" "$dir/leftovers" "$1" > "$dir/out" 2> "$dir/err" &
+    vm=$!
+    i=0
+    while ! grep -q ready "$dir/out" && [ $i -lt 100 ]; do
+        sleep 0.1
+        i=$((i + 1))
+    done
+    session=$(sed -n 's/^session //p' "$dir/out")
+    before=$(n_left "${session:-none}")
+    case $1 in
+    killed) kill -KILL $vm ;;
+    terminated) kill -TERM $vm ;;
+    *) echo go > "$dir/leftovers.go" ;;
+    esac
+    wait $vm 2>/dev/null
+    i=0
+    while [ "$(n_left "${session:-none}")" -gt 0 ] && [ $i -lt 20 ]; do
+        sleep 0.05
+        i=$((i + 1))
+    done
+    left=$(n_left "${session:-none}")
+    rm -f "$dir/leftovers.go"
+    if [ "$before" -ge 3 ] && [ "$left" -eq 0 ]; then
+        echo "ok $n - $2: nothing is left of a VM that is $1"
+    else
+        failed=1
+        echo "not ok $n - $2: nothing is left of a VM that is $1"
+        echo "# processes of session $session: $before, then $left"
+        sed 's/^/# /' "$dir/out" "$dir/err"
+    fi
+}
+echo 1..5
+check killed ipc
+check killed hybrid
+check terminated ipc
+check halted ipc
+check done ipc
+exit $failed
