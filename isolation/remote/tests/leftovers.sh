@@ -14,7 +14,8 @@ n_left() {
 n=0 failed=0
 check() { # how the VM ends, mode
     n=$((n + 1))
-    "$BULKHEAD" run --isolation "$2" "$dir/leftovers.beam" "$dir/leftovers" "$1" > "$dir/out" 2> "$dir/err" &
+    : > "$dir/out"
+    "$BULKHEAD" run --isolation "$2" "$dir/leftovers.beam" "$dir/leftovers" "$1" >> "$dir/out" 2> "$dir/err" &
     vm=$!
     i=0
     while ! grep -q ready "$dir/out" && [ $i -lt 100 ]; do
@@ -45,9 +46,10 @@ check() { # how the VM ends, mode
         sed 's/^/# /' "$dir/out" "$dir/err"
     fi
 }
-echo 1..5
+echo 1..6
 check killed ipc
 check killed hybrid
+check killed shared_heap
 check terminated ipc
 check halted ipc
 check done ipc
