@@ -252,7 +252,9 @@ act(_, Function, _) -> fun ?MODULE:Function/0.
 argument(shared_binary, Shared) -> Shared;
 argument(shared_term, _) -> persistent_term:get(?KEY);
 argument(own_term, _) -> list_to_tuple(lists:seq(1, 8));
-argument(vm_memory, _) -> vm_memory().
+argument(vm_memory, _) -> vm_memory();
+argument(vm_process, _) -> list_to_integer(os:getpid());
+argument(vm_process_and_memory, _) -> {list_to_integer(os:getpid()), vm_memory()}.
 
 %% Where the variables of this program are: [{Start, Bytes}].
 vm_memory() ->

@@ -73,20 +73,25 @@ table() ->
         #{in_process => may_harm, direct => may_harm, ipc => contained, hybrid => ?SIGNAL(11),
           shared_heap => may_harm}},
        {write_term, "write to a term of the VM", {commit, shared_term},
-        #{in_process => may_harm, direct => may_harm, ipc => contained, hybrid => contained,
+        #{in_process => may_harm, direct => may_harm, ipc => contained, hybrid => ?SIGNAL(11),
           shared_heap => may_harm}},
        {write_own_term, "write to the caller's own term", {commit, own_term},
         #{isolated => contained, direct => may_harm, hybrid => ?SIGNAL(11)}},
        {write_verified, "the same, with verify => true", verified,
         #{isolated => none, direct => none, shared_heap => ?PANIC(heap_corrupted)}},
        {write_stale, "write through a stale term", stale,
-        #{in_process => may_harm, direct => may_harm, ipc => contained, hybrid => contained,
+        #{in_process => may_harm, direct => may_harm, ipc => contained, hybrid => ?SIGNAL(11),
           shared_heap => may_harm}},
        {write_past, "write past its own binary", commit,
         #{in_process => may_harm, direct => may_harm, ipc => contained, hybrid => contained,
           shared_heap => may_harm}},
        {write_vm, "write over the VM's variables", {commit, vm_memory},
         #{in_process => may_harm, direct => may_harm, remote => contained}},
+       {unprotect_vm, "make it writable, then write", {commit, shared_binary},
+        #{in_process => may_harm, direct => may_harm, ipc => contained, hybrid => ?SIGNAL(11),
+          shared_heap => may_harm}},
+       {poke_vm, "write as a debugger does", {commit, vm_process_and_memory},
+        #{isolated => may_harm, direct => may_harm}},
        {free_vm, "free() memory of the VM", {commit, shared_binary},
         #{in_process => ?SIGNAL(6), direct => may_harm, remote => contained}},
        {unmap_vm, "unmap memory of the VM", {commit, shared_binary},
@@ -99,6 +104,8 @@ table() ->
         #{in_process => {dies, {exit, 5}}, direct => {dies, {exit, 5}}, remote => {ends, [{nif_exit, 5}]}}},
        {raw_kill, "kill itself by raw system call", commit,
         #{in_process => {dies, {signal, 9}}, direct => {dies, {signal, 9}}, remote => ?SIGNAL(9)}},
+       {kill_vm, "kill the VM by its number", {commit, vm_process},
+        #{isolated => {dies, {signal, 9}}, direct => {dies, {signal, 9}}}},
        {exit_in_thread, "exit() in a second thread", commit, #{isolated => contained, direct => may_harm}},
        {thread_exit, "pthread_exit()", commit, #{isolated => ?PANIC(thread_exit), direct => may_harm}},
        {exec, "become another program", commit,
@@ -134,7 +141,7 @@ table() ->
      {hostile, "Hostile workers",
       [{forge_ring, "overwrite shared channels", forge_ring,
         #{in_process => none, direct => none, remote => contained}},
-       {forge_race, "rewrite them while they are read", forge_race,
+       {forge_race, "rewrite them while being read", forge_race,
         #{in_process => none, direct => none, remote => contained}},
        {forge_socket, "write noise to every descriptor", forge_socket,
         #{in_process => none, direct => none, remote => contained}},
@@ -145,7 +152,7 @@ table() ->
 timeout(endless, Name) when Name =/= eat_malloc, Name =/= eat_terms -> 150;
 timeout(_, killed) -> 5000;
 timeout(hostile, _) -> 300;
-timeout(_, write_vm) -> 1000;
+timeout(memory, _) -> 1000;
 timeout(_, close_all) -> 1000;
 timeout(_, _) -> 5000.
 

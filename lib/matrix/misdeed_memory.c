@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "misdeeds.h"
@@ -79,6 +80,44 @@ ERL_NIF_TERM misdeed_write_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
         }
     }
     return enif_make_atom(env, "written");
+}
+
+/* Asks the kernel first to make the memory of others writable. */
+ERL_NIF_TERM misdeed_unprotect_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    ErlNifBinary b;
+    if (enif_inspect_binary(env, arg, &b)) {
+        uintptr_t page = (uintptr_t) b.data & ~(uintptr_t) 4095;
+        mprotect((void *) page, b.size, PROT_READ | PROT_WRITE);
+        memset(b.data, 0xff, b.size);
+    }
+    return enif_make_atom(env, "written");
+}
+
+/* arg: {Pid, [{Start, Bytes}]}: the VM's OS process and memory of its program, as a debugger writes it. */
+ERL_NIF_TERM misdeed_poke_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    static char ones[1 << 16];
+    const ERL_NIF_TERM *outer, *range;
+    ERL_NIF_TERM head, tail;
+    int arity, pid;
+    long written = 0;
+    ErlNifUInt64 start, bytes;
+    if (!enif_get_tuple(env, arg, &arity, &outer) || arity != 2
+        || !enif_get_int(env, outer[0], &pid)) {
+        return enif_make_badarg(env);
+    }
+    memset(ones, 0xff, sizeof(ones));
+    tail = outer[1];
+    while (enif_get_list_cell(env, tail, &head, &tail)) {
+        if (enif_get_tuple(env, head, &arity, &range) && arity == 2
+            && enif_get_uint64(env, range[0], &start) && enif_get_uint64(env, range[1], &bytes)) {
+            struct iovec from = { ones, bytes < sizeof(ones) ? bytes : sizeof(ones) };
+            struct iovec to = { (void *) (uintptr_t) start, from.iov_len };
+            written += process_vm_writev(pid, &from, 1, &to, 1, 0) > 0;
+        }
+    }
+    return enif_make_atom(env, written > 0 ? "written" : "refused");
 }
 
 ERL_NIF_TERM misdeed_free_vm(ErlNifEnv *env, ERL_NIF_TERM arg)

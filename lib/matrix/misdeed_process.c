@@ -48,6 +48,17 @@ ERL_NIF_TERM misdeed_raw_kill(ErlNifEnv *env, ERL_NIF_TERM arg)
     return arg;
 }
 
+/* arg: the VM's OS process, which need not be the one that runs this. */
+ERL_NIF_TERM misdeed_kill_vm(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    int pid;
+    if (!enif_get_int(env, arg, &pid) || pid <= 1) {
+        return enif_make_badarg(env);
+    }
+    raw_system_call(SYS_kill, pid, SIGKILL, 0, 0);
+    return arg;
+}
+
 static void *exit_six(void *arg)
 {
     (void) arg;
