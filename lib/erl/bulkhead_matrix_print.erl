@@ -39,6 +39,7 @@ print(json, Results, Modes, _) -> io:put_chars([json(to_json(Results, Modes)), $
 
 %% ---- words for what was seen ----
 
+caller(#{caller := {exit, normal}}) -> "goes on";
 caller(#{caller := {exit, Reason}}) -> reason(Reason);
 caller(#{caller := {returned, {error, {Why, _}}}}) -> text("gets {error,{~p,...}}", [Why]);
 caller(#{caller := {returned, reported}}) -> "goes on; crash reported";
