@@ -158,6 +158,8 @@ const struct executor_ops *executor_find(const char *name, size_t bytes);
 
 /* After call() or finish(): counts, reports and traces what happened. Cheap for NATIVE_RETURNED. */
 void native_outcome_account(struct native_call *call, struct native_outcome *o);
+/* In a worker: takes over what native_outcome_account() would count and report. NULL: this is the VM. */
+extern void (*native_outcome_elsewhere)(const struct native_call *call, const struct native_outcome *o);
 
 
 /* The reason of a call that did not return, on h: {nif_signal,11} and so on.

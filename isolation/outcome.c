@@ -116,10 +116,16 @@ size_t native_outcome_text(const struct native_outcome *o, char *out, size_t roo
     return strlen(out);
 }
 
+void (*native_outcome_elsewhere)(const struct native_call *call, const struct native_outcome *o);
+
 void native_outcome_account(struct native_call *call, struct native_outcome *o)
 {
     struct native_library *lib = call->library;
     if (__builtin_expect(o->status <= NATIVE_PENDING, 1)) {
+        return;
+    }
+    if (native_outcome_elsewhere != NULL) {
+        native_outcome_elsewhere(call, o);
         return;
     }
     char text[sizeof(lib->last_crash)];
@@ -131,8 +137,9 @@ void native_outcome_account(struct native_call *call, struct native_outcome *o)
     lib->last_crash_ns = clock_system_ns();
     lock_drop(&lib->lock);
     /* Those without a trace were not allowed one: see native_describe_abandoned(). Panics always have one. */
+    bool elsewhere = o->crash != NULL && o->crash->frames != NULL;
     bool has_trace = o->crash != NULL && o->crash->trace.n > 0;
-    if (o->status == NATIVE_PANICKED ? crash_report_allowed(lib) : has_trace || o->status == NATIVE_LIMIT) {
+    if (o->status == NATIVE_PANICKED || elsewhere ? crash_report_allowed(lib) : has_trace || o->status == NATIVE_LIMIT) {
         crash_report(call, o);
     }
 }

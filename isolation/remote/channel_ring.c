@@ -577,6 +577,7 @@ static struct channel *ring_open(int memory, int doorbell, bool is_worker)
         return NULL;
     }
     (void) madvise(at, sizeof(struct shared), MADV_DONTDUMP);
+    (void) madvise(at, sizeof(struct shared), MADV_DONTFORK); /* a child of either side has no part in it */
     struct ring *r = vm_zalloc(sizeof(*r));
     r->c.ops = &ring_ops;
     r->c.is_worker = is_worker;

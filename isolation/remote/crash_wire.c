@@ -9,6 +9,16 @@ static void copy_text(char *to, const char *from, size_t n)
     to[n - 1] = '\0';
 }
 
+const char *const wire_callback_names[WIRE_CALLBACKS] = {
+    [WIRE_DESTRUCTOR] = "destructor",
+    [WIRE_DOWN] = "down",
+    [WIRE_STOP] = "stop",
+    [WIRE_UNLOAD] = "unload",
+    [WIRE_THREAD] = "(thread)",
+    [WIRE_LOAD] = "load",
+    [WIRE_OTHER] = "(callback)",
+};
+
 /* Numbers that are none of ours become a violation: a worker of our own build sends no such thing. */
 void outcome_from_wire(struct native_outcome *out, const struct wire_crash *c)
 {

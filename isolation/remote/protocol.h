@@ -2,7 +2,7 @@
  *
  *   on the worker's socket (small, one datagram each, descriptors beside it)
  *     VM      ─► SETUP  LANE*  ABANDON  RELEASE  DOWN  ANSWER  CLOSE
- *     worker  ─► SEND  ASK  FAILED                          from threads outside of any call
+ *     worker  ─► SEND  ASK  CRASHED                         from threads outside of any call
  *   on each lane (channel.h), one call at a time
  *     VM      ─► OPEN | CALL | CALL_MANY                    ANSWER
  *     worker  ─► (SEND | ASK)*  then one of  OPENED | RESULT | RAISED | CRASHED
@@ -104,8 +104,12 @@ enum datagram_kind {
     DATAGRAM_CLOSE,     /* unload the libraries, then exit(0) */
     DATAGRAM_SEND = 32, /* value: pid; payload: wire_term, perhaps in pieces (more) */
     DATAGRAM_ASK,       /* kind in value; payload as with FRAME_ASK */
-    DATAGRAM_FAILED,    /* payload: struct wire_crash: a thread outside of any call ended the worker */
+    DATAGRAM_CRASHED,   /* value: enum wire_callback; payload: struct wire_crash: a callback did not return */
 };
+/* What crashed. */
+enum wire_callback { WIRE_DESTRUCTOR, WIRE_DOWN, WIRE_STOP, WIRE_UNLOAD, WIRE_THREAD, WIRE_LOAD, WIRE_OTHER, WIRE_CALLBACKS };
+extern const char *const wire_callback_names[WIRE_CALLBACKS];
+
 struct datagram {
     uint16_t kind;
     uint16_t more;   /* of a payload in pieces: 1 on all but the last */

@@ -128,10 +128,30 @@ static bool take_piece(struct remote_worker *w, const struct datagram *d, const 
     return good;
 }
 
+/* A destructor or the like did not return: nobody exits for it, but it counts, and is reported. */
+static bool callback_crashed(struct remote_worker *w, tainted what, const uint8_t *payload, size_t n)
+{
+    struct wire_crash crash;
+    struct native_outcome o;
+    uint64_t which;
+    if (n != sizeof(crash) || !tainted_below(what, WIRE_CALLBACKS, &which)) {
+        return false;
+    }
+    memcpy(&crash, payload, sizeof(crash));
+    outcome_from_wire(&o, &crash);
+    struct native_call call = { .library = w->pool->library, .entry = NATIVE_CALLBACK, .name = wire_callback_names[which] };
+    native_outcome_account(&call, &o);
+    native_outcome_clear(&o);
+    if (w->pool->library->policy.value[POLICY_AFTER_CRASH] == POLICY_AFTER_CRASH_REPLACE) {
+        pool_retire(w, true);
+    }
+    return true;
+}
+
 bool service_datagram(struct remote_worker *w, const struct datagram *d, const uint8_t *payload, size_t n)
 {
     uint64_t kind, answer;
-    if (!tainted_below(taint(d->kind), DATAGRAM_FAILED + 1, &kind)) {
+    if (!tainted_below(taint(d->kind), DATAGRAM_CRASHED + 1, &kind)) {
         return false;
     }
     switch ((enum datagram_kind) kind) {
@@ -142,18 +162,7 @@ bool service_datagram(struct remote_worker *w, const struct datagram *d, const u
         }
         outbox_send(w, &(struct datagram) { .kind = DATAGRAM_ANSWER, .number = d->number, .value = answer }, NULL, 0, NULL, 0);
         return true;
-    case DATAGRAM_FAILED: {
-        struct wire_crash crash;
-        struct native_outcome o;
-        if (n != sizeof(crash)) {
-            return false;
-        }
-        memcpy(&crash, payload, sizeof(crash));
-        outcome_from_wire(&o, &crash);
-        pool_kill(w, &o);
-        native_outcome_clear(&o);
-        return true;
-    }
+    case DATAGRAM_CRASHED: return callback_crashed(w, taint(d->value), payload, n);
     case DATAGRAM_SETUP:
     case DATAGRAM_LANE:
     case DATAGRAM_ABANDON:

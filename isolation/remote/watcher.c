@@ -122,8 +122,8 @@ void watcher_read_lane(struct remote_lane *lane)
 
 /* ---- workers ---- */
 
-/* One datagram at a time; epoll comes again for the next. */
-static void read_socket(struct remote_worker *w)
+/* One datagram at a time; epoll comes again for the next. false: there is none. */
+static bool read_socket(struct remote_worker *w)
 {
     static uint8_t payload[PROTOCOL_DATAGRAM_MAX]; /* of this thread only */
     struct datagram d;
@@ -131,14 +131,14 @@ static void read_socket(struct remote_worker *w)
     struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 }; /* no room for descriptors: the kernel drops them */
     ssize_t n = recvmsg(w->process.socket, &m, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
+        return false;
     }
     if (n <= 0) { /* closed: its death follows, if it is alive it has no business without a socket */
         epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.socket, NULL);
         if (w->state != WORKER_RETIRING) {
             worker_process_kill(&w->process);
         }
-        return;
+        return false;
     }
     if ((size_t) n < sizeof(d) || (m.msg_flags & MSG_TRUNC) != 0
         || !service_datagram(w, &d, payload, (size_t) n - sizeof(d))) {
@@ -146,7 +146,9 @@ static void read_socket(struct remote_worker *w)
         outcome_panic(&o, PANIC_PROTOCOL);
         pool_kill(w, &o);
         native_outcome_clear(&o);
+        return false;
     }
+    return true;
 }
 
 /* What it said last counts: answers that were on their way are delivered before its calls end. */
@@ -154,6 +156,8 @@ static void bury(struct remote_worker *w)
 {
     w->end = worker_process_reap(&w->process);
     epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.pidfd, NULL);
+    for (int patience = 1000; patience > 0 && read_socket(w); patience--) {
+    }
     epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.socket, NULL);
     for (unsigned i = 0; i < w->n_lanes; i++) {
         if (w->state != WORKER_STARTING) {
@@ -248,7 +252,7 @@ static void *watch(void *arg)
             void *object = (void *) (uintptr_t) (events[i].data.u64 & ~(uint64_t) EVENT_KIND_MASK);
             switch ((enum event_kind) (events[i].data.u64 & EVENT_KIND_MASK)) {
             case EVENT_LANE: watcher_read_lane(object); break;
-            case EVENT_SOCKET: read_socket(object); break;
+            case EVENT_SOCKET: (void) read_socket(object); break;
             case EVENT_DEATH: break;
             case EVENT_POKE: {
                 uint64_t count;

@@ -1,4 +1,26 @@
 #include "isolation/worker/worker_state.h"
+#include "nif/host.h"
+
+/* Calls tell of their crashes in their answer; this is for all else that runs library code. */
+static void tell(const struct native_call *call, const struct native_outcome *o)
+{
+    struct wire_crash crash;
+    uint64_t which = 0;
+    if (call->entry == NATIVE_FUNCTION) {
+        return;
+    }
+    while (which < WIRE_OTHER && (call->name == NULL || strcmp(call->name, wire_callback_names[which]) != 0)) {
+        which++;
+    }
+    worker_describe(&crash, o);
+    worker_datagram(&(struct datagram) { .kind = DATAGRAM_CRASHED, .value = call->entry == NATIVE_THREAD ? WIRE_THREAD : which },
+        &crash, sizeof(crash));
+}
+
+void worker_crash_init(void)
+{
+    native_outcome_elsewhere = tell;
+}
 
 void worker_describe(struct wire_crash *out, const struct native_outcome *o)
 {

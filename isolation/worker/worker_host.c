@@ -153,18 +153,24 @@ static void send_by_socket(term to, term message)
     pthread_mutex_unlock(&lock);
 }
 
+static bool process_alive(term pid)
+{
+    return ask_about(ASK_PROCESS_ALIVE, pid) != 0;
+}
+
 static bool host_send(struct enif_environment_t *env, term to, term message, struct heap *built)
 {
     struct worker_lane *lane = worker_lane;
     bool too_large = false;
     (void) env;
     nif_guard_enter();
-    if (lane != NULL) {
+    bool alive = process_alive(to); /* before: it may end because of the message */
+    if (alive && lane != NULL) {
         static _Thread_local struct term_writer w __attribute__((tls_model("initial-exec")));
         struct frame_header h = { .kind = FRAME_SEND, .number = lane->number, .extra = to.word };
         w.ext.handle_of = worker_handle_of;
         (void) term_send(&w, lane->channel, &h, NULL, 0, message, &too_large);
-    } else {
+    } else if (alive) {
         send_by_socket(to, message);
     }
     nif_guard_leave();
@@ -172,13 +178,9 @@ static bool host_send(struct enif_environment_t *env, term to, term message, str
         heap_destroy(built);
         heap_init_frags(built);
     }
-    return !too_large && ask_about(ASK_PROCESS_ALIVE, to) != 0;
+    return alive && !too_large;
 }
 
-static bool process_alive(term pid)
-{
-    return ask_about(ASK_PROCESS_ALIVE, pid) != 0;
-}
 static bool port_alive(term port)
 {
     return ask_about(ASK_PORT_ALIVE, port) != 0;

@@ -89,6 +89,7 @@ static void set_up(const int *fds, size_t n_fds)
         _exit(3);
     }
     worker_host_init();
+    worker_crash_init();
     if (worker.mode == &worker_mode_write) {
         worker_mode_write_init();
     }
@@ -136,7 +137,7 @@ _Noreturn void worker_main(int socket)
             _exit(0);
         case DATAGRAM_SEND:
         case DATAGRAM_ASK:
-        case DATAGRAM_FAILED:
+        case DATAGRAM_CRASHED:
             break;
         }
     }

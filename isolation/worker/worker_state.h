@@ -79,6 +79,7 @@ struct nif_func *worker_function(uint64_t target); /* NULL: there is none */
 void worker_unload_all(void);
 
 /* worker_crash.c: what became of a call that did not return, as it crosses. */
+void worker_crash_init(void);
 void worker_describe(struct wire_crash *out, const struct native_outcome *o);
 
 /* worker_host.c */
