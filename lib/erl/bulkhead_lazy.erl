@@ -10,6 +10,8 @@ start(Name, Module) ->
 serve(First, application_controller, _) ->
     start_applications(),
     forward(First);
+serve(First, logger, _) ->
+    logger:serve(First);
 serve(First, Name, Module) ->
     put('$ancestors', [self()]),
     put('$initial_call', {Module, init, 1}),
@@ -44,4 +46,5 @@ forward(Message) ->
 
 %% dets and disk_log start their servers below this supervisor.
 argument(kernel_safe_sup) -> {{local, kernel_safe_sup}, kernel, safe};
+argument(logger_sup) -> {{local, logger_sup}, logger_sup, []}; % below it are handlers with a process
 argument(_) -> [].

@@ -13,6 +13,7 @@
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
 #include "vm/core/iolist.h"
+#include "vm/proc/sched.h"
 
 enum { IO_READ_MAX = 1 << 20 };
 
@@ -120,6 +121,14 @@ term bif_bulkhead_io_otp_root_0(struct proc *p, term *args)
     (void) args;
     const char *root = code_otp_root();
     return heap_cstring(&p->heap, root != NULL ? root : "");
+}
+
+/* logger has written a report of the VM's. */
+term bif_bulkhead_io_reported_0(struct proc *p, term *args)
+{
+    (void) p, (void) args;
+    report_done();
+    return ATOM(ok);
 }
 
 /* Does the node of this group leader speak Unicode? There is only this node. */

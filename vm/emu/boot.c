@@ -45,6 +45,8 @@ static const struct { const char *name, *module; } lazy_servers[] = {
     { "timer_server", "timer" },
     { "kernel_safe_sup", "supervisor" },
     { "application_controller", "application_controller" },
+    { "logger", "logger" },
+    { "logger_sup", "supervisor" },
 };
 
 /* A clear word at once instead of `undef` from every process. */

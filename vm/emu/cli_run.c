@@ -219,6 +219,9 @@ static void report_exit(const struct proc_watch *w)
     text_free(&t);
 }
 
+/* How long the end of the program waits for reports of errors to be written. */
+#define REPORT_PATIENCE_NS (INT64_C(2000) * 1000000)
+
 /* load_path: file that bulkhead:run_file is still to load, or NULL. */
 static int run_process(const struct run_options *o, term module, const char *load_path)
 {
@@ -257,6 +260,7 @@ static int run_process(const struct run_options *o, term module, const char *loa
         return halt.status;
     }
     int status = CLI_OK;
+    report_wait(REPORT_PATIENCE_NS);
     if (!watch.normal) {
         report_exit(&watch);
         status = CLI_FAILED;

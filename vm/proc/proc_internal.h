@@ -26,7 +26,7 @@ void proc_free_all(void);
 /* watch.c: p was spawned by proc_watch_spawn and ends. */
 void watch_tell(struct proc *p);
 
-/* report.c: "Error in process ..." on standard error. */
-void report_exit(const struct proc *p, term reason);
+/* report.c: "Error in process ..." for the logger, or on standard error. */
+void report_exit(struct proc *p, term reason);
 
 #endif

@@ -1,10 +1,19 @@
-/* What OTP's logger prints when a process ends with an uncaught error. */
+/* report.c - what is said when a process ends with an uncaught error.
+ *
+ * The process `logger` (lib/erl/logger.erl) makes an event of it, as in OTP. What it cannot be given
+ * is printed here, on one line: there is no logger, it is far behind, memory is short, the reason is
+ * so large that formatting it would be the worse trouble.
+ */
 #include <errno.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
+#include "vm/core/copy.h"
 #include "vm/core/print.h"
 #include "vm/proc/proc_internal.h"
+#include "vm/proc/signal.h"
 
 static void add_time(struct text *t)
 {
@@ -19,20 +28,53 @@ static void add_time(struct text *t)
         tm.tm_min, tm.tm_sec, now.tv_nsec / 1000);
 }
 
-void report_exit(const struct proc *p, term reason)
+enum { PENDING_MAX = 1000, REASON_MAX_WORDS = 1 << 16 };
+/* Reports the logger has been sent and has not written yet. Only a hint about when: relaxed. */
+static _Atomic uint32_t pending;
+
+void report_done(void)
 {
+    atomic_fetch_sub_explicit(&pending, 1, memory_order_relaxed);
+}
+
+void report_wait(int64_t max_ns)
+{
+    int64_t end = clock_monotonic_ns() + max_ns;
+    while (atomic_load_explicit(&pending, memory_order_relaxed) > 0 && !term_is_none(registry_whereis(ATOM(logger)))
+           && clock_monotonic_ns() < end) {
+        usleep(500);
+    }
+}
+
+static bool tell_logger(struct proc *p, term reason)
+{
+    term logger = registry_whereis(ATOM(logger));
+    if (term_is_none(logger) || term_same(logger, p->id) || copy_size(reason) > REASON_MAX_WORDS
+        || atomic_load_explicit(&pending, memory_order_relaxed) >= PENDING_MAX) {
+        return false;
+    }
+    term report[] = { ATOM(exit_report), p->id, p->group_leader, reason,
+        heap_integer(&p->heap, clock_system_ns() / 1000) };
+    struct message *m = message_copy(heap_tuple(&p->heap, report, ARRAY_LEN(report)));
+    if (m == NULL) {
+        return false;
+    }
+    atomic_fetch_add_explicit(&pending, 1, memory_order_relaxed);
+    signal_send_message(logger, m);
+    return true;
+}
+
+void report_exit(struct proc *p, term reason)
+{
+    if (tell_logger(p, reason)) {
+        return;
+    }
     struct text t = { .max = 1 << 16 };
     text_cstr(&t, "=ERROR REPORT==== ");
     add_time(&t);
     text_cstr(&t, " ===\nError in process ");
     print_term(&t, p->id, PRINT_PRETTY);
-    term name = proc_registered_name(p);
-    if (!term_is_none(name)) {
-        text_cstr(&t, " with registered name ");
-        print_atom(&t, name);
-        text_cstr(&t, " and");
-    }
-    text_cstr(&t, name.word != 0 ? " exit value:\n" : " with exit value:\n");
+    text_cstr(&t, " with exit value:\n");
     print_term(&t, reason, PRINT_PRETTY);
     t.max = 0;
     text_cstr(&t, "\n\n");

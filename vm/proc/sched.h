@@ -135,4 +135,8 @@ void timer_cancel_receive(struct proc *p); /* also clears timed_out */
 
 /* ---- time: lib/base/clock.h has the raw clocks ---- */
 
+/* ---- report.c: errors that ended processes ---- */
+void report_done(void);             /* the logger has written one */
+void report_wait(int64_t max_ns);   /* until it has written all it was sent; not on a scheduler */
+
 #endif
