@@ -50,7 +50,8 @@ isolation_remote_tests_worker_echo_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
 check_PROGRAMS += isolation/remote/tests/check_zygote
 isolation_remote_tests_check_zygote_SOURCES = isolation/remote/tests/check_zygote.c
 
-check_PROGRAMS += isolation/tests/check_executor isolation/tests/check_policy
+check_PROGRAMS += isolation/tests/check_executor isolation/tests/check_policy isolation/tests/smallest_executor
+isolation_tests_smallest_executor_SOURCES = isolation/tests/smallest_executor.c
 isolation_tests_check_policy_SOURCES = isolation/tests/check_policy.c
 isolation_tests_check_executor_SOURCES = isolation/tests/check_executor.c $(interposers)
 isolation_tests_check_executor_LDFLAGS = $(bulkhead_LDFLAGS)
