@@ -10,6 +10,12 @@ cases() ->
      {match_little, fun() -> [begin <<X:N/little, _/bits>> = id(<<16#123456789ABCDEF0:64, 16#0FEDCBA987654321:64>>), X end || N <- [4, 8, 12, 16, 20, 60, 64, 68, 100]] end},
      {match_little_signed, fun() -> [begin <<X:N/little-signed, _/bits>> = id(<<16#F2F4F6F8FAFCFEF0:64, 16#8F:8, 0:64>>), X end || N <- [8, 12, 16, 24, 64, 72]] end},
      {match_unaligned, fun() -> <<_:3, X:16, Y:16/little, Z/bits>> = id(<<16#1234567890ABCDEF:64>>), {X, Y, Z} end},
+     {match_ints_at_once, fun() -> [case B of
+             <<_:Skip, A:8, C:16/little, D:9/signed, E:24, F:7/signed, _/bits>> -> {A, C, D, E, F};
+             <<_:Skip, A:8, C:16/little, R/bits>> -> {short, A, C, R};
+             <<R/bits>> -> {shorter, R}
+         end || Skip <- [0, 1, 7], N <- [0, 16, 24, 40, 64, 71, 72, 200],
+                B <- [<<(id(16#F1E2D3C4B5A69788796A5B4C3D2E1F0F1E2D3C4B5A69788796)):N>>]] end},
      {match_float, fun() -> <<A:64/float, B:32/float, C:64/float-little>> = id(<<1.5:64/float, 2.5:32/float, -0.25:64/float-little>>), {A, B, C} end},
      {match_float16, fun() -> <<A:16/float>> = id(<<16#3C00:16>>), A end},
      {match_nan, fun() -> case id(<<16#7FF8000000000000:64>>) of <<F:64/float>> -> F; _ -> no_match end end},

@@ -46,14 +46,15 @@ static term key_find(struct proc *p, term key, term position, term list)
         return proc_badarg(p);
     }
     size_t index = (size_t) term_to_small(position) - 1, n = 0;
-    /* Atoms and their like are == only to themselves; numbers may differ in type. */
-    bool by_word = term_is_immed(key) && !term_is_small(key);
+    /* Atoms and their like are == only to themselves; a small may also be == to a float. */
+    bool by_word = term_is_immed(key) && !term_is_small(key), is_small = term_is_small(key);
     term found = ATOM(false);
     for (; term_is_cons(list); list = term_tail(list), n++) {
         term tuple = term_head(list);
         if (term_is_tuple(tuple) && index < term_tuple_arity(tuple)) {
             term element = term_tuple_get(tuple, index);
-            if (term_same(element, key) || (!by_word && term_equal(element, key))) {
+            if (term_same(element, key)
+                || (!by_word && !(is_small && term_is_immed(element)) && term_equal(element, key))) {
                 found = tuple;
                 break;
             }

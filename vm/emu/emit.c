@@ -224,39 +224,71 @@ static void place_island(struct emitter *e)
     e->first_island = e->n_labels;
 }
 
+enum { LEADS_OVER = 1 << 15 }; /* with the number of a test: second is where it leads when it fails */
+
 /* The number for two in one, OP_COUNT if there is none. */
-static enum op pair_of(uint32_t first, uint32_t second)
+static uint32_t pair_of(uint32_t first, uint32_t second)
 {
     switch (first << 16 | second) {
 #define I(name)
 #define TEST(name, predicate)
 #define FRAME(name)
-#define PAIR(first, length, second)            \
+#define PAIR(first, length, second)               \
     case (uint32_t) I_##first << 16 | I_##second: \
         return I_##first##__##second;
+#define OVER(test, length, second)                              \
+    case (uint32_t) (LEADS_OVER | I_##test) << 16 | I_##second: \
+        return I_##test##__over__##second;
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
 #undef PAIR
+#undef OVER
     default:
         return OP_COUNT;
     }
 }
 
+/* An instruction's number by itself, and as it is now. */
+struct paired { uint32_t plain, now; };
+
+static uint32_t pair_with(uint32_t first, struct paired second)
+{
+    uint32_t pair = pair_of(first, second.now);
+    return pair != OP_COUNT ? pair : pair_of(first, second.plain);
+}
+
+static bool leaves_in_a_word(uint32_t op)
+{
+    return op == I_return || op == I_move_x_x0_ret || op == I_move_i_ret;
+}
+
 /* From the last instruction to the first, so that the second may be a pair already. */
 static void make_pairs(struct emitter *e)
 {
-    uint32_t plain = OP_COUNT, second = OP_COUNT; /* what follows, by itself and as it is now */
+    struct paired next = { OP_COUNT, OP_COUNT }, next_but_one = next;
+    size_t fixup = e->n_fixups;
     for (size_t i = e->n_starts; i-- > 0;) {
-        uint64_t *w = &e->words[e->starts[i]];
-        uint32_t first = (uint16_t) *w, pair = pair_of(first, second);
-        if (pair == OP_COUNT) {
-            pair = pair_of(first, plain);
+        uint32_t start = e->starts[i];
+        uint64_t *w = &e->words[start];
+        struct paired this = { (uint16_t) *w, OP_COUNT };
+        while (fixup > 0 && e->fixups[fixup - 1].insn > start) {
+            fixup--;
         }
-        plain = first;
-        second = pair == OP_COUNT ? first : pair;
-        *w = (*w & ~(uint64_t) UINT16_MAX) | second;
+        if (leaves_in_a_word(next.plain) && i + 2 < e->n_starts && fixup > 0 && e->fixups[fixup - 1].insn == start
+            && e->label_word[e->fixups[fixup - 1].label] == e->starts[i + 2]) {
+            this.now = pair_with(LEADS_OVER | this.plain, next_but_one);
+        }
+        if (this.now == OP_COUNT) {
+            this.now = pair_with(this.plain, next);
+        }
+        if (this.now == OP_COUNT) {
+            this.now = this.plain;
+        }
+        *w = (*w & ~(uint64_t) UINT16_MAX) | this.now;
+        next_but_one = next;
+        next = this;
     }
     e->n_starts = 0;
 }

@@ -34,6 +34,7 @@ struct emitter {
     struct emit_catch { uint32_t label, tag_word; } *catches; /* owned */
     size_t n_catches;
     size_t at;            /* index of the generic instruction */
+    size_t ints_end;      /* the first that the last bs_get_ints does not cover */
     const char *error;    /* NULL: none so far */
 };
 

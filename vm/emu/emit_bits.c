@@ -92,9 +92,52 @@ static void emit_get_binary(struct emitter *e, uint64_t context, uint32_t fail, 
     }
 }
 
+/* Bits of a segment of fixed size that fits a small; 0: another kind. */
+static uint64_t fixed_bits(const struct emitter *e, const struct gen_insn *i)
+{
+    const struct gen_operand *size = arg(e, i, 3);
+    uint64_t unit = (uint64_t) arg(e, i, 4)->value;
+    if (i->op != OP_bs_get_integer2 || (i->flags & GEN_UNPROVEN) || !(operand_is_small(size) || size->kind == GEN_U)
+        || number_of(size) > 56 || unit > 56) {
+        return 0;
+    }
+    uint64_t n = number_of(size) * unit;
+    return n > 56 || ((flags_of(arg(e, i, 5)) & BITS_LITTLE) && n % 8 != 0) ? 0 : n;
+}
+
+/* In front of several integers of fixed size that fail to the same place: one instruction that takes
+ * all at once when it can, and leaves it to them when not. */
+static void emit_get_ints(struct emitter *e, const struct gen_insn *i)
+{
+    enum { MOST = 8 };
+    if (e->at < e->ints_end) {
+        return; /* taken care of in front of the first */
+    }
+    const struct gen_operand *context = arg(e, i, 1);
+    const struct gen_insn *k = i;
+    uint64_t total = 0, n, words[MOST];
+    size_t count = 0;
+    while (count < MOST && k != NULL && (n = fixed_bits(e, k)) != 0 && total + n <= 64
+        && label_of(arg(e, k, 0)) == label_of(arg(e, i, 0)) && operand_same_register(arg(e, k, 1), context)
+        && !operand_same_register(arg(e, k, 6), context)) {
+        words[count++] = bs_word(emit_reg(e, arg(e, k, 6)), flags_of(arg(e, k, 5)), n) | total << 24;
+        total += n;
+        k = emit_peek(e, count, OP_bs_get_integer2);
+    }
+    if (count < 2) {
+        return;
+    }
+    e->ints_end = e->at + count;
+    emit_op(e, I_bs_get_ints, emit_reg(e, context), count, total);
+    for (size_t at = 0; at < count; at++) {
+        emit_word(e, words[at]);
+    }
+}
+
 static void emit_get(struct emitter *e, const struct gen_insn *i)
 {
     check_context(e, i, arg(e, i, 1));
+    emit_get_ints(e, i);
     uint32_t fail = label_of(arg(e, i, 0));
     uint64_t context = emit_reg(e, arg(e, i, 1)), to = emit_reg(e, arg(e, i, 6));
     const struct gen_operand *size = arg(e, i, 3);

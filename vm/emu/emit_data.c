@@ -63,16 +63,43 @@ static void emit_put_list(struct emitter *e, const struct gen_insn *i)
 
 /* ---- tuples ---- */
 
+/* Does what follows read another element of the same tuple, which i leaves where it is? */
+static const struct gen_insn *same_tuple(const struct emitter *e, const struct gen_insn *i)
+{
+    const struct gen_insn *next = i + 1;
+    if (i->op != OP_get_tuple_element || next >= e->gen->insns + e->gen->n_insns
+        || next->op != OP_get_tuple_element || ((i->flags | next->flags) & (GEN_PIN | GEN_NO_RETURN))
+        || !operand_same_register(arg(e, i, 0), arg(e, next, 0)) || operand_same_register(arg(e, i, 0), arg(e, i, 2))) {
+        return NULL;
+    }
+    return next;
+}
+
+/* The validator could not prove that this is a tuple: looked at once for all that is read from it now. */
+static void check_elements(struct emitter *e, const struct gen_insn *i)
+{
+    const struct gen_insn *before = i - 1;
+    if (!(i->flags & GEN_UNPROVEN) || (e->at > 0 && (before->flags & GEN_UNPROVEN) && same_tuple(e, before) == i)) {
+        return;
+    }
+    int64_t last = 0;
+    for (const struct gen_insn *k = i; k != NULL && (k->flags & GEN_UNPROVEN); k = same_tuple(e, k)) {
+        last = arg(e, k, 1)->value > last ? arg(e, k, 1)->value : last;
+    }
+    const struct gen_operand *tuple = arg(e, i, 0);
+    emit_op(e, tuple->kind == GEN_X ? I_check_tuple_x : I_check_tuple, emit_reg(e, tuple), 0, 0);
+    emit_word(e, (uint64_t) last + 1); /* its least arity */
+}
+
 static bool fuse_get_elements(struct emitter *e, const struct gen_insn *i, size_t *used)
 {
-    const struct gen_insn *next = emit_peek(e, 1, OP_get_tuple_element);
-    if (next == NULL || ((i->flags | next->flags) & GEN_UNPROVEN)) {
+    const struct gen_insn *next = same_tuple(e, i);
+    if (next == NULL || (next->flags & ~i->flags & GEN_UNPROVEN)) {
         return false;
     }
     const struct gen_operand *s = arg(e, i, 0), *d1 = arg(e, i, 2), *d2 = arg(e, next, 2);
     int64_t n1 = arg(e, i, 1)->value, n2 = arg(e, next, 1)->value;
-    if (!operand_same_register(s, arg(e, next, 0)) || operand_same_register(s, d1) || s->kind != GEN_X
-        || d1->kind != GEN_X || d2->kind != GEN_X || s->value > 255 || d1->value > 255 || d2->value > 255
+    if (s->kind != GEN_X || d1->kind != GEN_X || d2->kind != GEN_X || s->value > 255 || d1->value > 255 || d2->value > 255
         || n1 > 254 || n2 > 254) {
         return false;
     }
@@ -87,11 +114,7 @@ static void emit_get_element(struct emitter *e, const struct gen_insn *i, size_t
 {
     const struct gen_operand *s = arg(e, i, 0), *d = arg(e, i, 2);
     uint64_t offset = ((uint64_t) arg(e, i, 1)->value + 1) * sizeof(term);
-    if (i->flags & GEN_UNPROVEN) {
-        uint64_t reg = emit_reg(e, s);
-        emit_op(e, I_check_tuple, reg, 0, 0);
-        emit_word(e, offset / sizeof(term)); /* its least arity */
-    }
+    check_elements(e, i);
     if (fuse_get_elements(e, i, used)) {
         return;
     }
@@ -432,7 +455,7 @@ static void emit_fmove(struct emitter *e, const struct gen_operand *s, const str
         emit_op(e, I_fload_c, 0, float_reg(d), 0);
         emit_source(e, s);
     } else {
-        emit_op(e, I_fload, emit_reg(e, s), float_reg(d), 0);
+        emit_op(e, s->kind == GEN_X ? I_fload_x : I_fload, emit_reg(e, s), float_reg(d), 0);
     }
 }
 

@@ -228,6 +228,7 @@ bool emit_move(struct emitter *e, const struct gen_insn *i, size_t *used)
 #define I(name)
 #define FRAME(name)
 #define PAIR(first, length, second)
+#define OVER(test, length, second)
 #define TEST(name, predicate)                  \
     static bool holds_##name(term t)           \
     {                                          \
@@ -245,6 +246,7 @@ static const struct type_test type_tests[] = {
 #undef TEST
 #undef FRAME
 #undef PAIR
+#undef OVER
 };
 
 static bool fuse_test(struct emitter *e, const struct gen_insn *i, const struct gen_operand *r, size_t *used)

@@ -29,7 +29,8 @@ enum { JUMPS_BACK_MAX = 1000000 };
 
 #define CASE(name) name##_:
 /* The usual case of an instruction of interp_parts.h. */
-#define PART(name) part_##name(s, &stop, &top, pc, w)
+#define PART(name)  part_##name(s, &stop, &top, pc, w)
+#define FAILS(name) fails_##name(s, pc, w)
 #define NEXT_AT(address)                       \
     do {                                       \
         pc = (address);                        \
@@ -87,38 +88,6 @@ static inline const uint64_t *choice(const uint64_t *pc, const uint64_t *labels,
     return (const uint64_t *) ((const char *) pc + ((const int32_t *) labels)[k]);
 }
 
-/* The next n bits as an integer, if they are at most 56 and eight bytes can be read at once or they are
- * few. Leaves the position. */
-static inline bool bits_peek_fast(const struct match_ctx *ctx, size_t n, unsigned flags, uint64_t *out)
-{
-    size_t at = ctx->position;
-    if (n > 56 || n == 0) {
-        return false;
-    }
-    const uint8_t *bytes = ctx->bytes + at / 8;
-    uint64_t v = 0;
-    if ((ctx->end + 7) / 8 - at / 8 >= sizeof(v)) {
-        memcpy(&v, bytes, sizeof(v));
-        v = __builtin_bswap64(v);
-    } else {
-        for (size_t i = 0; i <= (at % 8 + n - 1) / 8; i++) {
-            v |= (uint64_t) bytes[i] << (56 - 8 * i);
-        }
-    }
-    v = v << (at % 8) >> (64 - n);
-    if (UNLIKELY(flags & BITS_LITTLE)) {
-        if (n % 8 != 0) {
-            return false;
-        }
-        v = __builtin_bswap64(v) >> (64 - n);
-    }
-    if (flags & BITS_SIGNED) {
-        v = (uint64_t) ((int64_t) (v << (64 - n)) >> (64 - n));
-    }
-    *out = v;
-    return true;
-}
-
 static void save_registers(struct sched *s, struct proc *p, const uint64_t *pc, size_t live)
 {
     proc_reserve_args(p, live);
@@ -154,11 +123,13 @@ static enum run_result loop(struct sched *s)
     [I_##name] = &&name##_, [I_##name##_1] = &&name##_1_, [I_##name##_2] = &&name##_2_,    \
     [I_##name##_3] = &&name##_3_, [I_##name##_4] = &&name##_4_,
 #define PAIR(first, length, second) [I_##first##__##second] = &&first##__##second##_,
+#define OVER(test, length, second) [I_##test##__over__##second] = &&test##__over__##second##_,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
 #undef PAIR
+#undef OVER
     };
     struct emu m = { .s = s, .p = s->current };
     const uint64_t *pc = P->pc;
@@ -191,11 +162,24 @@ static enum run_result loop(struct sched *s)
         }                                      \
         goto first##_;                         \
     }
+#define OVER(test, length, second)             \
+    CASE (test##__over__##second) {            \
+        if (UNLIKELY(PART(test))) {            \
+            NEXT(length);                      \
+        }                                      \
+        if (LIKELY(FAILS(test))) {             \
+            pc += (length) + 1;                \
+            w = *pc;                           \
+            goto second##_;                    \
+        }                                      \
+        goto test##_;                          \
+    }
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
 #undef PAIR
+#undef OVER
 
     /* One word, and nothing can go wrong. */
 #define STRAIGHT(name)                         \
@@ -233,6 +217,7 @@ static enum run_result loop(struct sched *s)
 #define I(name)
 #define FRAME(name)
 #define PAIR(first, length, second)
+#define OVER(test, length, second)
 #define TEST(name, predicate)                                          \
     CASE (name##_x) {                                                  \
         if (predicate(X(A))) {                                         \
@@ -251,6 +236,7 @@ static enum run_result loop(struct sched *s)
 #undef TEST
 #undef FRAME
 #undef PAIR
+#undef OVER
 
     /* ---- lists ---- */
     STRAIGHT(get_list_xxx)
@@ -1266,6 +1252,16 @@ static enum run_result loop(struct sched *s)
         F(B) = term_to_double(a);
         NEXT(1);
     }
+    CASE (fload_x) {
+        a = X(A);
+        if (UNLIKELY(!term_is_float(a))) {
+            SAVE();
+            proc_raise(P, EXC_ERROR, ATOM(badarith));
+            goto raise;
+        }
+        F(B) = term_to_double(a);
+        NEXT(1);
+    }
     CASE (fload_c) {
         F(B) = term_to_double((term) { pc[1] });
         NEXT(2);
@@ -1584,6 +1580,28 @@ static enum run_result loop(struct sched *s)
         resume = op_bs_get_int_fixed(&m, pc);
         goto body_done;
     }
+    CASE (bs_get_ints) {
+        /* All of those that follow one by one, if they are there and lie within eight bytes. */
+        struct match_ctx *ctx = term_match_ctx(R(A));
+        size_t at = ctx->position, n = B, wanted = C;
+        if (LIKELY(ctx->end - at >= wanted && at % 8 + wanted <= 64 && (ctx->end + 7) / 8 - at / 8 >= 8)) {
+            uint64_t v;
+            memcpy(&v, ctx->bytes + at / 8, sizeof(v));
+            v = __builtin_bswap64(v) << (at % 8);
+            ctx->position = at + wanted;
+            for (size_t k = 1; k <= n; k++) {
+                uint64_t segment = pc[k], flags = (segment >> 16) & 0xFF, width = segment >> 32;
+                uint64_t bits = v << ((segment >> 24) & 0xFF);
+                if (flags & BITS_LITTLE) {
+                    bits = __builtin_bswap64(bits) << (64 - width);
+                }
+                bits = (flags & BITS_SIGNED) ? (uint64_t) ((int64_t) bits >> (64 - width)) : bits >> (64 - width);
+                R(segment & 0xFFFF) = term_from_small((intptr_t) bits);
+            }
+            NEXT(1 + 3 * n);
+        }
+        NEXT(1 + n);
+    }
     CASE (bs_start_match) {
         a = SRC(pc[1]);
         if (LIKELY(term_has_tag(a, TAG_MATCH_CTX))) {
@@ -1706,6 +1724,13 @@ static enum run_result loop(struct sched *s)
     CASE (check_tuple) {
         a = R(A);
         if (term_is_tuple(a) && term_arity(a) >= pc[1] && (B == 0 || !arena_is_literal(term_words(a)))) {
+            NEXT(2);
+        }
+        goto badarg;
+    }
+    CASE (check_tuple_x) {
+        a = X(A);
+        if (LIKELY(term_is_tuple(a) && term_arity(a) >= pc[1])) {
             NEXT(2);
         }
         goto badarg;

@@ -23,11 +23,13 @@ enum op {
 #define TEST(name, predicate) I_##name##_x, I_##name##_y,
 #define FRAME(name)           I_##name, I_##name##_1, I_##name##_2, I_##name##_3, I_##name##_4,
 #define PAIR(first, length, second) I_##first##__##second,
+#define OVER(test, length, second) I_##test##__over__##second,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
 #undef PAIR
+#undef OVER
     OP_COUNT,
 };
 

@@ -8,6 +8,8 @@
 #ifndef VM_INTERP_PARTS_H
 #define VM_INTERP_PARTS_H
 
+#include "vm/core/bits.h"
+#include "vm/core/compare.h"
 #include "vm/emu/arith_fast.h"
 #include "vm/emu/interp.h"
 
@@ -22,6 +24,7 @@ enum { GC_STRESS = 0 };
 #define Y(offset) (*(term *) ((char *) *stop + (offset)))
 #define F(offset) (*(double *) ((char *) s->f + (offset)))
 #define R(offset) (*insn_register(s, *stop, (offset)))
+#define SRC(word) (insn_source(s, *stop, (word)))
 #define A         (insn_a(w))
 #define B         (insn_b(w))
 #define C         (insn_c(w))
@@ -153,6 +156,11 @@ PART(get_element2_x)
     XB(4) = t[insn_byte(w, 3)];
     return true;
 }
+PART(check_tuple_x)
+{
+    term t = X(A);
+    return term_is_tuple(t) && term_arity(t) >= pc[1];
+}
 PART(is_tuple_of_x)
 {
     term t = X(A);
@@ -164,6 +172,17 @@ PART(eq_exact_xi) { return X(A).word == pc[1]; }
 PART(ne_exact_xi) { return X(A).word != pc[1]; }
 PART(lt_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word < (intptr_t) pc[1]; }
 PART(ge_xx) { return both_small(X(A), X(B)) && (intptr_t) X(A).word >= (intptr_t) X(B).word; }
+
+PART(equals) { R(A) = term_from_bool(term_equal_exact(SRC(pc[1]), SRC(pc[2]))); return true; }
+
+/* Is it certain that a test fails? The first halves of the OVER rows. */
+#define FAILS(name)                                                                                   \
+    static inline __attribute__((always_inline)) bool fails_##name(                                   \
+        UNUSED struct sched *s, UNUSED const uint64_t *pc, UNUSED uint64_t w)
+FAILS(eq_exact_xi) { return X(A).word != pc[1]; }
+FAILS(lt_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word >= (intptr_t) pc[1]; }
+FAILS(ge_xx) { return both_small(X(A), X(B)) && (intptr_t) X(A).word < (intptr_t) X(B).word; }
+#undef FAILS
 
 /* ---- arithmetic ---- */
 static inline bool add_small(term a, uint64_t bits, term *to)
@@ -209,12 +228,107 @@ PART(sub_yi) { return sub_small(Y(A), C, &X(B)); }
 PART(add_xx) { return add_terms(X(A), X(B), &X(C)); }
 PART(add_xy) { return add_terms(X(A), Y(B), &X(C)); }
 PART(add_yx) { return add_terms(Y(A), X(B), &X(C)); }
+PART(rem)
+{
+    term a = SRC(pc[1]), b = SRC(pc[2]), r;
+    if (!both_small(a, b) || !fast_rem(a, b, &r)) {
+        return false;
+    }
+    R(A) = r;
+    return true;
+}
 PART(sub_xx) { return sub_terms(X(A), X(B), &X(C)); }
+
+/* ---- floats ---- */
+static inline bool set_float(double value, double *to)
+{
+    *to = value; /* if it is not finite the process is not to see it */
+    return __builtin_isfinite(value);
+}
+PART(fload_x)
+{
+    term t = X(A);
+    if (!term_is_float(t)) {
+        return false;
+    }
+    F(B) = term_to_double(t);
+    return true;
+}
+PART(fload_c) { F(B) = term_to_double((term) { pc[1] }); return true; }
+PART(fstore)
+{
+    uintptr_t *box = *top;
+    box[0] = TERM_HEADER(TAG_FLOAT, 1);
+    memcpy(&box[1], &F(A), sizeof(double));
+    R(B) = term_from_boxed_ptr(box);
+    *top = box + HEAP_FLOAT_WORDS;
+    return true;
+}
+PART(fadd) { return set_float(F(A) + F(B), &F(C)); }
+PART(fsub) { return set_float(F(A) - F(B), &F(C)); }
+PART(fmul) { return set_float(F(A) * F(B), &F(C)); }
+
+/* ---- matching bits ---- */
+
+/* The next n bits as an integer, if they are at most 56 and eight bytes can be read at once or they are
+ * few. Leaves the position. */
+static inline bool bits_peek_fast(const struct match_ctx *ctx, size_t n, unsigned flags, uint64_t *out)
+{
+    size_t at = ctx->position;
+    if (n > 56 || n == 0) {
+        return false;
+    }
+    const uint8_t *bytes = ctx->bytes + at / 8;
+    uint64_t v = 0;
+    if ((ctx->end + 7) / 8 - at / 8 >= sizeof(v)) {
+        memcpy(&v, bytes, sizeof(v));
+        v = __builtin_bswap64(v);
+    } else {
+        for (size_t i = 0; i <= (at % 8 + n - 1) / 8; i++) {
+            v |= (uint64_t) bytes[i] << (56 - 8 * i);
+        }
+    }
+    v = v << (at % 8) >> (64 - n);
+    if (flags & BITS_LITTLE) {
+        if (n % 8 != 0) {
+            return false;
+        }
+        v = __builtin_bswap64(v) >> (64 - n);
+    }
+    if (flags & BITS_SIGNED) {
+        v = (uint64_t) ((int64_t) (v << (64 - n)) >> (64 - n));
+    }
+    *out = v;
+    return true;
+}
+PART(bs_start_match)
+{
+    term t = SRC(pc[1]);
+    if (!term_has_tag(t, TAG_MATCH_CTX)) {
+        return false;
+    }
+    R(A) = t;
+    return true;
+}
+PART(bs_get_position) { R(B) = term_from_small((intptr_t) term_match_ctx(R(A))->position); return true; }
+PART(bs_get_int_fixed)
+{
+    struct match_ctx *ctx = term_match_ctx(R(A));
+    size_t n = pc[1] >> 32;
+    uint64_t value;
+    if (ctx->end - ctx->position < n || !bits_peek_fast(ctx, n, (pc[1] >> 16) & 0xFFFF, &value)) {
+        return false;
+    }
+    ctx->position += n;
+    R(pc[1] & 0xFFFF) = term_from_small((intptr_t) value);
+    return true;
+}
 
 #undef PART
 #undef UNUSED
 /* The loop has the machine in locals. */
 #undef Y
 #undef R
+#undef SRC
 #undef YB
 #endif
