@@ -167,6 +167,12 @@ static void not_sent(struct native_call_elsewhere *call, struct remote_progress 
     lane->stale = false;
     if (stale || other != NULL || why == CHANNEL_FULL) {
         pool_release_lane(lane);
+        if (other != NULL && p->wanted != NULL) { /* it belongs to two */
+            worker_unref(other);
+            raise_in(out, heap_tuple2(call->heap, ATOM(nif_resource_elsewhere), call->library->module_atom));
+            finished(call, p);
+            return;
+        }
         if (other != NULL) { /* a resource in the arguments says where the call belongs */
             p->wanted = other;
             pool_request_lane(p->pool, p);
@@ -193,17 +199,29 @@ static void not_sent(struct native_call_elsewhere *call, struct remote_progress 
     out->status = NATIVE_PENDING;
 }
 
+/* The lane we were granted, unless its worker is dying: then its end puts the call back and wakes us. Under the
+ * lock, for that may have happened since we looked. */
+static bool take_lane(struct remote_progress *p)
+{
+    uint32_t nobody = READER_NOBODY;
+    lock_take(&p->pool->lock);
+    bool ours = atomic_load_explicit(&p->state, memory_order_relaxed) == CALL_GRANTED
+                && atomic_compare_exchange_strong(&p->lane->reader, &nobody, READER_CALLER);
+    lock_drop(&p->pool->lock);
+    return ours;
+}
+
 /* false: *out says why not. */
 static bool start(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
 {
-    struct remote_lane *lane = p->lane;
-    uint32_t nobody = READER_NOBODY;
-    if (!atomic_compare_exchange_strong(&lane->reader, &nobody, READER_CALLER)) {
-        out->status = NATIVE_PENDING; /* its worker is dying, and we shall hear of it */
+    if (!take_lane(p)) {
+        out->status = NATIVE_PENDING;
         return false;
     }
+    struct remote_lane *lane = p->lane;
     lane->number++;
     lane->answer = 0;
+    lane->begun = false;
     lane->stale = false;
     lane->timeout_ms = atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed);
     p->digest.taken = false;
@@ -448,21 +466,24 @@ static void cancel(struct native_progress *progress)
     struct remote_pool *pool = p->pool;
     struct remote_lane *running = NULL;
     uint32_t number = 0;
+    int64_t deadline_ns = 0;
     lock_take(&pool->lock);
     enum call_state state = (enum call_state) p->state;
     if (state == CALL_RUNNING) {
         running = p->lane;
         running->progress = NULL;
         running->cancelled = true;
-        running->deadline_ns = clock_monotonic_ns() + CANCEL_PATIENCE_NS;
+        deadline_ns = running->deadline_ns = clock_monotonic_ns() + CANCEL_PATIENCE_NS;
         number = running->number;
+        worker_ref(running->worker); /* its end may come before we are done */
     }
     lock_drop(&pool->lock);
     switch (state) {
     case CALL_RUNNING:
         outbox_send(running->worker, &(struct datagram) { .kind = DATAGRAM_ABANDON, .value = (uint64_t) running->index << 32 | number },
             NULL, 0, NULL, 0);
-        watcher_note_deadline(running->deadline_ns);
+        watcher_note_deadline(deadline_ns);
+        worker_unref(running->worker);
         break;
     case CALL_WAITING:
     case CALL_GRANTED: pool_withdraw(p); break;

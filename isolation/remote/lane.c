@@ -69,6 +69,7 @@ static bool take_frame(struct remote_lane *lane, const struct tainted_frame *f, 
         return false;
     }
     lane->extra = f->extra;
+    lane->begun = true;
     switch ((enum frame_kind) kind) {
     case FRAME_RESULT: good = lane->worker->mode->take_result(lane, f->bytes); break;
     case FRAME_RAISED:

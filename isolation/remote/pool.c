@@ -220,10 +220,14 @@ void pool_withdraw(struct remote_progress *p)
         unlink_locked(pool, at);
     } else if (state == CALL_GRANTED) {
         granted = p->lane;
+        granted->progress = NULL; /* its worker's end, if that is just coming, finds no call */
+        worker_ref(granted->worker);
     }
     lock_drop(&pool->lock);
     if (granted != NULL) {
+        struct remote_worker *w = granted->worker;
         pool_release_lane(granted);
+        worker_unref(w);
     }
 }
 
@@ -246,6 +250,10 @@ void pool_release_lane(struct remote_lane *lane)
     struct remote_pool *pool = w->pool;
     struct to_wake wake = { .n = 0 };
     lock_take(&pool->lock);
+    if (!lane->busy) { /* its worker has ended meanwhile */
+        lock_drop(&pool->lock);
+        return;
+    }
     lane->progress = NULL;
     lane->busy = false;
     lane->deadline_ns = INT64_MAX;
@@ -349,6 +357,7 @@ void lane_lost(struct remote_lane *lane)
 {
     struct remote_worker *w = lane->worker;
     struct remote_pool *pool = w->pool;
+    struct to_wake wake = { .n = 0 };
     lock_take(&pool->lock);
     struct remote_progress *p = lane->progress;
     bool was_busy = lane->busy;
@@ -360,8 +369,9 @@ void lane_lost(struct remote_lane *lane)
     if (p != NULL) {
         enum call_state state = (enum call_state) p->state;
         pid = p->pid;
-        if (state == CALL_GRANTED || (state == CALL_RUNNING && !channel_taken(lane->channel) && w->verdict == NULL)) {
+        if (state == CALL_GRANTED || (state == CALL_RUNNING && !lane->begun && !channel_taken(lane->channel) && w->verdict == NULL)) {
             prepend_locked(pool, p);
+            serve_waiting_locked(pool, &wake);
         } else if (state == CALL_RUNNING) {
             verdict_on(p, lane);
             p->lane = NULL;
@@ -370,6 +380,7 @@ void lane_lost(struct remote_lane *lane)
     }
     bool want = wants_worker_locked(pool);
     lock_drop(&pool->lock);
+    wake_all(&wake);
     term_reader_drop(&lane->in);
     if (w->mode->drop != NULL) {
         w->mode->drop(lane);

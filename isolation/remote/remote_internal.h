@@ -59,6 +59,7 @@ struct remote_lane {
     uint32_t number;          /* of the last request */
     _Atomic uint32_t reader;  /* enum lane_reader */
     bool busy;                /* a request is out */
+    bool begun;               /* the worker has spoken in the name of the call: it runs */
     bool cancelled;           /* nobody waits for it */
     uint32_t answer;          /* enum frame_kind, once it is there */
     int64_t deadline_ns;      /* when the worker is killed for it; INT64_MAX: never */

@@ -81,8 +81,17 @@ static uint64_t ask_by_lane(struct worker_lane *lane, enum ask_kind what, const 
     }
 }
 
+/* A child that the library forked may exec or exit; it has nobody to speak to. */
+static void speak_only_for_ourselves(void)
+{
+    if (worker.forked) {
+        _exit(127);
+    }
+}
+
 uint64_t worker_ask(enum ask_kind what, const void *body, size_t n)
 {
+    speak_only_for_ourselves();
     nif_guard_enter(); /* the answer comes soon, and a timeout can wait for it */
     uint64_t answer = worker_lane != NULL ? ask_by_lane(worker_lane, what, body, n) : ask_by_socket(what, body, n);
     nif_guard_leave();
@@ -163,6 +172,7 @@ static bool host_send(struct enif_environment_t *env, term to, term message, str
     struct worker_lane *lane = worker_lane;
     bool too_large = false;
     (void) env;
+    speak_only_for_ourselves();
     nif_guard_enter();
     bool alive = process_alive(to); /* before: it may end because of the message */
     if (alive && lane != NULL) {
@@ -289,9 +299,15 @@ static const struct nif_host host = {
     .wake_deferred = wake_deferred,
 };
 
+static void in_forked_child(void)
+{
+    worker.forked = true;
+}
+
 void worker_host_init(void)
 {
     pthread_t thread;
+    (void) pthread_atfork(NULL, NULL, in_forked_child);
     nif_api_init(&host);
     atom_make_elsewhere = worker.setup.memory != WORKER_MEMORY_OWN ? atom_elsewhere : NULL;
     if (pthread_create(&thread, NULL, run_deferred, NULL) != 0) {
