@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "isolation/isolation.h"
+#include "isolation/thread.h"
 #include "isolation/worker/worker_state.h"
 #include "lib/base/clock.h"
 #include "nif/host.h"
@@ -17,12 +18,21 @@
 
 static _Atomic uint64_t ref_counter;
 
+/* A child that the library forked shares the worker's socket and channels, but is not the worker. */
+static void be_the_worker(void)
+{
+    if (native_self != NULL && (native_self->dirt & DIRT_FORKED) != 0) {
+        _exit(0);
+    }
+}
+
 /* ---- the socket ---- */
 
 void worker_datagram(const struct datagram *d, const void *payload, size_t n)
 {
     struct iovec parts[2] = { { (void *) d, sizeof(*d) }, { (void *) payload, n } };
     struct msghdr m = { .msg_iov = parts, .msg_iovlen = n != 0 ? 2 : 1 };
+    be_the_worker();
     while (sendmsg(worker.socket, &m, MSG_NOSIGNAL) < 0) {
         if (errno != EINTR && errno != ENOBUFS && errno != ENOMEM) {
             _exit(0); /* the VM is gone */
@@ -65,6 +75,7 @@ static uint64_t ask_by_lane(struct worker_lane *lane, enum ask_kind what, const 
 {
     struct frame_header h = { .kind = FRAME_ASK, .number = lane->number, .extra = what };
     struct channel_part part = { body, n };
+    be_the_worker();
     if (channel_send(lane->channel, &h, &part, n != 0 ? 1 : 0) != CHANNEL_OK) {
         _exit(0);
     }
