@@ -76,6 +76,9 @@ const char *fault_signal_name(int signal_number)
     case SIGTRAP: return "SIGTRAP";
     case SIGABRT: return "SIGABRT";
     case SIGSYS: return "SIGSYS";
+    case SIGKILL: return "SIGKILL";
+    case SIGTERM: return "SIGTERM";
+    case SIGXCPU: return "SIGXCPU";
     default: return "signal";
     }
 }

@@ -190,6 +190,7 @@ static void start_one(struct remote_pool *pool)
         worker_process_kill(&w->process);
     }
     watcher_add_worker(w);
+    remote_trace(w, "started");
 }
 
 /* ---- the thread ---- */

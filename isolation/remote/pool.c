@@ -1,9 +1,11 @@
 /* pool.c - the workers of a library, their lanes, and the calls that wait for one. */
 #include "isolation/remote/remote_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/trace.h"
 
 static struct remote_pool *_Atomic pools; /* newest first; never freed: a library's record is not either */
 static struct lock pools_lock = { PTHREAD_MUTEX_INITIALIZER, RANK_EXECUTOR, RANK_NONE };
@@ -272,6 +274,16 @@ void pool_release_lane(struct remote_lane *lane)
 }
 
 /* ---- workers ---- */
+
+void remote_trace(const struct remote_worker *w, const char *what)
+{
+    char text[200];
+    if (trace_on(TRACE_WORKER)) {
+        snprintf(text, sizeof(text), "worker %d of %s (%s) %s", w->process.pid, w->pool->library->module, w->pool->library->ops->name, what);
+        trace_emit(&(struct trace_event) { .kind = TRACE_WORKER, .text = text });
+    }
+}
+
 
 void worker_unref(struct remote_worker *w)
 {

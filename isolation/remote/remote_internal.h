@@ -171,6 +171,7 @@ void lane_lost(struct remote_lane *lane);
 /* Every waiting call ends with this outcome (copied). */
 void pool_refuse_all(struct remote_pool *pool, const struct native_outcome *o);
 void worker_unref(struct remote_worker *w);
+void remote_trace(const struct remote_worker *w, const char *what); /* an event, if somebody wants it */
 static inline void worker_ref(struct remote_worker *w)
 {
     atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);

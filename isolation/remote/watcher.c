@@ -155,6 +155,7 @@ static bool read_socket(struct remote_worker *w)
 static void bury(struct remote_worker *w)
 {
     w->end = worker_process_reap(&w->process);
+    remote_trace(w, w->end.signalled ? "ended by a signal" : "ended");
     epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.pidfd, NULL);
     for (int patience = 1000; patience > 0 && read_socket(w); patience--) {
     }

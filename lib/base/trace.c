@@ -21,6 +21,7 @@ static const char *const kind_names[TRACE_KIND_COUNT] = {
     [TRACE_GC] = "gc",
     [TRACE_NATIVE] = "native",
     [TRACE_LOAD] = "load",
+    [TRACE_WORKER] = "worker",
 };
 
 /* The sink: one per program, guarded by its lock. */
@@ -90,6 +91,7 @@ static int format_text(char *line, const struct trace_event *e, double ms, long 
     case TRACE_SCHEDULE:
     case TRACE_NATIVE:
     case TRACE_LOAD:
+    case TRACE_WORKER:
     case TRACE_KIND_COUNT: break;
     }
     return snprintf(line, LINE_MAX_BYTES, "%12.3f ms [%ld] %s%s %s %s\n", ms, tid, kind_names[e->kind], phases[e->phase],
@@ -180,7 +182,7 @@ bool trace_open(const char *spec, const char **error)
         return false;
     }
     if (!parse_events(spec, end, &mask)) {
-        *error = "unknown event (spawn, exit, schedule, gc, native, load, all)";
+        *error = "unknown event (spawn, exit, schedule, gc, native, load, worker, all)";
         return false;
     }
     sink.fd = STDERR_FILENO;

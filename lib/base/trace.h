@@ -17,6 +17,7 @@ enum trace_kind {
     TRACE_GC,       /* a span: subject; a: words before, b: words after */
     TRACE_NATIVE,   /* a span: native call; text: function, b: outcome */
     TRACE_LOAD,     /* text: module or library */
+    TRACE_WORKER,   /* a worker process started or ended; text: which, and how */
     TRACE_KIND_COUNT,
 };
 enum trace_phase { TRACE_POINT, TRACE_BEGIN, TRACE_END };
@@ -35,7 +36,7 @@ void trace_emit(const struct trace_event *e);
 typedef size_t (*trace_printer)(uint64_t word, char *out, size_t room);
 void trace_set_printer(trace_printer p);
 
-/* SPEC: EVENTS[:FILE], EVENTS a comma list of spawn,exit,schedule,gc,native,load or `all`; FILE
+/* SPEC: EVENTS[:FILE], EVENTS a comma list of spawn,exit,schedule,gc,native,load,worker or `all`; FILE
  * ending in .json gets Chrome's format, no FILE: text on stderr. false: *error says why. */
 bool trace_open(const char *spec, const char **error) MUST_CHECK;
 /* Writes what is buffered and closes the file. Safe to call twice. */

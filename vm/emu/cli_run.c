@@ -42,7 +42,7 @@ static void print_help(void)
            "  --isolation SPEC     MODE, or MODULE=MODE[,key=value...]; see 'bulkhead info' for "
            "the modes\n"
            "  --print              print the returned value on the last line, as ~p\n"
-           "  --trace=EVENTS[:FILE]  EVENTS: spawn,exit,schedule,gc,native,load or all;\n"
+           "  --trace=EVENTS[:FILE]  EVENTS: spawn,exit,schedule,gc,native,load,worker or all;\n"
            "                       FILE ending in .json is written for a trace viewer\n"
            "  --help               this text\n\n"
            "Exit status: 0 normal, 1 uncaught error or exit, 2 usage or load error, N after "
