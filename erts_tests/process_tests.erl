@@ -94,7 +94,10 @@ cases() ->
      {fun_info, fun() -> F = fun t:id/1, {erlang:fun_info(F, module), erlang:fun_info(F, name), erlang:fun_info(F, arity), erlang:fun_info(F, type), erlang:fun_info(fun() -> F end, arity)} end},
      {module_info, fun() -> {lists:member({cases, 0}, ?MODULE:module_info(exports)), ?MODULE:module_info(module), erlang:function_exported(?MODULE, loop, 0), erlang:function_exported(?MODULE, nope, 0)} end},
      {apply_forms, fun() -> {apply(lists, reverse, [[1, 2]]), apply(fun(A, B) -> A - B end, [5, 3]), erlang:apply(erlang, '+', [1, 2]), (id(lists)):(id(max))([1, 5])} end},
-     {persistent_term, fun() -> persistent_term:put({?MODULE, k}, {v, [1]}), {persistent_term:get({?MODULE, k}), persistent_term:get(nokey, default), persistent_term:erase({?MODULE, k}), outcome(fun() -> persistent_term:get(id(nokey)) end)} end}].
+     {persistent_term, fun() -> persistent_term:put({?MODULE, k}, {v, [1]}), {persistent_term:get({?MODULE, k}), persistent_term:get(nokey, default), persistent_term:erase({?MODULE, k}), outcome(fun() -> persistent_term:get(id(nokey)) end)} end},
+     {global_names, fun() -> N = {name, os:getpid()}, A = global:whereis_name(N), B = global:register_name(N, self()), C = global:whereis_name(N) =:= self(), global:send(N, hi), D = receive hi -> yes after 1000 -> no end, E = global:register_name(N, self()), F = global:unregister_name(N), {A, B, C, D, E, F, global:whereis_name(N), global:unregister_name(N), outcome(fun() -> global:send(nobody, x) end)} end},
+     {global_name_goes_with_its_process, fun() -> S = self(), {P, M} = spawn_monitor(fun() -> yes = global:register_name(?MODULE, self()), S ! registered end), receive registered -> ok end, receive {'DOWN', M, process, P, _} -> timer:sleep(100) end, global:whereis_name(?MODULE) end},
+     {global_trans, fun() -> {global:trans({lock, self()}, fun() -> 42 end), global:set_lock({r, self()}), global:del_lock({r, self()})} end}].
 
 shape({R, [_ | _]}) -> {R, stack};
 shape(R) -> R.

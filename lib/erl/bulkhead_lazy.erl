@@ -47,4 +47,5 @@ forward(Message) ->
 %% dets and disk_log start their servers below this supervisor.
 argument(kernel_safe_sup) -> {{local, kernel_safe_sup}, kernel, safe};
 argument(logger_sup) -> {{local, logger_sup}, logger_sup, []}; % below it are handlers with a process
+argument(global_name_server) -> ets:delete(global_names), [];
 argument(_) -> [].

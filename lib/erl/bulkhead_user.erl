@@ -18,8 +18,9 @@
 %% Serves; the VM has registered the process as `user` or `standard_error`.
 start(Fd) ->
     process_flag(trap_exit, true),
-    %% application:get_env/2,3 looks here; with OTP the kernel application makes it.
-    Fd =:= 1 andalso ets:new(ac_tab, [set, public, named_table, {read_concurrency, true}]),
+    %% application:get_env/2,3 and global:whereis_name/1 look here, before the servers whose tables these are to
+    %% be have been started: see bulkhead_lazy.
+    Fd =:= 1 andalso [ets:new(Name, [set, public, named_table, {read_concurrency, true}]) || Name <- [ac_tab, global_names]],
     loop(#state{fd = Fd}).
 
 loop(State) ->

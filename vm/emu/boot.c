@@ -46,6 +46,7 @@ static const struct { const char *name, *module; } lazy_servers[] = {
     { "kernel_safe_sup", "supervisor" },
     { "application_controller", "application_controller" },
     { "logger", "logger" },
+    { "global_name_server", "global" },
     { "logger_sup", "supervisor" },
 };
 
