@@ -37,9 +37,11 @@ struct nif_func *worker_function(uint64_t target)
     return l != NULL && f < l->nif->n_funcs ? &l->nif->funcs[f] : NULL;
 }
 
-static void keep(uint32_t id, struct nif_lib *lib)
+static pthread_mutex_t changes = PTHREAD_MUTEX_INITIALIZER;
+
+static void keep_locked(uint32_t id, struct nif_lib *lib)
 {
-    struct worker_library *l = find(id);
+    struct worker_library *l = find(0); /* unloaded */
     unsigned n = atomic_load_explicit(&worker.n_libraries, memory_order_relaxed);
     if (l == NULL && n == WORKER_MAX_LIBRARIES) { /* the oldest has been purged long since */
         l = &worker.libraries[0];
@@ -54,6 +56,28 @@ static void keep(uint32_t id, struct nif_lib *lib)
     }
     worker.libraries[n] = (struct worker_library) { id, lib };
     atomic_store_explicit(&worker.n_libraries, n + 1, memory_order_release);
+}
+
+static void keep(uint32_t id, struct nif_lib *lib)
+{
+    pthread_mutex_lock(&changes);
+    keep_locked(id, lib);
+    pthread_mutex_unlock(&changes);
+}
+
+/* No call to it is under way, and none will come. */
+void worker_unload(uint32_t id)
+{
+    pthread_mutex_lock(&changes);
+    struct worker_library *l = find(id);
+    struct nif_lib *lib = l != NULL ? l->nif : NULL;
+    if (l != NULL) {
+        l->id = 0;
+    }
+    pthread_mutex_unlock(&changes);
+    if (lib != NULL) {
+        nif_lib_release(lib);
+    }
 }
 
 static term error_term(struct heap *h, struct nif_error *e)
@@ -115,9 +139,8 @@ void worker_open(struct worker_lane *lane, const struct frame_header *h)
 void worker_unload_all(void)
 {
     for (unsigned i = 0; i < atomic_load(&worker.n_libraries); i++) {
-        nif_lib_release(worker.libraries[i].nif);
-    }
-    for (int round = 0; round < 100 && nif_deferred_pending(); round++) {
-        (void) nif_run_deferred();
+        if (worker.libraries[i].id != 0) {
+            nif_lib_release(worker.libraries[i].nif);
+        }
     }
 }
