@@ -8,17 +8,6 @@
 #include "isolation/remote/remote.h"
 #include "isolation/remote/remote_internal.h"
 
-static bool take_result(struct remote_lane *lane, uint64_t bytes)
-{
-    return term_receive(&lane->in, lane->channel, bytes);
-}
-
-static term result(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic)
-{
-    *out_panic = PANIC_PROTOCOL;
-    return term_decode(&lane->in, h, 0);
-}
-
 static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)
 {
     return remote_put_words(lane, call, target, &(struct wire_shared_call) { .caller = call->pid.word });
@@ -27,8 +16,8 @@ static enum channel_status put_call(struct remote_lane *lane, struct native_call
 static const struct remote_mode mode_hybrid = {
     .memory = WORKER_MEMORY_READ,
     .put_call = put_call,
-    .take_result = take_result,
-    .result = result,
+    .take_result = remote_take_encoded,
+    .result = remote_encoded_result,
     .caller_only = &mode_ipc,
 };
 

@@ -8,7 +8,7 @@ static enum channel_status put_call(struct remote_lane *lane, struct native_call
     enum { MAX_ARGS = 255 };
     uintptr_t cells[2 * MAX_ARGS];
     struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
-    struct wire_call prefix = { call->pid.word };
+    struct wire_call prefix = { call->pid.word, lane->timeout_ms, 0 };
     term list = TERM_NIL;
     bool too_large;
     for (size_t i = call->func->arity; i-- > 0;) {
@@ -19,12 +19,12 @@ static enum channel_status put_call(struct remote_lane *lane, struct native_call
     return term_send(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), list, &too_large);
 }
 
-static bool take_result(struct remote_lane *lane, uint64_t bytes)
+bool remote_take_encoded(struct remote_lane *lane, uint64_t bytes)
 {
     return term_receive(&lane->in, lane->channel, bytes);
 }
 
-static term result(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic)
+term remote_encoded_result(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic)
 {
     *out_panic = PANIC_PROTOCOL;
     return term_decode(&lane->in, h, 0);
@@ -33,8 +33,8 @@ static term result(struct remote_lane *lane, struct heap *h, enum native_panic *
 const struct remote_mode mode_ipc = {
     .memory = WORKER_MEMORY_OWN,
     .put_call = put_call,
-    .take_result = take_result,
-    .result = result,
+    .take_result = remote_take_encoded,
+    .result = remote_encoded_result,
 };
 
 const struct executor_ops exec_ipc = {

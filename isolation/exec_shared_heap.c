@@ -109,7 +109,7 @@ static bool take_result(struct remote_lane *lane, uint64_t bytes)
     struct loan *l = loan_of(lane);
     l->encoded = tainted_is(lane->extra, RESULT_ENCODED);
     if (l->encoded) {
-        return term_receive(&lane->in, lane->channel, bytes);
+        return remote_take_encoded(lane, bytes);
     }
     return tainted_is(lane->extra, RESULT_IN_PLACE) && bytes == sizeof(l->result)
            && channel_read(lane->channel, &l->result, sizeof(l->result));
@@ -171,7 +171,7 @@ static term result(struct remote_lane *lane, struct heap *h, enum native_panic *
     struct loan *l = loan_of(lane);
     *out_panic = PANIC_PROTOCOL;
     if (l->encoded) {
-        return term_decode(&lane->in, h, 0);
+        return remote_encoded_result(lane, h, out_panic);
     }
     tainted root = taint(l->result.value);
     uint64_t used;

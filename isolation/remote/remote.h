@@ -40,6 +40,10 @@ struct remote_mode {
 
 extern const struct remote_mode mode_ipc;
 
+/* take_result and result of the modes whose results cross encoded. */
+bool remote_take_encoded(struct remote_lane *lane, uint64_t bytes);
+term remote_encoded_result(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic);
+
 /* Sends FRAME_CALL with prefix and the argument words. For put_call of the modes that share memory. */
 enum channel_status remote_put_words(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target,
     struct wire_shared_call *prefix);
@@ -48,12 +52,15 @@ enum channel_status remote_put_words(struct remote_lane *lane, struct native_cal
 void remote_call(struct native_call_elsewhere *call, struct native_outcome *out);
 void remote_call_many(struct native_call_elsewhere *call, struct native_outcome *out);
 void remote_open(struct native_call_elsewhere *call, struct native_outcome *out);
-void remote_close(struct native_library *library);
+void remote_close(struct native_library *library, uint32_t id);
 
 /* Host's: a process ended that a worker's resource may watch. Cheap when none does. */
 void remote_process_ended(term pid);
 /* At the end of the program. */
 void remote_stop(void);
+
+/* More workers, or fewer, may be wanted now. Nothing if the library has none. */
+void remote_policy_changed(struct native_library *library);
 
 /* For isolation:info/1. */
 struct remote_worker_info {
