@@ -77,7 +77,18 @@ cases() ->
      {hash_sub, fun() -> <<_:4, S/bits>> = id(<<16#12345678:32, 0:4>>), {erlang:phash2(S) =:= erlang:phash2(<<16#23456780:32>>), S} end},
      {decode_packet_like, fun() -> parse_ip(id(<<4:4, 5:4, 0, 60:16, 0:16, 0:16, 64, 6, 0:16, 127, 0, 0, 1, 10, 0, 0, 2, "data">>)) end},
      {big_shared, fun() -> B = binary:copy(<<"0123456789">>, 1000), <<_:5000/binary, P:10/binary, _/binary>> = B, Self = self(), spawn(fun() -> Self ! {p, P, B} end), receive {p, X, Y} -> {X, Y =:= B} end end},
-     {reuse_context, fun() -> tokens(<<"one two  three">>, <<>>, []) end}].
+     {reuse_context, fun() -> tokens(<<"one two  three">>, <<>>, []) end},
+     {sizes_that_no_binary_has, fun() -> [[F(id(B)) || B <- [<<>>, <<1>>]] || F <- [fun huge31/1, fun huge32/1, fun huge64/1, fun huge_skip/1]] end}].
+
+huge31(<<_:2147483648>>) -> huge;
+huge31(_) -> other.
+huge32(<<_:4294967296>>) -> huge;
+huge32(_) -> other.
+huge64(<<_:18446744073709551616>>) -> huge;
+huge64(_) -> other.
+huge_skip(<<_:2147483648, X:8, _/binary>>) -> X;
+huge_skip(<<_:1000000000000/unit:8, _/binary>>) -> huge;
+huge_skip(_) -> other.
 
 loop(<<C, R/binary>>, Acc) when C > $d -> loop(R, [C | Acc]);
 loop(<<_, R/binary>>, Acc) -> loop(R, Acc);

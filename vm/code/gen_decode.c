@@ -32,6 +32,7 @@ struct decoder {
     const uint8_t *at, *end;
     const uint8_t *insn_start;
     const char *insn_name;
+    bool any_count; /* of bits that are left: compilers write what no binary has, and it never matches */
     size_t operands_cap;
     bool failed;
 };
@@ -79,6 +80,10 @@ static bool read_long(struct decoder *d, size_t n, struct raw *out)
             v = v << 8 | p[i];
         }
         out->value = (int64_t) v;
+        return true;
+    }
+    if (out->tag == COMPACT_U && d->any_count && !negative) {
+        out->value = INT64_MAX;
         return true;
     }
     if (out->tag != COMPACT_I) {
@@ -209,7 +214,7 @@ static bool read_operand(struct decoder *d, struct gen_operand *out)
     case COMPACT_Y:
         return read_register(d, at, &r, out);
     case COMPACT_U:
-        if (r.value < 0 || r.value > UINT32_MAX) {
+        if (r.value < 0 || (r.value > UINT32_MAX && !d->any_count)) {
             return FAIL(d, at, "%s: number out of range", d->insn_name);
         }
         *out = (struct gen_operand) { .kind = GEN_U, .value = r.value };
@@ -468,6 +473,7 @@ static bool decode_insn(struct decoder *d)
     }
     const struct opcode_info *info = &opcode_table[op];
     d->insn_name = info->name;
+    d->any_count = op == OP_bs_test_tail2;
     if (info->operands == NULL) {
         return FAIL(d, d->insn_start,
             "obsolete instruction %s/%u: please recompile with OTP 22 or later", info->name, op);
