@@ -74,7 +74,7 @@ enum { SUB_BITS_OFFSET = 1, SUB_BITS_SIZE, SUB_BITS_BASE };
 /* pre: HEAP_BITS or REFC_BITS */
 static inline struct bits_view bits_view_base(term base)
 {
-    const uintptr_t *w = term_words(base);
+    const uintptr_t *w = term_box(base);
     if (header_tag(w[0]) == TAG_HEAP_BITS) {
         return (struct bits_view) { (const uint8_t *) &w[HEAP_BITS_BYTES], 0, w[HEAP_BITS_SIZE], base };
     }
@@ -85,7 +85,7 @@ static inline struct bits_view bits_view_base(term base)
 /* pre: term_is_bits(t) */
 static inline struct bits_view bits_view(term t)
 {
-    const uintptr_t *w = term_words(t);
+    const uintptr_t *w = term_box(t);
     if (header_tag(w[0]) != TAG_SUB_BITS) {
         return bits_view_base(t);
     }
@@ -96,7 +96,7 @@ static inline struct bits_view bits_view(term t)
 }
 static inline size_t bits_size(term t)
 {
-    const uintptr_t *w = term_words(t);
+    const uintptr_t *w = term_box(t);
     enum term_tag tag = header_tag(w[0]);
     VM_ASSERT(term_is_bits(t));
     return w[tag == TAG_SUB_BITS ? SUB_BITS_SIZE : tag == TAG_REFC_BITS ? REFC_BITS_SIZE : HEAP_BITS_SIZE];
@@ -140,7 +140,7 @@ struct match_ctx { /* the words of a TAG_MATCH_CTX object */
 };
 static inline struct match_ctx *term_match_ctx(term t)
 {
-    return (struct match_ctx *) term_words(t);
+    return (struct match_ctx *) term_box(t);
 }
 /* TERM_NONE if t is no bitstring. Takes HEAP_MATCH_CTX_WORDS of h. */
 term bits_match_start(struct heap *h, term t);

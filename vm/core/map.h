@@ -49,11 +49,11 @@ size_t map_iter_position(const struct map_iter *it); /* of the pair map_iter_nex
 /* Flat map fields, for the interpreter. */
 static inline term map_flat_keys(term map)
 {
-    return (term) { term_words(map)[1] };
+    return (term) { term_box(map)[1] };
 }
 static inline term *map_flat_values(term map)
 {
-    return (term *) &term_words(map)[2];
+    return (term *) &term_box(map)[2];
 }
 
 #endif

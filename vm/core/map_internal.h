@@ -25,7 +25,7 @@ enum {
 
 static inline term hashmap_root(term map)
 {
-    return (term) { term_words(map)[2] };
+    return (term) { term_box(map)[2] };
 }
 static inline size_t hamt_n_children(term node)
 {
@@ -33,12 +33,12 @@ static inline size_t hamt_n_children(term node)
 }
 static inline term *hamt_children(term node)
 {
-    return (term *) &term_words(node)[2];
+    return (term *) &term_box(node)[2];
 }
 
 static inline uint32_t hamt_bitmap(term node)
 {
-    return (uint32_t) (term_words(node)[1] >> TERM_SMALL_SHIFT);
+    return (uint32_t) (term_box(node)[1] >> TERM_SMALL_SHIFT);
 }
 
 struct hamt_entry {

@@ -16,12 +16,12 @@ static inline bool term_is_local_ref(term t)
 }
 static inline uint64_t term_ref_id(term t)
 {
-    return term_words(t)[term_tag(t) == TAG_REF ? 1 : 3];
+    return term_box(t)[term_tag(t) == TAG_REF ? 1 : 3];
 }
 /* The pid that can be reached by this reference as an alias, or TERM_NONE. pre: local */
 static inline term term_ref_alias(term t)
 {
-    return (term) { term_tag(t) == TAG_REF ? term_words(t)[2] : 0 };
+    return (term) { term_tag(t) == TAG_REF ? term_box(t)[2] : 0 };
 }
 
 struct ref_numbers {
@@ -47,7 +47,7 @@ static inline struct ref_numbers term_ref_numbers(term t)
             r.ids[4] = term_pid_serial(alias);
         }
     } else {
-        const uintptr_t *p = term_words(t);
+        const uintptr_t *p = term_box(t);
         r.node = (term) { p[1] };
         r.creation = (uint32_t) p[2];
         r.n = (uint32_t) p[3];

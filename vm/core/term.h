@@ -158,6 +158,15 @@ static inline uintptr_t *term_words(term t)
     VM_ASSERT(term_is_cons(t) || term_is_boxed(t));
     return (uintptr_t *) (t.word & ~(uintptr_t) TERM_PRIMARY_MASK);
 }
+/* Where it is known which: the tag is taken off by the address of what is read. */
+static inline uintptr_t *term_cell(term t)
+{
+    return (uintptr_t *) (t.word - TERM_PRIMARY_LIST);
+}
+static inline uintptr_t *term_box(term t)
+{
+    return (uintptr_t *) (t.word - TERM_PRIMARY_BOXED);
+}
 static inline term term_from_list_ptr(const uintptr_t *cell)
 {
     return (term) { (uintptr_t) cell | TERM_PRIMARY_LIST };
@@ -183,11 +192,11 @@ static inline bool word_is_header(uintptr_t w)
 /* pre: boxed */
 static inline enum term_tag term_tag(term t)
 {
-    return header_tag(term_words(t)[0]);
+    return header_tag(term_box(t)[0]);
 }
 static inline size_t term_arity(term t)
 {
-    return header_arity(term_words(t)[0]);
+    return header_arity(term_box(t)[0]);
 }
 /* Any term may be asked. */
 static inline bool term_has_tag(term t, enum term_tag tag)
@@ -310,12 +319,12 @@ static inline uintptr_t term_port_number(term t)
 static inline term term_head(term t)
 {
     VM_ASSERT(term_is_cons(t));
-    return (term) { term_words(t)[0] };
+    return (term) { term_cell(t)[0] };
 }
 static inline term term_tail(term t)
 {
     VM_ASSERT(term_is_cons(t));
-    return (term) { term_words(t)[1] };
+    return (term) { term_cell(t)[1] };
 }
 /* Length of a proper list, or -1. */
 intptr_t term_list_length(term t);
@@ -329,11 +338,11 @@ static inline size_t term_tuple_arity(term t)
 static inline term term_tuple_get(term t, size_t index)
 {
     VM_ASSERT(index < term_tuple_arity(t));
-    return (term) { term_words(t)[1 + index] };
+    return (term) { term_box(t)[1 + index] };
 }
 static inline bool term_is_tuple_of(term t, size_t arity)
 {
-    return term_is_boxed(t) && term_words(t)[0] == TERM_HEADER(TAG_TUPLE, arity);
+    return term_is_boxed(t) && term_box(t)[0] == TERM_HEADER(TAG_TUPLE, arity);
 }
 
 /* Floats. */
@@ -341,7 +350,7 @@ static inline double term_to_double(term t)
 {
     double d;
     VM_ASSERT(term_is_float(t));
-    memcpy(&d, &term_words(t)[1], sizeof(d));
+    memcpy(&d, &term_box(t)[1], sizeof(d));
     return d;
 }
 
@@ -351,12 +360,12 @@ struct export;
 static inline struct fun_entry *term_fun_entry(term t)
 {
     VM_ASSERT(term_has_tag(t, TAG_FUN));
-    return (struct fun_entry *) term_words(t)[1];
+    return (struct fun_entry *) term_box(t)[1];
 }
 static inline struct export *term_export(term t)
 {
     VM_ASSERT(term_has_tag(t, TAG_EXPORT));
-    return (struct export *) term_words(t)[1];
+    return (struct export *) term_box(t)[1];
 }
 static inline size_t term_fun_n_free(term t)
 {
@@ -364,7 +373,7 @@ static inline size_t term_fun_n_free(term t)
 }
 static inline term *term_fun_free_vars(term t)
 {
-    return (term *) &term_words(t)[3];
+    return (term *) &term_box(t)[3];
 }
 
 /* Words after the header that are raw, by tag; TERM_ALL_RAW: all of them. gc.c, copy.c. */

@@ -119,8 +119,8 @@ static void emit_get_ints(struct emitter *e, const struct gen_insn *i)
     size_t count = 0;
     while (count < MOST && k != NULL && (n = fixed_bits(e, k)) != 0 && total + n <= 64
         && label_of(arg(e, k, 0)) == label_of(arg(e, i, 0)) && operand_same_register(arg(e, k, 1), context)
-        && !operand_same_register(arg(e, k, 6), context)) {
-        words[count++] = bs_word(emit_reg(e, arg(e, k, 6)), flags_of(arg(e, k, 5)), n) | total << 24;
+        && arg(e, k, 6)->kind == GEN_X && !operand_same_register(arg(e, k, 6), context)) {
+        words[count++] = bs_word(emit_x(arg(e, k, 6)), flags_of(arg(e, k, 5)), 64 - n) | total << 24;
         total += n;
         k = emit_peek(e, count, OP_bs_get_integer2);
     }

@@ -27,8 +27,9 @@ static void emit_get_list(struct emitter *e, const struct gen_insn *i)
         emit_op(e, I_get_list_xxx, emit_x(s), emit_x(h), emit_x(t));
     } else if (s->kind == GEN_X && h->kind == GEN_X) {
         emit_op(e, I_get_list_xxy, emit_x(s), emit_x(h), emit_y(t));
-    } else if (s->kind == GEN_X && t->kind == GEN_X) {
-        emit_op(e, I_get_list_xyx, emit_x(s), emit_y(h), emit_x(t));
+    } else if (s->kind == GEN_X) {
+        bool to_x = t->kind == GEN_X;
+        emit_op(e, to_x ? I_get_list_xyx : I_get_list_xyy, emit_x(s), emit_y(h), to_x ? emit_x(t) : emit_y(t));
     } else {
         emit_op(e, I_get_list_r, emit_reg(e, s), emit_reg(e, h), emit_reg(e, t));
     }

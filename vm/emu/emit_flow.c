@@ -463,7 +463,7 @@ static void emit_select_val(struct emitter *e, const struct gen_insn *i)
             }
             n = kept;
         }
-        emit_choice_values(e, n > 6 ? I_select_binary : I_select_linear, reg, other, c, n);
+        emit_choice_values(e, n > 6 ? I_select_binary : n == 2 ? I_select_two : I_select_linear, reg, other, c, n);
     }
     vm_free(c);
 }

@@ -144,7 +144,7 @@ static enum run_result loop(struct sched *s)
     term a, b, *to, args[3];
     const struct bif_row *row;
     struct export *target;
-    const uint64_t *resume;
+    const uint64_t *resume, *last_fun = NULL;
     enum { TAIL_NONE, TAIL_ONLY, TAIL_LAST } tail = TAIL_NONE;
 
     NEXT_AT(pc);
@@ -242,13 +242,14 @@ static enum run_result loop(struct sched *s)
     STRAIGHT(get_list_xxx)
     STRAIGHT(get_list_xxy)
     STRAIGHT(get_list_xyx)
+    STRAIGHT(get_list_xyy)
     STRAIGHT(get_list_r)
     CASE (nonempty_get_list_x) {
         term t = X(A);
         if (!term_is_cons(t)) {
             NEXT_FAIL();
         }
-        const term *cell = (const term *) term_words(t);
+        const term *cell = (const term *) term_cell(t);
         uint64_t regs = pc[1];
         term tail_of = cell[1];
         X(regs & 0xFFFF) = cell[0];
@@ -260,7 +261,7 @@ static enum run_result loop(struct sched *s)
         if (!term_is_cons(t)) {
             NEXT_FAIL();
         }
-        const term *cell = (const term *) term_words(t);
+        const term *cell = (const term *) term_cell(t);
         uint64_t regs = pc[1];
         R(regs & 0xFFFF) = cell[0];
         R(regs >> 16) = cell[1];
@@ -292,41 +293,41 @@ static enum run_result loop(struct sched *s)
     CASE (set_element) {
         a = R(A);
         ELEMENT(a, pc[1]) = SRC(pc[2]);
-        if (UNLIKELY(term_words(a) >= P->heap.old_start && term_words(a) < P->heap.old_top)) {
+        if (UNLIKELY(term_box(a) >= P->heap.old_start && term_box(a) < P->heap.old_top)) {
             P->heap.n_minor = P->heap.fullsweep_after; /* an old tuple may now point to a young term */
         }
         NEXT(3);
     }
     CASE (is_tuple_of_x) {
         term t = X(A);
-        if (LIKELY(term_is_boxed(t) && term_words(t)[0] == pc[1])) {
+        if (LIKELY(term_is_boxed(t) && term_box(t)[0] == pc[1])) {
             NEXT(2);
         }
         NEXT_FAIL();
     }
     CASE (is_tuple_of_r) {
         term t = R(A);
-        if (LIKELY(term_is_boxed(t) && term_words(t)[0] == pc[1])) {
+        if (LIKELY(term_is_boxed(t) && term_box(t)[0] == pc[1])) {
             NEXT(2);
         }
         NEXT_FAIL();
     }
     CASE (test_arity_x) {
-        if (term_words(X(A))[0] == pc[1]) {
+        if (term_box(X(A))[0] == pc[1]) {
             NEXT(2);
         }
         NEXT_FAIL();
     }
     CASE (is_tagged_tuple_x) {
         term t = X(A);
-        if (term_is_boxed(t) && term_words(t)[0] == pc[1] && term_words(t)[1] == pc[2]) {
+        if (term_is_boxed(t) && term_box(t)[0] == pc[1] && term_box(t)[1] == pc[2]) {
             NEXT(3);
         }
         NEXT_FAIL();
     }
     CASE (is_tagged_tuple_r) {
         term t = R(A);
-        if (term_is_boxed(t) && term_words(t)[0] == pc[1] && term_words(t)[1] == pc[2]) {
+        if (term_is_boxed(t) && term_box(t)[0] == pc[1] && term_box(t)[1] == pc[2]) {
             NEXT(3);
         }
         NEXT_FAIL();
@@ -572,6 +573,16 @@ static enum run_result loop(struct sched *s)
     }
 
     /* ---- choices ---- */
+    CASE (select_two) {
+        uint64_t value = R(A).word;
+        if (pc[2] == value) {
+            NEXT_AT(choice(pc, pc + 4, 0));
+        }
+        if (pc[3] == value) {
+            NEXT_AT(choice(pc, pc + 4, 1));
+        }
+        NEXT_FAIL();
+    }
     CASE (select_linear) {
         uint64_t value = R(A).word;
         size_t n = pc[1];
@@ -618,7 +629,7 @@ static enum run_result loop(struct sched *s)
         NEXT_FAIL();
     }
     CASE (select_arity) {
-        uint64_t header = term_words(R(A))[0];
+        uint64_t header = term_box(R(A))[0];
         size_t n = pc[1];
         for (size_t i = 0; i < n; i++) {
             if (pc[2 + i] == header) {
@@ -825,6 +836,13 @@ static enum run_result loop(struct sched *s)
         if (LIKELY(term_has_tag(a, TAG_FUN))) {
             const struct fun_entry *entry = term_fun_entry(a);
             const uint64_t *to_code = atomic_load_explicit(&entry->code, memory_order_acquire);
+            /* Usually it is the fun of the call before: the processor goes on there while it still looks. */
+            if (to_code == last_fun) {
+                to_code = last_fun;
+                __asm__("" : "+r"(to_code)); /* or the compiler would leave the comparison out */
+            } else {
+                last_fun = to_code;
+            }
             if (LIKELY(to_code != NULL && entry->arity == live)) {
                 const term *free_vars = term_fun_free_vars(a);
                 size_t n = term_fun_n_free(a);
@@ -1160,7 +1178,7 @@ static enum run_result loop(struct sched *s)
         a = SRC(pc[2]);
         size_t n = (size_t) ((intptr_t) pc[1] >> TERM_SMALL_SHIFT);
         if (LIKELY(term_is_tuple(a) && n <= term_arity(a))) {
-            R(A) = (term) { term_words(a)[n] };
+            R(A) = (term) { term_box(a)[n] };
             NEXT(3);
         }
         goto element_failed;
@@ -1171,7 +1189,7 @@ static enum run_result loop(struct sched *s)
         if (LIKELY(term_is_small(b) && term_is_tuple(a))) {
             uintptr_t n = (uintptr_t) ((intptr_t) b.word >> TERM_SMALL_SHIFT);
             if (LIKELY(n - 1 < term_arity(a))) {
-                R(A) = (term) { term_words(a)[n] };
+                R(A) = (term) { term_box(a)[n] };
                 NEXT(3);
             }
         }
@@ -1323,7 +1341,7 @@ static enum run_result loop(struct sched *s)
         term map = R(A);
         if (LIKELY(term_tag(map) == TAG_FLATMAP && term_is_immed((term) { pc[1] }))) {
             term keys = map_flat_keys(map);
-            const uintptr_t *k = term_words(keys) + 1;
+            const uintptr_t *k = term_box(keys) + 1;
             size_t n = term_arity(keys);
             for (size_t i = 0; i < n; i++) {
                 if (k[i] == pc[1]) {
@@ -1590,13 +1608,17 @@ static enum run_result loop(struct sched *s)
             v = __builtin_bswap64(v) << (at % 8);
             ctx->position = at + wanted;
             for (size_t k = 1; k <= n; k++) {
-                uint64_t segment = pc[k], flags = (segment >> 16) & 0xFF, width = segment >> 32;
+                uint64_t segment = pc[k], flags = (segment >> 16) & 0xFF, unused = segment >> 32;
                 uint64_t bits = v << ((segment >> 24) & 0xFF);
-                if (flags & BITS_LITTLE) {
-                    bits = __builtin_bswap64(bits) << (64 - width);
+                if (flags == 0) {
+                    X(segment & 0xFFFF) = term_from_small((intptr_t) (bits >> unused));
+                    continue;
                 }
-                bits = (flags & BITS_SIGNED) ? (uint64_t) ((int64_t) bits >> (64 - width)) : bits >> (64 - width);
-                R(segment & 0xFFFF) = term_from_small((intptr_t) bits);
+                if (flags & BITS_LITTLE) {
+                    bits = __builtin_bswap64(bits) << unused;
+                }
+                bits = (flags & BITS_SIGNED) ? (uint64_t) ((int64_t) bits >> unused) : bits >> unused;
+                X(segment & 0xFFFF) = term_from_small((intptr_t) bits);
             }
             NEXT(1 + 3 * n);
         }
@@ -1723,7 +1745,7 @@ static enum run_result loop(struct sched *s)
     }
     CASE (check_tuple) {
         a = R(A);
-        if (term_is_tuple(a) && term_arity(a) >= pc[1] && (B == 0 || !arena_is_literal(term_words(a)))) {
+        if (term_is_tuple(a) && term_arity(a) >= pc[1] && (B == 0 || !arena_is_literal(term_box(a)))) {
             NEXT(2);
         }
         goto badarg;

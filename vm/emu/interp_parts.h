@@ -55,7 +55,7 @@ static inline term new_cons(uintptr_t **top, term head, term tail)
 }
 static inline void take_cons(term cons, term *head, term *tail)
 {
-    const term *cell = (const term *) term_words(cons);
+    const term *cell = (const term *) term_cell(cons);
     term h = cell[0], t = cell[1];
     *head = h;
     *tail = t;
@@ -130,6 +130,7 @@ PART(is_nonempty_list_x) { return term_is_cons(X(A)); }
 PART(get_list_xxx) { take_cons(X(A), &X(B), &X(C)); return true; }
 PART(get_list_xxy) { take_cons(X(A), &X(B), &Y(C)); return true; }
 PART(get_list_xyx) { take_cons(X(A), &Y(B), &X(C)); return true; }
+PART(get_list_xyy) { take_cons(X(A), &Y(B), &Y(C)); return true; }
 PART(get_list_r) { take_cons(R(A), &R(B), &R(C)); return true; }
 PART(nonempty_get_list_x)
 {
@@ -145,13 +146,13 @@ PART(cons_yxx) { X(C) = new_cons(top, Y(A), X(B)); return true; }
 PART(cons_rrr) { R(C) = new_cons(top, R(A), R(B)); return true; }
 
 /* ---- tuples ---- */
-#define ELEMENT(tuple, offset) (*(term *) ((char *) term_words(tuple) + (offset)))
+#define ELEMENT(tuple, offset) (*(term *) ((char *) term_box(tuple) + (offset)))
 PART(get_element_xx) { X(B) = ELEMENT(X(A), C); return true; }
 PART(get_element_xy) { Y(B) = ELEMENT(X(A), C); return true; }
 PART(get_element_yx) { X(B) = ELEMENT(Y(A), C); return true; }
 PART(get_element2_x)
 {
-    const uintptr_t *t = term_words((term) { XB(0) });
+    const uintptr_t *t = term_box((term) { XB(0) });
     XB(2) = t[insn_byte(w, 1)];
     XB(4) = t[insn_byte(w, 3)];
     return true;
@@ -164,7 +165,7 @@ PART(check_tuple_x)
 PART(is_tuple_of_x)
 {
     term t = X(A);
-    return term_is_boxed(t) && term_words(t)[0] == pc[1];
+    return term_is_boxed(t) && term_box(t)[0] == pc[1];
 }
 
 /* ---- comparisons ---- */
@@ -311,6 +312,11 @@ PART(bs_start_match)
     return true;
 }
 PART(bs_get_position) { R(B) = term_from_small((intptr_t) term_match_ctx(R(A))->position); return true; }
+PART(bs_test_mask)
+{
+    const struct match_ctx *ctx = term_match_ctx(R(A));
+    return ((ctx->end - ctx->position) & pc[1]) == 0;
+}
 PART(bs_get_int_fixed)
 {
     struct match_ctx *ctx = term_match_ctx(R(A));
