@@ -137,7 +137,7 @@ struct executor_ops {
     void (*call_elsewhere)(struct native_call_elsewhere *call, struct native_outcome *out);
     void (*call_many)(struct native_call_elsewhere *call, struct native_outcome *out);
     void (*open)(struct native_call_elsewhere *call, struct native_outcome *out);
-    void (*close)(struct native_library *library);  /* the library is unloaded */
+    void (*close)(struct native_library *library, uint32_t library_id); /* that version is unloaded */
     const struct remote_mode *remote;               /* of the modes with workers; else NULL */
 };
 

@@ -75,12 +75,15 @@ static bool run_callback(struct nif_lib *lib, enum nif_callback what, struct eni
 static void forget(struct nif_lib *lib)
 {
     struct native_library *l = lib->isolation;
-    if (l != NULL && l->nif == lib) {
+    if (l == NULL) {
+        return;
+    }
+    if (l->nif == lib) {
         l->nif = NULL;
         l->n_code = 0;
-        if (lib->elsewhere != 0) {
-            l->ops->close(l);
-        }
+    }
+    if (lib->elsewhere != 0) {
+        l->ops->close(l, lib->elsewhere);
     }
 }
 
@@ -89,7 +92,7 @@ struct native_library *isolation_library_slow(struct nif_lib *lib)
     if (isolation_before_library != NULL) {
         isolation_before_library(lib->module);
     }
-    struct native_library *l = library_get(lib->module, lib->path, lib->dl_handle);
+    struct native_library *l = library_get(lib->module, lib->path, lib->dl_handle, lib->elsewhere != 0);
     l->nif = lib;
     if (l->n_code != 0 || lib->elsewhere != 0) { /* else not open yet: come again */
         lib->isolation = l;
@@ -109,10 +112,7 @@ struct native_library *isolation_library_elsewhere(term module, const char *path
     if (n < 0 || (size_t) n >= sizeof(full) || (executor_table[policy.value[POLICY_MODE]]->caps & EXEC_CAP_LOCAL) != 0) {
         return NULL;
     }
-    struct native_library *l = library_get(module, full, NULL);
-    l->nif = NULL; /* a new life: on the side of the boundary that the policy says */
-    library_refresh_policies(module);
-    return l;
+    return library_get(module, full, NULL, true);
 }
 
 void isolation_init(void)

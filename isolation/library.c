@@ -8,6 +8,7 @@
 #include "isolation/executor.h"
 #include "isolation/fp_scan.h"
 #include "isolation/interpose.h"
+#include "isolation/remote/remote.h"
 #include "isolation/watchdog.h"
 #include "lib/base/trace.h"
 
@@ -33,8 +34,9 @@ static void refresh(struct native_library *lib)
     policy_effective(lib->module_atom, &p);
     lib->policy = p;
     /* A library that is loaded stays on its side of the process boundary until it is loaded anew. */
-    const struct executor_ops *ops = executor_table[p.value[POLICY_MODE]], *now = lib->ops;
-    if (now == NULL || lib->nif == NULL || ((ops->caps ^ now->caps) & EXEC_CAP_LOCAL) == 0) {
+    const struct executor_ops *ops = executor_table[p.value[POLICY_MODE]];
+    bool elsewhere = (ops->caps & EXEC_CAP_LOCAL) == 0;
+    if (lib->ops == NULL || elsewhere == lib->elsewhere) {
         atomic_store_explicit(&lib->ops, ops, memory_order_relaxed);
     }
     atomic_store_explicit(&lib->timeout_ms, (uint32_t) p.value[POLICY_TIMEOUT], memory_order_relaxed);
@@ -49,6 +51,7 @@ void library_refresh_policies(term module)
     for (struct native_library *lib = library_first(); lib != NULL; lib = lib->next) {
         if (term_is_none(module) || term_same(module, lib->module_atom)) {
             refresh(lib);
+            remote_policy_changed(lib);
         }
     }
 }
@@ -87,11 +90,11 @@ void library_set_handle(struct native_library *lib, void *handle)
     }
 }
 
-struct native_library *library_get(term module, const char *path, void *handle)
+struct native_library *library_get(term module, const char *path, void *handle, bool elsewhere)
 {
     struct native_library *lib;
     for (lib = library_first(); lib != NULL; lib = lib->next) {
-        if (term_same(lib->module_atom, module) && strcmp(lib->path, path) == 0) {
+        if (term_same(lib->module_atom, module) && lib->elsewhere == elsewhere && strcmp(lib->path, path) == 0) {
             library_set_handle(lib, handle);
             return lib;
         }
@@ -105,6 +108,7 @@ struct native_library *library_get(term module, const char *path, void *handle)
     lib->path = copy_text(path);
     lib->name = lib->path + (slash != NULL ? (size_t) (slash - path) + 1 : 0);
     lib->module_atom = module;
+    lib->elsewhere = elsewhere;
     lib->module = atom_cstr(module);
     lib->changes_fp = true; /* until its code is there to be looked at */
     lock_init(&lib->lock, RANK_EXECUTOR);
@@ -125,11 +129,13 @@ struct native_library *library_get(term module, const char *path, void *handle)
 
 struct native_library *library_of_module(term module)
 {
-    struct native_library *lib = library_first();
-    while (lib != NULL && !term_same(lib->module_atom, module)) {
-        lib = lib->next;
+    struct native_library *best = NULL;
+    for (struct native_library *lib = library_first(); lib != NULL; lib = lib->next) {
+        if (term_same(lib->module_atom, module) && (best == NULL || (best->nif == NULL && lib->nif != NULL))) {
+            best = lib;
+        }
     }
-    return lib;
+    return best;
 }
 
 struct native_library *library_of_code(uintptr_t pc)

@@ -42,6 +42,7 @@ struct native_library {
     _Atomic uint64_t crashes, suppressed_reports;
     bool changes_fp;             /* its code may change FP control: look after each call */
     _Atomic bool has_threads;    /* it made some: never closed */
+    bool elsewhere;              /* it runs in another OS process; for ever */
     struct nif_lib *nif;         /* while it is open; NULL: closed */
     struct remote_pool *_Atomic pool; /* its workers; NULL: never had any */
     struct lock lock;            /* guards what follows */
@@ -54,11 +55,12 @@ struct native_library {
 };
 
 /* The record for a library; made if need be. handle: of dlopen, or NULL while it is being opened
- * (call again with it). */
-struct native_library *library_get(term module, const char *path, void *handle);
+ * (call again with it). elsewhere: it runs in another OS process. A library can have one record on each side: its old
+ * code on one, its current code on the other. */
+struct native_library *library_get(term module, const char *path, void *handle, bool elsewhere);
 /* The code ranges of an opened library. */
 void library_set_handle(struct native_library *lib, void *handle);
-/* NULL if there is none; of several, the newest. */
+/* NULL if there is none; of several, the one that is open, if one is. */
 struct native_library *library_of_module(term module);
 /* Signal-safe: the library whose code holds pc, or NULL. */
 struct native_library *library_of_code(uintptr_t pc);

@@ -72,3 +72,7 @@ EXTRA_DIST += isolation/tests/native.sh isolation/tests/native_tests.erl isolati
 
 TESTS += isolation/remote/tests/leftovers.sh
 EXTRA_DIST += isolation/remote/tests/leftovers.sh isolation/remote/tests/leftovers.erl isolation/remote/tests/libs/leftovers.c
+
+TESTS += isolation/tests/remote.sh
+EXTRA_DIST += isolation/tests/remote.sh isolation/tests/remote_tests.erl isolation/tests/remote_loads.erl \
+  isolation/tests/libs/remote_tests_nif.c isolation/tests/libs/remote_loads_nif.c

@@ -109,6 +109,10 @@ static void await(struct remote_progress *p)
             atomic_store(&lane->reader, READER_AT_WORK);
             lane_lost(lane);
             return;
+        case LANE_MORE:
+            atomic_store(&lane->reader, READER_WATCHER);
+            watcher_take_over(lane);
+            return;
         case LANE_NOTHING: break;
         }
         if (!wait_here(lane) && !park(lane)) {
@@ -132,7 +136,7 @@ static struct remote_progress *begin(struct native_call_elsewhere *call)
     *call->progress = &p->base;
     const struct remote_mode *mode = atomic_load_explicit(&call->library->ops, memory_order_relaxed)->remote;
     bool caller_only = call->library->policy.value[POLICY_SCOPE] == POLICY_SCOPE_CALLER && mode->caller_only != NULL;
-    pool_set_mode(pool, caller_only ? mode->caller_only : mode);
+    pool_set_mode(pool, caller_only ? mode->caller_only : mode, call->library->policy.value[POLICY_STACK]);
     library_count_call(call->library, native_thread_get()->index);
     pool_request_lane(pool, p);
     return p;
@@ -247,6 +251,9 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
 static void take_crash(struct native_call_elsewhere *call, struct remote_lane *lane, struct native_outcome *out)
 {
     outcome_from_wire(out, &lane->crash);
+    if (out->crash->panic == PANIC_PROTOCOL) {
+        pool_kill(lane->worker, out);
+    }
     term trace = term_decode(&lane->in, call->heap, 0);
     out->crash->trace_term = term_is_list(trace) ? trace : TERM_NIL;
     if (call->library->policy.value[POLICY_AFTER_CRASH] == POLICY_AFTER_CRASH_REPLACE) {
@@ -259,6 +266,10 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
     enum native_panic panic = PANIC_PROTOCOL;
     *out = (struct native_outcome) { .status = NATIVE_RETURNED };
     term t = TERM_NONE;
+    bool opens = call->func == NULL;
+    if (opens ? lane->answer == FRAME_RESULT : lane->answer == FRAME_OPENED) {
+        lane->answer = 0; /* to another question */
+    }
     switch ((enum frame_kind) lane->answer) {
     case FRAME_CRASHED: take_crash(call, lane, out); return;
     case FRAME_RESULT: t = call->plain_result ? term_decode(&lane->in, call->heap, 0) : lane->worker->mode->result(lane, call->heap, &panic); break;
@@ -266,7 +277,10 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
         out->status = NATIVE_RAISED;
         t = term_decode(&lane->in, call->heap, 0);
         break;
-    case FRAME_OPENED: t = term_decode(&lane->in, call->heap, 0); break;
+    case FRAME_OPENED:
+        t = term_decode(&lane->in, call->heap, 0);
+        lane->worker->n_opened = call->library_id;
+        break;
     case FRAME_OPEN:
     case FRAME_CALL:
     case FRAME_CALL_MANY:
@@ -366,6 +380,7 @@ enum channel_status remote_put_words(struct remote_lane *lane, struct native_cal
         }
     }
     prefix->n_args = call->func->arity;
+    prefix->timeout_ms = lane->timeout_ms;
     struct channel_part parts[2] = { { prefix, sizeof(*prefix) }, { call->args, prefix->n_args * sizeof(term) } };
     return channel_send(lane->channel, &h, parts, ARRAY_LEN(parts));
 }
@@ -379,7 +394,7 @@ static enum channel_status send_many(struct remote_lane *lane, struct native_cal
 {
     struct frame_header h = { .kind = FRAME_CALL_MANY, .number = lane->number,
         .extra = call_target(call->library_id, call->function) };
-    struct wire_call prefix = { call->pid.word };
+    struct wire_call prefix = { call->pid.word, lane->timeout_ms, 0 };
     bool too_large;
     return term_send(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), call->request, &too_large);
 }
@@ -430,6 +445,7 @@ static void keep_library(struct native_call_elsewhere *call, term answer)
     *at = l;
     lock_drop(&pool->lock);
     vm_free(old);
+    pool_library_opened(pool, l.id);
 }
 
 static uint32_t new_library_id(struct native_library *library)

@@ -3,7 +3,7 @@
 
 #include "isolation/remote/remote_internal.h"
 
-enum { MAX_QUESTION = 64 << 10 };
+enum { MAX_QUESTION = 64 << 10, FRAMES_AT_ONCE = 500 };
 
 struct remote_lane *lane_new_locked(struct remote_worker *w)
 {
@@ -95,7 +95,7 @@ static bool take_frame(struct remote_lane *lane, const struct tainted_frame *f, 
 enum lane_progress lane_read(struct remote_lane *lane)
 {
     struct frame_header h;
-    for (;;) {
+    for (int i = 0; i < FRAMES_AT_ONCE; i++) {
         switch (channel_receive(lane->channel, &h)) {
         case CHANNEL_EMPTY: return LANE_NOTHING;
         case CHANNEL_CLOSED: return LANE_CLOSED;
@@ -112,4 +112,5 @@ enum lane_progress lane_read(struct remote_lane *lane)
             return LANE_ANSWERED;
         }
     }
+    return LANE_MORE;
 }

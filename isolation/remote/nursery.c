@@ -105,7 +105,7 @@ static bool send_setup(struct remote_worker *w)
         .serial = w->serial,
         .schedulers = nif_host->schedulers(),
         .time_offset_ns = nif_host->time_offset_ns(),
-        .stack_bytes = lib->policy.value[POLICY_STACK],
+        .stack_bytes = w->stack_bytes,
         .timeout_ms = (uint32_t) lib->policy.value[POLICY_TIMEOUT],
     };
     struct datagram d = { .kind = DATAGRAM_SETUP };
@@ -128,14 +128,15 @@ static bool send_setup(struct remote_worker *w)
     return good;
 }
 
-static void back_off_locked(struct remote_pool *pool)
+void pool_back_off_locked(struct remote_pool *pool)
 {
     int64_t delay = BACK_OFF_FIRST_NS;
     pool->failures++;
     for (unsigned i = 1; i < pool->failures && delay < BACK_OFF_MAX_NS; i++) {
         delay *= 2;
     }
-    pool->next_start_ns = clock_monotonic_ns() + delay;
+    int64_t next = clock_monotonic_ns() + delay;
+    pool->next_start_ns = next > pool->next_start_ns ? next : pool->next_start_ns;
 }
 
 static void could_not_start(struct remote_pool *pool, const char *why)
@@ -144,7 +145,7 @@ static void could_not_start(struct remote_pool *pool, const char *why)
     char line[300];
     lock_take(&pool->lock);
     pool->starting = false;
-    back_off_locked(pool);
+    pool_back_off_locked(pool);
     bool alone = pool->n_workers == 0;
     lock_drop(&pool->lock);
     snprintf(line, sizeof(line), "no worker for %s: %s\n", pool->library->module, why);
@@ -168,7 +169,10 @@ static void start_one(struct remote_pool *pool)
     w->pool = pool;
     w->serial = atomic_fetch_add(&next_serial, 1) & SERIAL_MASK;
     w->state = WORKER_STARTING;
+    lock_take(&pool->lock);
     w->mode = pool->mode;
+    w->stack_bytes = pool->stack_bytes;
+    lock_drop(&pool->lock);
     atomic_init(&w->refs, 1);
     w->outbox_end = &w->outbox;
     w->close_deadline_ns = INT64_MAX;

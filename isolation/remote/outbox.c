@@ -5,7 +5,7 @@
 
 #include "isolation/remote/remote_internal.h"
 
-enum { MAX_WAITING = 4096, MAX_FDS = 4 };
+enum { MAX_FDS = 4 };
 
 struct outgoing {
     struct outgoing *next;
@@ -49,6 +49,7 @@ static bool flush_locked(struct remote_worker *w)
             return false;
         }
         w->outbox = o->next;
+        w->n_outgoing--;
         if (w->outbox == NULL) {
             w->outbox_end = &w->outbox;
         }
@@ -82,6 +83,7 @@ void outbox_send(struct remote_worker *w, const struct datagram *d, const void *
         }
         *w->outbox_end = o;
         w->outbox_end = &o->next;
+        w->n_outgoing++;
     }
     lock_drop(&w->outbox_lock);
     if (!sent) {

@@ -43,27 +43,76 @@ static void set_state(struct remote_progress *p, enum call_state s)
     atomic_store_explicit(&p->state, s, memory_order_release);
 }
 
-void pool_set_mode(struct remote_pool *pool, const struct remote_mode *mode)
+/* Retires the workers that serve and that `wrong` says so of. */
+static void retire_those(struct remote_pool *pool, bool (*wrong)(const struct remote_worker *w, uint64_t what), uint64_t what)
 {
-    if (__builtin_expect(pool->mode == mode, 1)) {
-        return;
-    }
-    for (bool more = true; more;) {
+    for (;;) {
         struct remote_worker *w;
         lock_take(&pool->lock);
-        pool->mode = mode;
-        for (w = pool->workers; w != NULL && (w->mode == mode || (w->state != WORKER_READY && w->state != WORKER_SPARE)); w = w->next) {
+        for (w = pool->workers; w != NULL && ((w->state != WORKER_READY && w->state != WORKER_SPARE) || !wrong(w, what)); w = w->next) {
         }
         if (w != NULL) {
             worker_ref(w);
         }
         lock_drop(&pool->lock);
-        more = w != NULL;
-        if (more) {
-            pool_retire(w, false);
-            worker_unref(w);
+        if (w == NULL) {
+            return;
         }
+        pool_retire(w, false);
+        worker_unref(w);
     }
+}
+
+/* More than the policy asks for, and nothing would be lost with it. Under the lock. */
+static bool is_surplus(const struct remote_worker *w, uint64_t what)
+{
+    const struct remote_pool *pool = w->pool;
+    unsigned spares = 0;
+    (void) what;
+    for (const struct remote_worker *o = pool->workers; o != NULL; o = o->next) {
+        spares += o->state == WORKER_SPARE;
+    }
+    return w->state == WORKER_SPARE ? spares > pool->library->policy.value[POLICY_SPARE]
+                                    : w->n_busy == 0 && pool->n_workers > pool->library->policy.value[POLICY_POOL]
+                                          && remote_resources_count((struct remote_worker *) w) == 0;
+}
+
+void remote_policy_changed(struct native_library *library)
+{
+    struct remote_pool *pool = atomic_load_explicit(&library->pool, memory_order_acquire);
+    if (pool != NULL && pool->library == library) {
+        retire_those(pool, is_surplus, 0);
+        nursery_want(pool);
+    }
+}
+
+static bool is_of_other_shape(const struct remote_worker *w, uint64_t what)
+{
+    (void) what;
+    return w->mode != w->pool->mode || w->stack_bytes != w->pool->stack_bytes;
+}
+
+static bool lacks_library(const struct remote_worker *w, uint64_t id)
+{
+    return w->n_opened < id;
+}
+
+void pool_set_mode(struct remote_pool *pool, const struct remote_mode *mode, uint64_t stack_bytes)
+{
+    if (__builtin_expect(atomic_load_explicit(&pool->mode, memory_order_relaxed) == mode
+                             && atomic_load_explicit(&pool->stack_bytes, memory_order_relaxed) == stack_bytes, 1)) {
+        return;
+    }
+    lock_take(&pool->lock);
+    pool->mode = mode;
+    pool->stack_bytes = stack_bytes;
+    lock_drop(&pool->lock);
+    retire_those(pool, is_of_other_shape, 0);
+}
+
+void pool_library_opened(struct remote_pool *pool, uint32_t id)
+{
+    retire_those(pool, lacks_library, id);
 }
 
 /* ---- lanes ---- */
@@ -265,10 +314,13 @@ void pool_release_lane(struct remote_lane *lane)
     w->idle = lane;
     bool close = w->state == WORKER_RETIRING && w->n_busy == 0;
     serve_waiting_locked(pool, &wake);
+    bool surplus = w->state == WORKER_READY && is_surplus(w, 0);
     lock_drop(&pool->lock);
     wake_all(&wake);
     if (close) {
         close_worker(w);
+    } else if (surplus) {
+        pool_retire(w, false);
     }
     worker_unref(w);
 }
@@ -329,6 +381,16 @@ void pool_worker_ready(struct remote_worker *w)
     pool->n_workers += w->state == WORKER_READY;
     pool->starting = false;
     pool->failures = 0;
+    uint32_t newest = 0;
+    for (unsigned i = 0; i < POOL_MAX_LIBRARIES; i++) {
+        newest = pool->libraries[i].id > newest ? pool->libraries[i].id : newest;
+    }
+    bool wrong = is_of_other_shape(w, 0) || lacks_library(w, newest); /* that has changed meanwhile */
+    if (wrong) {
+        lock_drop(&pool->lock);
+        pool_retire(w, false);
+        return;
+    }
     serve_waiting_locked(pool, &wake);
     lock_drop(&pool->lock);
     wake_all(&wake);
@@ -441,7 +503,7 @@ void pool_worker_died(struct remote_worker *w)
     pool->n_workers -= was == WORKER_READY;
     if (was == WORKER_STARTING) {
         pool->starting = false;
-        pool->failures++;
+        pool_back_off_locked(pool);
     }
     bool by_itself = was != WORKER_RETIRING && !pool->closing;
     if (by_itself) {
@@ -539,30 +601,37 @@ void pool_worker_failed(struct remote_worker *w, const char *why)
 
 /* ---- the library's end, and what there is to tell ---- */
 
-void remote_close(struct native_library *library)
+static bool any(const struct remote_worker *w, uint64_t what)
+{
+    (void) w, (void) what;
+    return true;
+}
+
+void remote_close(struct native_library *library, uint32_t id)
 {
     struct remote_pool *pool = atomic_load_explicit(&library->pool, memory_order_acquire);
+    uint8_t *request = NULL;
+    bool more = false;
     if (pool == NULL) {
         return;
     }
     lock_take(&pool->lock);
-    pool->closing = true;
+    for (unsigned i = 0; i < POOL_MAX_LIBRARIES; i++) {
+        struct pool_library *l = &pool->libraries[i];
+        if (l->id == id) {
+            request = l->request;
+            *l = (struct pool_library) { .id = 0 };
+        }
+        more |= l->id != 0;
+    }
+    pool->closing = !more;
+    for (struct remote_worker *w = more ? pool->workers : NULL; w != NULL; w = w->next) {
+        outbox_send(w, &(struct datagram) { .kind = DATAGRAM_UNLOAD, .value = id }, NULL, 0, NULL, 0);
+    }
     lock_drop(&pool->lock);
-    for (;;) {
-        lock_take(&pool->lock);
-        struct remote_worker *w = pool->workers;
-        while (w != NULL && (w->state == WORKER_RETIRING || w->state == WORKER_STARTING)) {
-            w = w->next;
-        }
-        if (w != NULL) {
-            worker_ref(w);
-        }
-        lock_drop(&pool->lock);
-        if (w == NULL) {
-            return;
-        }
-        pool_retire(w, false);
-        worker_unref(w);
+    vm_free(request);
+    if (!more) {
+        retire_those(pool, any, 0);
     }
 }
 

@@ -1,7 +1,7 @@
 /* protocol.h - what the VM and a worker say to each other.
  *
  *   on the worker's socket (small, one datagram each, descriptors beside it)
- *     VM      ─► SETUP  LANE*  ABANDON  RELEASE  DOWN  ANSWER  CLOSE
+ *     VM      ─► SETUP  LANE*  ABANDON  RELEASE  DOWN  ANSWER  UNLOAD  CLOSE
  *     worker  ─► SEND  ASK  CRASHED                         from threads outside of any call
  *   on each lane (channel.h), one call at a time
  *     VM      ─► OPEN | CALL | CALL_MANY                    ANSWER
@@ -66,7 +66,7 @@ struct wire_shared_call {
     uint64_t bin_bytes;
     uint64_t caller;     /* pid */
     uint32_t n_args;
-    uint32_t unused;
+    uint32_t timeout_ms; /* 0: none */
 };
 /* FRAME_RESULT: extra says what the body is. */
 enum result_form {
@@ -79,7 +79,9 @@ struct wire_shared_result {
 };
 /* FRAME_CALL of ipc: this, then a wire_term: the list of arguments. */
 struct wire_call {
-    uint64_t caller; /* pid */
+    uint64_t caller;     /* pid */
+    uint32_t timeout_ms; /* 0: none */
+    uint32_t unused;
 };
 
 /* native_outcome and native_crash as they cross. */
@@ -101,6 +103,7 @@ enum datagram_kind {
     DATAGRAM_RELEASE,   /* payload: struct wire_release[] */
     DATAGRAM_DOWN,      /* value: pid word */
     DATAGRAM_ANSWER,    /* number, value */
+    DATAGRAM_UNLOAD,    /* value: id of a library */
     DATAGRAM_CLOSE,     /* unload the libraries, then exit(0) */
     DATAGRAM_SEND = 32, /* value: pid; payload: wire_term, perhaps in pieces (more) */
     DATAGRAM_ASK,       /* kind in value; payload as with FRAME_ASK */

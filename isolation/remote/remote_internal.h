@@ -68,6 +68,7 @@ struct remote_lane {
     struct term_reader in;
     struct wire_crash crash;  /* answer FRAME_CRASHED; unchecked */
     struct native_outcome *verdict; /* owned: why its worker was killed, if for this call; else NULL */
+    _Atomic bool more;        /* the reader stopped in the middle of what there is: the watcher goes on */
     bool stale;               /* the arguments hold a resource that no worker has any more */
     struct remote_worker *other_owner; /* ... or another worker's; a reference */
     tainted extra;            /* of that frame */
@@ -99,15 +100,16 @@ struct remote_worker {
     struct remote_lane *lanes[PROTOCOL_MAX_LANES];
     unsigned n_lanes, n_busy;
     struct remote_lane *idle;
-    unsigned n_opened; /* STARTING: libraries that have been, or are just being */
+    uint32_t n_opened; /* id of the last library that it opened, or is just opening */
+    uint64_t stack_bytes; /* policy when it was started */
     uint64_t calls;
     /* Resources of this worker that the VM has references to; by handle. */
     struct lock resources_lock;
     struct remote_resource **buckets;
     size_t n_buckets, n_resources;
-    struct remote_resource *_Atomic released; /* to be told to the worker */
     /* Datagrams that did not fit its socket. */
     struct outgoing *outbox, **outbox_end;
+    size_t n_outgoing;
     struct lock outbox_lock;
     /* A SEND in pieces. */
     uint8_t *pieces;
@@ -126,7 +128,8 @@ struct remote_pool {
     struct native_library *library; /* policy, names, counters */
     term module;
     struct lock lock;
-    const struct remote_mode *mode; /* of new workers */
+    const struct remote_mode *_Atomic mode; /* of new workers */
+    uint64_t _Atomic stack_bytes;
     struct remote_worker *workers;  /* all that live, and dead ones that are still referred to */
     unsigned n_workers;             /* STARTING, READY */
     struct remote_progress *first, **last; /* calls that wait for a lane */
@@ -148,8 +151,10 @@ struct remote_pool {
 /* ---- pool.c ---- */
 struct remote_pool *pool_of(struct native_library *library); /* made if need be */
 struct remote_pool *pool_first(void);
-/* New workers share this with the VM from now on; those that share something else are retired. */
-void pool_set_mode(struct remote_pool *pool, const struct remote_mode *mode);
+/* New workers are like this from now on; others are retired. */
+void pool_set_mode(struct remote_pool *pool, const struct remote_mode *mode, uint64_t stack_bytes);
+/* A library has been opened in some worker: those that do not have it are retired. */
+void pool_library_opened(struct remote_pool *pool, uint32_t id);
 /* Gives the progress a lane: GRANTED at once, or in its turn: WAITING. */
 void pool_request_lane(struct remote_pool *pool, struct remote_progress *p);
 /* The lane's call is over: it serves the next, and its process is woken. */
@@ -182,6 +187,8 @@ struct remote_lane *lane_new_locked(struct remote_worker *w);
 /* ---- nursery.c ---- */
 /* The pool wants a worker: starts one, now or when back-off allows. */
 void nursery_want(struct remote_pool *pool);
+/* Starting one failed: the next try comes later each time. */
+void pool_back_off_locked(struct remote_pool *pool);
 bool nursery_start(void);
 
 /* ---- watcher.c ---- */
@@ -190,14 +197,17 @@ void watcher_add_worker(struct remote_worker *w);
 void watcher_add_lane(struct remote_lane *lane);
 /* As if its doorbell had rung. */
 void watcher_read_lane(struct remote_lane *lane);
+/* Leaves the lane, which has more to read, to the watcher. */
+void watcher_take_over(struct remote_lane *lane);
 /* Something to do outside of any event: deadlines changed, datagrams wait, resources were released. Any thread. */
 void watcher_poke(void);
 /* A deadline was set: look at it in time. */
 void watcher_note_deadline(int64_t at_ns);
 
 /* ---- lane.c: reading what a worker says on a lane ---- */
-enum lane_progress { LANE_NOTHING, LANE_ANSWERED, LANE_VIOLATED, LANE_CLOSED };
-/* Reads all frames there are, serves questions and sends, up to the answer. Reader only. */
+enum lane_progress { LANE_NOTHING, LANE_ANSWERED, LANE_VIOLATED, LANE_CLOSED, LANE_MORE };
+/* Reads the frames there are, serves questions and sends, up to the answer. MORE: they do not end; the
+ * thread has others to look after. Reader only. */
 enum lane_progress lane_read(struct remote_lane *lane);
 /* FRAME_OPEN of the next library of a worker that starts, or WORKER_READY. Reader only. */
 void worker_open_next(struct remote_worker *w);
@@ -212,6 +222,8 @@ bool service_send(struct remote_worker *w, tainted to, struct term_reader *r);
 bool service_datagram(struct remote_worker *w, const struct datagram *d, const uint8_t *payload, size_t n);
 
 /* ---- outbox.c: datagrams to a worker ---- */
+/* Answers that wait because it does not read them: a worker in its senses never has so many. */
+enum { OUTBOX_MAX_ANSWERS = 4096 };
 void outbox_send(struct remote_worker *w, const struct datagram *d, const void *payload, size_t n, const int *fds, size_t n_fds);
 /* Sends what waits. true: all of it. */
 bool outbox_flush(struct remote_worker *w);
@@ -226,8 +238,9 @@ uint64_t remote_handle_of(void *arg, const uintptr_t *object);
 term remote_resource_term(void *arg, struct heap *h, uint64_t handle);
 /* Worker that owns the resource term t, or NULL; not a reference. */
 struct remote_worker *remote_resource_owner(const uintptr_t *object);
-/* Tells w which handles the VM no longer has. */
-void remote_resources_flush(struct remote_worker *w);
+size_t remote_resources_count(struct remote_worker *w);
+/* Tells workers which handles the VM no longer has. */
+void remote_resources_flush(void);
 
 /* ---- remote_watch.c ---- */
 bool remote_watch(struct remote_worker *w, term pid);

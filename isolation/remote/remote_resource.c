@@ -21,11 +21,22 @@ struct remote_resource {
     struct remote_resource *next; /* in its bucket, or of the released */
 };
 
+/* To be told to their workers, which may have ended. */
+static struct remote_resource *_Atomic released;
+
 void remote_resources_init(struct remote_worker *w)
 {
     lock_init(&w->resources_lock, RANK_WORKER_SOCKET);
     w->n_buckets = FIRST_BUCKETS;
     w->buckets = vm_zalloc(FIRST_BUCKETS * sizeof(w->buckets[0]));
+}
+
+size_t remote_resources_count(struct remote_worker *w)
+{
+    lock_take(&w->resources_lock);
+    size_t n = w->n_resources;
+    lock_drop(&w->resources_lock);
+    return n;
 }
 
 void remote_resources_free(struct remote_worker *w)
@@ -57,22 +68,23 @@ static void last_reference_gone(struct resource *base)
     lock_take(&w->resources_lock);
     unlink_locked(r);
     lock_drop(&w->resources_lock);
-    struct remote_resource *first = atomic_load_explicit(&w->released, memory_order_relaxed);
+    struct remote_resource *first = atomic_load_explicit(&released, memory_order_relaxed);
     do {
         r->next = first;
-    } while (!atomic_compare_exchange_weak_explicit(&w->released, &first, r, memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&released, &first, r, memory_order_release, memory_order_relaxed));
     if (first == NULL) {
         watcher_poke();
     }
 }
 
-void remote_resources_flush(struct remote_worker *w)
+void remote_resources_flush(void)
 {
     struct wire_release out[RELEASES_PER_DATAGRAM];
-    struct remote_resource *r = atomic_exchange_explicit(&w->released, NULL, memory_order_acquire);
+    struct remote_resource *r = atomic_exchange_explicit(&released, NULL, memory_order_acquire);
     while (r != NULL) {
         size_t n = 0;
-        while (r != NULL && n < RELEASES_PER_DATAGRAM) {
+        struct remote_worker *w = r->worker; /* those of one worker mostly come in a row */
+        while (r != NULL && r->worker == w && n < RELEASES_PER_DATAGRAM) {
             struct remote_resource *next = r->next;
             out[n++] = (struct wire_release) { r->handle, r->received };
             vm_free(r);

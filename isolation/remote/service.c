@@ -157,7 +157,7 @@ bool service_datagram(struct remote_worker *w, const struct datagram *d, const u
     switch ((enum datagram_kind) kind) {
     case DATAGRAM_SEND: return take_piece(w, d, payload, n);
     case DATAGRAM_ASK:
-        if (!service_ask(NULL, w, taint(d->value), payload, n, &answer)) {
+        if (w->n_outgoing > OUTBOX_MAX_ANSWERS || !service_ask(NULL, w, taint(d->value), payload, n, &answer)) {
             return false;
         }
         outbox_send(w, &(struct datagram) { .kind = DATAGRAM_ANSWER, .number = d->number, .value = answer }, NULL, 0, NULL, 0);
@@ -169,6 +169,7 @@ bool service_datagram(struct remote_worker *w, const struct datagram *d, const u
     case DATAGRAM_RELEASE:
     case DATAGRAM_DOWN:
     case DATAGRAM_ANSWER:
+    case DATAGRAM_UNLOAD:
     case DATAGRAM_CLOSE: break;
     }
     return false;

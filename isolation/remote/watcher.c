@@ -94,6 +94,12 @@ static void answered(struct remote_lane *lane)
     pool_release_lane(lane);
 }
 
+void watcher_take_over(struct remote_lane *lane)
+{
+    atomic_store(&lane->more, true);
+    watcher_poke();
+}
+
 void watcher_read_lane(struct remote_lane *lane)
 {
     uint32_t parked = READER_WATCHER;
@@ -110,6 +116,10 @@ void watcher_read_lane(struct remote_lane *lane)
             return;
         }
         case LANE_CLOSED: atomic_store(&lane->reader, READER_WATCHER); return;
+        case LANE_MORE:
+            atomic_store(&lane->reader, READER_WATCHER);
+            watcher_take_over(lane);
+            return;
         case LANE_NOTHING: break;
         }
         atomic_store(&lane->reader, READER_WATCHER);
@@ -207,6 +217,7 @@ static bool look_after(int64_t now)
     int64_t next = INT64_MAX;
     bool again = false;
     atomic_store(&watcher.deadline_ns, INT64_MAX);
+    remote_resources_flush();
     for (struct remote_pool *pool = pool_first(); pool != NULL; pool = pool->next) {
         struct remote_worker *all[POOL_MAX_WORKERS];
         unsigned n = 0;
@@ -217,9 +228,11 @@ static bool look_after(int64_t now)
         }
         lock_drop(&pool->lock);
         for (unsigned i = 0; i < n; i++) {
-            remote_resources_flush(all[i]);
             again |= !outbox_flush(all[i]);
             for (unsigned k = 0; k < all[i]->n_lanes; k++) {
+                if (atomic_load_explicit(&all[i]->lanes[k]->more, memory_order_relaxed) && atomic_exchange(&all[i]->lanes[k]->more, false)) {
+                    watcher_read_lane(all[i]->lanes[k]);
+                }
                 end_overdue(all[i]->lanes[k], now, &next);
             }
             if (all[i]->close_deadline_ns <= now) {

@@ -98,12 +98,12 @@ static void open_libraries(void)
     snprintf(path, sizeof(path), "%s/isolation/tests/libs/crash.so", dir != NULL ? dir : ".");
     handle = dlopen(path, RTLD_NOW);
     VM_REQUIRE(handle != NULL);
-    library = library_get(atom_from_cstr("crash_test"), path, handle);
+    library = library_get(atom_from_cstr("crash_test"), path, handle, false);
     VM_REQUIRE(library->n_code >= 1);
     snprintf(path, sizeof(path), "%s/isolation/tests/libs/crash_cxx.so", dir != NULL ? dir : ".");
     cxx_handle = dlopen(path, RTLD_NOW);
     if (cxx_handle != NULL) {
-        cxx_library = library_get(atom_from_cstr("crash_cxx_test"), path, cxx_handle);
+        cxx_library = library_get(atom_from_cstr("crash_cxx_test"), path, cxx_handle, false);
     }
 }
 

@@ -274,6 +274,8 @@ static void wake_deferred(void)
     syscall(SYS_futex, &deferred_work, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+static _Atomic bool closing;
+
 static void *run_deferred(void *arg)
 {
     isolation_thread_start();
@@ -283,8 +285,20 @@ static void *run_deferred(void *arg)
         }
         while (nif_run_deferred()) {
         }
+        if (atomic_load(&closing)) {
+            worker_unload_all();
+            while (nif_run_deferred()) {
+            }
+            _exit(0);
+        }
     }
     return arg;
+}
+
+void worker_close(void)
+{
+    atomic_store(&closing, true);
+    wake_deferred();
 }
 
 static term atom_elsewhere(const char *utf8, size_t bytes)

@@ -37,6 +37,17 @@ static void bad_result(struct native_outcome *o)
     strcpy(o->crash->text, "return");
 }
 
+/* The policy may have changed since the worker was started. */
+static void set_timeout(const struct worker_lane *lane, struct native_library *lib)
+{
+    if (atomic_load_explicit(&lib->timeout_ms, memory_order_relaxed) != lane->timeout_ms) {
+        atomic_store_explicit(&lib->timeout_ms, lane->timeout_ms, memory_order_relaxed);
+        if (lane->timeout_ms != 0) {
+            watchdog_note_timeout(lane->timeout_ms);
+        }
+    }
+}
+
 static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t n, term caller, struct call_result *r)
 {
     struct enif_environment_t env;
@@ -49,6 +60,7 @@ static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t
         call.arg[1] = n;
         call.arg[2] = (uintptr_t) args;
         lane->flags = f->flags;
+        set_timeout(lane, call.library);
         nif_env_begin(&env, &lane->heap, lane, caller, f->lib);
         exec_in_process.call(&call, &r->outcome);
         if (r->outcome.status != NATIVE_RETURNED) {
@@ -152,6 +164,7 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
     if (f == NULL || term_is_none(list)) {
         _exit(3);
     }
+    lane->timeout_ms = call.timeout_ms;
     for (; term_is_cons(list) && r.end == CALL_RETURNED; list = term_tail(list)) {
         size_t n = 0;
         for (term a = term_head(list); term_is_cons(a) && n < WORKER_MAX_ARGS; a = term_tail(a)) {

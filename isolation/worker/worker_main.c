@@ -132,9 +132,12 @@ _Noreturn void worker_main(int socket)
         case DATAGRAM_ANSWER:
             worker_answered(&d);
             break;
+        case DATAGRAM_UNLOAD:
+            worker_unload((uint32_t) d.value);
+            break;
         case DATAGRAM_CLOSE:
-            worker_unload_all();
-            _exit(0);
+            worker_close();
+            break;
         case DATAGRAM_SEND:
         case DATAGRAM_ASK:
         case DATAGRAM_CRASHED:

@@ -14,6 +14,7 @@ static bool take_call(struct worker_lane *lane, const struct frame_header *h, te
         lane->args[n++] = term_head(list);
     }
     *out_caller = (term) { call.caller };
+    lane->timeout_ms = call.timeout_ms;
     *out_args = lane->args;
     *out_n = n;
     return term_is_nil(list);

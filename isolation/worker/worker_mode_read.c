@@ -10,6 +10,7 @@ bool worker_take_words(struct worker_lane *lane, const struct frame_header *h, s
         return false;
     }
     *out_caller = (term) { out->caller };
+    lane->timeout_ms = out->timeout_ms;
     *out_args = lane->args;
     *out_n = out->n_args;
     return true;

@@ -46,6 +46,7 @@ struct worker_lane {
     uint32_t number;              /* of the call in progress */
     _Atomic uint32_t running;     /* the same, 0: none: for ABANDON */
     struct native_thread *thread; /* record of its thread */
+    uint32_t timeout_ms;          /* of its call */
     int percent;                  /* of a time slice that the call has consumed */
     unsigned flags;               /* dirty flags of the function */
     term args[WORKER_MAX_ARGS];
@@ -77,6 +78,7 @@ void worker_lane_abandon(unsigned index, uint32_t number);
 /* worker_library.c: FRAME_OPEN; answers it. */
 void worker_open(struct worker_lane *lane, const struct frame_header *h);
 struct nif_func *worker_function(uint64_t target); /* NULL: there is none */
+void worker_unload(uint32_t id);
 void worker_unload_all(void);
 
 /* worker_crash.c: what became of a call that did not return, as it crosses. */
@@ -85,6 +87,7 @@ void worker_describe(struct wire_crash *out, const struct native_outcome *o);
 
 /* worker_host.c */
 void worker_host_init(void);
+void worker_close(void); /* unloads everything and ends the program, on the deferred thread */
 void worker_answered(const struct datagram *d); /* main thread: ANSWER */
 /* Writes one datagram. Any thread. */
 void worker_datagram(const struct datagram *d, const void *payload, size_t n);

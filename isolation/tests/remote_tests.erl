@@ -1,0 +1,657 @@
+%% Libraries in workers, in every mode that has them: prints TAP. The C side is libs/remote_tests_nif.c.
+%%   remote_tests Dir Program [Mode [Test]]      all of them, or one
+%%   remote_tests Dir Program Mode child How     a VM with a worker, which then ends; see nothing_is_left/2
+-module(remote_tests).
+-export([main/1, init/1]).
+-nifs([act/2, dirty_cpu/2, dirty_io/2, count/3]).
+-export([act/2, dirty_cpu/2, dirty_io/2, count/3]).
+
+init(Dir) -> erlang:load_nif(filename:join(Dir, "remote_tests_nif"), 0).
+
+act(_, _) -> erlang:nif_error(not_loaded).
+dirty_cpu(_, _) -> erlang:nif_error(not_loaded).
+dirty_io(_, _) -> erlang:nif_error(not_loaded).
+count(_, _, _) -> erlang:nif_error(not_loaded).
+
+-define(NO_LIMIT, #{max => 255, within => 1}). % no circuit breaker
+
+main([Dir, _, Mode, "child", How]) -> child(Dir, list_to_atom(Mode), How);
+main([Dir, Program | Which]) ->
+    put(dir, Dir),
+    put(program, Program),
+    Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can), Which =:= [] orelse atom_to_list(M) =:= hd(Which)],
+    Tests = [{M, T} || M <- Modes, T = {Name, _} <- tests(), length(Which) < 2 orelse string:find(Name, lists:last(Which)) =/= nomatch],
+    io:format("1..~b~n", [length(Tests)]),
+    lists:foldl(fun({M, {Name, Fun}}, N) -> run(N, M, Name, Fun), N + 1 end, 1, Tests).
+
+run(N, Mode, Name, Fun) ->
+    T0 = erlang:monotonic_time(millisecond),
+    Context = [{K, get(K)} || K <- [dir, program]] ++ [{mode, Mode}],
+    case in(Context, fun() -> fresh(Mode), Fun(), exit(passed) end, 30000) of
+        passed -> io:format("ok ~b - ~s: ~s~s~n", [N, Mode, Name, took(T0)]);
+        Why -> io:format("not ok ~b - ~s: ~s~n# ~p~n", [N, Mode, Name, Why])
+    end.
+
+took(T0) ->
+    case erlang:monotonic_time(millisecond) - T0 of
+        Ms when Ms > 1500 -> io_lib:format(" # ~b ms", [Ms]);
+        _ -> ""
+    end.
+
+in(Context, Fun, Patience) ->
+    {Pid, Ref} = spawn_monitor(fun() -> [put(K, V) || {K, V} <- Context], Fun() end),
+    receive
+        {'DOWN', Ref, process, Pid, Why} -> Why
+    after Patience ->
+        exit(Pid, kill),
+        receive {'DOWN', Ref, process, Pid, killed} -> hangs after 5000 -> hangs_for_ever end
+    end.
+
+%% What is in force when a test begins.
+options(Mode) ->
+    #{mode => Mode, timeout => infinity, crash => exit, threads => 8, pool => 1, spare => 0, restart => ?NO_LIMIT,
+      after_crash => replace, transport => ring, scope => all, verify => false}.
+fresh(Mode) ->
+    set(options(Mode)),
+    case isolation:info(?MODULE) of
+        #{active := Mode} -> ok;
+        _ -> ok = init(get(dir))
+    end,
+    ok = act(give, ok).
+
+set(Options) -> ok = isolation:set(?MODULE, Options).
+
+%% What a process that runs Fun exits with.
+reason(Fun) -> reason(Fun, 10000).
+reason(Fun, Patience) ->
+    Context = get(),
+    {Pid, Ref} = spawn_monitor(fun() -> [put(K, V) || {K, V} <- Context], exit({returned, Fun()}) end),
+    ended(Pid, Ref, Patience).
+ended(Pid, Ref, Patience) ->
+    receive {'DOWN', Ref, process, Pid, Reason} -> Reason after Patience -> exit({still_runs, process_info(Pid, status)}) end.
+ended({Pid, Ref}) -> ended(Pid, Ref, 10000).
+start(Fun) ->
+    Context = get(),
+    spawn_monitor(fun() -> [put(K, V) || {K, V} <- Context], exit({returned, Fun()}) end).
+
+wait(Fun) -> wait(Fun, 500).
+wait(_, 0) -> exit({never, maps:with([workers, waiting, circuit], isolation:info(?MODULE)), erlang:process_info(self(), current_stacktrace)});
+wait(Fun, N) -> case Fun() of true -> ok; _ -> timer:sleep(10), wait(Fun, N - 1) end.
+
+file(Name) ->
+    File = filename:join(get(dir), atom_to_list(get(mode)) ++ "_" ++ Name),
+    _ = file:delete(File),
+    File.
+%% Letters in a file, sorted.
+letters(File) -> case file:read_file(File) of {ok, B} -> lists:sort(binary_to_list(B)); _ -> "" end.
+
+workers() -> maps:get(workers, isolation:info(?MODULE)).
+ready() -> [W || W = #{state := S} <- workers(), S =:= ready].
+kill_9(Pid) -> os:cmd("kill -9 " ++ integer_to_list(Pid)).
+exists(Pid) -> os:cmd("kill -0 " ++ integer_to_list(Pid) ++ " 2>&1") =:= "".
+number(Command) -> list_to_integer(string:trim(os:cmd(Command))).
+descriptors() -> number("ls /proc/" ++ os:getpid() ++ "/fd | wc -l").
+%% Children of this VM: {all, of them dead and not waited for}.
+children() ->
+    Command = "cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^.*) //' | awk '$2 == " ++ os:getpid() ++ " { n++; if ($1 == \"Z\") z++ } END { print n+0, z+0 }'",
+    {ok, [N, Z], _} = io_lib:fread("~d ~d", os:cmd(Command)),
+    {N, Z}.
+resident_kb() -> number("awk '/VmRSS/ { print $2 }' /proc/" ++ os:getpid() ++ "/status").
+
+%% Work of this many times in make soak.
+times(N) -> case os:getenv("BULKHEAD_TEST_TIMES") of false -> N; F -> N * list_to_integer(F) end.
+
+tests() ->
+    [{"a call returns, raises, and keeps what is between calls",
+      fun() -> [1, {two}] = act(give, [1, {two}]),
+               badarg = try act(badarg, 0) catch error:E -> E end,
+               {my, reason} = try act(throw, {my, reason}) catch error:E2 -> E2 end,
+               N = act(calls, 0), true = act(calls, 0) =:= N + 1,
+               true = integer_to_list(act(os_pid, 0)) =/= os:getpid(),
+               true = self() =:= act(self, 0) end},
+     {"each signal ends the caller with its number", fun signals/0},
+     {"panics have their text and the worker's trace",
+      fun() -> {nif_panic, <<"no {a,1} today">>, [{nif, <<"remote_tests_nif.so">>, _, [{offset, _}]} | _]} =
+                   reason(fun() -> act(panic, {a, 1}) end),
+               {nif_panic, stack_overflow, [_ | _]} = reason(fun() -> act(overflow, 0) end),
+               {nif_panic, {bad_term, _}, _} = reason(fun() -> act(nonsense, 0) end) end},
+     {"exit and _exit",
+      fun() -> {nif_exit, 3} = reason(fun() -> act(exit, 3) end),
+               {nif_exit, 4} = reason(fun() -> act('_exit', 4) end) end},
+     {"crash => raise can be caught",
+      fun() -> set(#{crash => raise}), {nif_signal, 11} = try act(crash, 0) catch exit:R -> R end end},
+     {"after_crash => replace gives a new worker, keep the same", fun after_crash/0},
+     {"a worker killed from outside in the middle of a call",
+      fun() -> Pid = act(os_pid, 0), Call = start(fun() -> act(pause, 0) end), timer:sleep(30), kill_9(Pid),
+               {nif_signal, 9} = ended(Call), true = act(os_pid, 0) =/= Pid end},
+     {"killed at random points of a loop of calls", fun random_kills/0},
+     {"every caller in flight gets its reason",
+      fun() -> Pid = act(os_pid, 0), Calls = [start(fun() -> act(pause, 0) end) || _ <- lists:seq(1, 8)],
+               wait(fun() -> [8] =:= [B || #{busy := B} <- ready()] end), kill_9(Pid),
+               [{nif_signal, 9} = ended(C) || C <- Calls] end},
+     {"calls that had not begun run on the new worker, a call that had begun never twice", fun queued/0},
+     {"an endless call ends in time, in C, in libc, asleep", fun timeouts/0},
+     {"a timeout is changed while the worker lives",
+      fun() -> set(#{timeout => 50}), {nif_timeout, 50} = reason(fun() -> act(sleep, 2000) end),
+               set(#{timeout => infinity}), ok = act(give, ok), set(#{timeout => 100}), {nif_timeout, 100} = reason(fun() -> act(loop, 0) end),
+               set(#{timeout => 50}), ok = act(give, ok), set(#{timeout => 5000}), 400 = act(sleep, 400),
+               set(#{timeout => infinity}), 300 = act(sleep, 300) end},
+     {"exit(Pid, kill) ends the native code, other calls of the same worker go on", fun killed_callers/0},
+     {"slow calls do not hold up schedulers", fun not_blocked/0},
+     {"threads => 1 makes a library one call at a time",
+      fun() -> set(#{threads => 1}), act(raise_signal, 9 - 9), set(#{mode => other_mode()}), ok = act(give, ok), set(#{mode => get(mode)}),
+               ok = act(give, ok), T0 = now_ms(), Calls = [start(fun() -> act(sleep, 50) end) || _ <- lists:seq(1, 4)],
+               [{returned, 50} = ended(C) || C <- Calls], true = now_ms() - T0 >= 200 end},
+     {"a pool spreads calls; resources go to their worker", fun pool/0},
+     {"a spare is there at once", fun spare/0},
+     {"too many deaths open the circuit, and it closes again", fun circuit/0},
+     {"transport => socket", fun socket/0},
+     {"load runs anew in a new worker; upgrade, purge and unload", fun upgrade/0},
+     {"a load that fails, crashes, ends or does not end", fun bad_loads/0},
+     {"a destructor runs when the last reference in the VM dies", fun destructors/0},
+     {"a handle of a dead worker says so",
+      fun() -> R = act(make, file("lost")), Pid = act(os_pid, 0), kill_9(Pid), wait(fun() -> act(os_pid, 0) =/= Pid end),
+               {nif_resource_lost, ?MODULE} = try act(look, R) catch error:E -> E end,
+               [{nif_resource_lost, ?MODULE} = seen_nested(fun() -> act(give, Arg) end, {nif_resource_lost, ?MODULE}) || Arg <- [[R], {1, #{R => R}}]],
+               true = is_reference(R), ok = act(give, ok) end},
+     {"a resource is equal to itself, however often it is sent",
+      fun() -> R = act(make, file("same")), {R1, R2} = act(twice, R), true = R =:= R1, true = R1 =:= R2, R3 = act(give, R),
+               true = R3 =:= R, #{R := x} = #{R3 => x}, {N, P} = act(look, R), {N, P} = act(look, R3), true = is_reference(R) end},
+     {"monitors and down callbacks", fun monitors/0},
+     {"enif_select on a pipe", fun select/0},
+     {"enif_send of calls and of threads, large ones too", fun sends/0},
+     {"enif_whereis, enif_port_command, enif_is_process_alive", fun names_and_ports/0},
+     {"enif_schedule_nif, dirty flags, thread types, unique integers, references", fun scheduling/0},
+     {"terms of every kind and size both ways", fun terms/0},
+     {"call_many", fun call_many/0},
+     {"the mode changes: among workers at once, to the VM at the next load", fun change_mode/0},
+     {"a crash in a thread of the library ends its worker only",
+      fun() -> _ = reason(fun() -> act(crash_in_thread, 0) end), wait(fun() -> act(give, ok) =:= ok end) end},
+     {"crashes leave no descriptor, memory or zombie", fun many_crashes/0},
+     {"nothing is left when the VM ends", fun() -> nothing_is_left("halt") end},
+     {"nor when it is killed", fun() -> nothing_is_left("killed") end}].
+
+now_ms() -> erlang:monotonic_time(millisecond).
+other_mode() -> hd([M || {M, _, Can} <- isolation:modes(), lists:member(async, Can), M =/= get(mode)] ++ [get(mode)]).
+
+signals() ->
+    {nif_signal, 11} = reason(fun() -> act(crash, 0) end),
+    {nif_signal, 8} = reason(fun() -> act(divide, 0) end),
+    {nif_signal, 4} = reason(fun() -> act(illegal, 0) end),
+    [{S, {nif_signal, S}} = {S, reason(fun() -> act(raise_signal, S) end)} || S <- [1, 2, 3, 5, 6, 7, 9, 10, 12, 13, 14, 15, 31]],
+    {nif_signal, 11} = reason(fun() -> dirty_cpu(crash, 0) end),
+    ok = act(give, ok).
+
+after_crash() ->
+    Pid = act(os_pid, 0),
+    {nif_signal, 11} = reason(fun() -> act(crash, 0) end),
+    Pid2 = act(os_pid, 0),
+    true = Pid =/= Pid2,
+    set(#{after_crash => keep}),
+    {nif_signal, 11} = reason(fun() -> act(crash, 0) end),
+    Pid2 = act(os_pid, 0).
+
+random_kills() ->
+    Me = self(),
+    Caller = fun Loop() ->
+                 case reason(fun() -> {x, act(give, [lists:seq(1, 20)])} end) of
+                     {returned, {x, [[1 | _]]}} -> ok;
+                     {nif_signal, 9} -> Me ! hit
+                 end,
+                 receive stop -> ok after 0 -> Loop() end
+             end,
+    Callers = [start(Caller) || _ <- lists:seq(1, 3)],
+    [begin timer:sleep(rand:uniform(8)), [kill_9(P) || #{os_pid := P} <- ready()] end || _ <- lists:seq(1, times(25))],
+    [P ! stop || {P, _} <- Callers],
+    [{returned, ok} = ended(C) || C <- Callers],
+    ok = act(give, ok).
+
+queued() ->
+    File = file("queued"),
+    set(#{threads => 2}),
+    kill_9(act(os_pid, 0)),
+    wait(fun() -> act(give, ok) =:= ok andalso length(ready()) =:= 1 end),
+    Pid = act(os_pid, 0),
+    Running = [start(fun() -> act(note, {File, 100000}) end) || _ <- [1, 2]],
+    wait(fun() -> letters(File) =:= "nn" end),
+    Waiting = [start(fun() -> act(note, {File, 0}) end) || _ <- lists:seq(1, 10)],
+    wait(fun() -> maps:get(waiting, isolation:info(?MODULE)) =:= 10 end),
+    kill_9(Pid),
+    [{nif_signal, 9} = ended(C) || C <- Running],
+    [{returned, ok} = ended(C) || C <- Waiting],
+    12 = length(letters(File)),
+    %% Those that crash are not tried again either.
+    {nif_signal, 11} = reason(fun() -> act(note, {File, -1}) end),
+    13 = length(letters(File)),
+    %% One whose caller is killed while it waits never begins.
+    Busy = [start(fun() -> act(sleep, 150) end) || _ <- [1, 2]],
+    wait(fun() -> [2] =:= [B || #{busy := B} <- ready()] end),
+    {Gone, Ref} = start(fun() -> act(note, {File, 0}) end),
+    wait(fun() -> maps:get(waiting, isolation:info(?MODULE)) =:= 1 end),
+    exit(Gone, kill),
+    killed = ended(Gone, Ref, 1000),
+    [{returned, 150} = ended(C) || C <- Busy],
+    ok = act(give, ok),
+    13 = length(letters(File)).
+
+timeouts() ->
+    set(#{timeout => 60}),
+    [{W, {nif_timeout, 60}} = {W, reason(fun() -> act(W, 0) end)} || W <- [loop, loop_in_libc, pause]],
+    {nif_timeout, 60} = reason(fun() -> dirty_cpu(loop, 0) end),
+    {nif_timeout, 60} = reason(fun() -> act(tick, file("timeout")) end),
+    Ticks = fun() -> length(letters(filename:join(get(dir), atom_to_list(get(mode)) ++ "_timeout"))) end,
+    N = Ticks(),
+    timer:sleep(50),
+    N = Ticks(),
+    20 = act(sleep, 20).
+
+killed_callers() ->
+    File = file("killed"),
+    Other = start(fun() -> {act(sleep, 400), act(os_pid, 0)} end),
+    Pid = act(os_pid, 0),
+    {Ticker, Ref} = start(fun() -> act(tick, File) end),
+    {Looper, Ref2} = start(fun() -> act(loop, 0) end),
+    wait(fun() -> length(letters(File)) > 3 end),
+    [exit(P, kill) || P <- [Ticker, Looper]],
+    killed = ended(Ticker, Ref, 500),
+    killed = ended(Looper, Ref2, 500),
+    wait(fun() -> N = length(letters(File)), timer:sleep(30), N =:= length(letters(File)) end, 50),
+    {returned, {400, _}} = ended(Other),
+    %% It has stopped burning time too, wherever calls go now.
+    wait(fun() -> not exists(Pid) orelse begin C = cpu_ms(Pid), timer:sleep(100), cpu_ms(Pid) - C < 60 end end, 20),
+    ok = act(give, ok).
+cpu_ms(Pid) -> number("awk '{ print ($14 + $15) * 10 }' /proc/" ++ integer_to_list(Pid) ++ "/stat 2>/dev/null || echo 0").
+
+not_blocked() ->
+    Calls = [start(fun() -> act(sleep, 100) end) || _ <- lists:seq(1, 100)],
+    Echo = spawn_link(fun Loop() -> receive {From, X} -> From ! X, Loop() end end),
+    T0 = now_ms(),
+    [begin Echo ! {self(), N}, receive N -> ok end end || N <- lists:seq(1, 2000)],
+    true = now_ms() - T0 < 1000,
+    unlink(Echo),
+    exit(Echo, kill),
+    [{returned, 100} = ended(C) || C <- Calls].
+
+pool() ->
+    set(#{pool => 3, threads => 1}),
+    kill_9(act(os_pid, 0)),
+    wait(fun() -> act(give, ok) =:= ok end),
+    Busy = [start(fun() -> act(sleep, 300), act(os_pid, 0) end) || _ <- lists:seq(1, 3)],
+    wait(fun() -> length(ready()) =:= 3 end),
+    Calls = [start(fun() -> act(sleep, 50), act(os_pid, 0) end) || _ <- lists:seq(1, 9)],
+    [{returned, _} = ended(C) || C <- Busy ++ Calls],
+    3 = length(ready()),
+    %% One of each worker: made while the others are busy.
+    Me = self(),
+    Makers = [start(fun() -> act(sleep, 100), R = act(make, file("pool" ++ integer_to_list(N))), Me ! {made, R}, R end) || N <- lists:seq(1, 9)],
+    [{returned, _} = ended(C) || C <- Makers],
+    Rs = [receive {made, R} -> R end || _ <- Makers],
+    Owners = [element(2, act(look, R)) || R <- Rs],
+    true = length(lists:usort(Owners)) > 1,
+    [begin {_, P} = act(look, R), [{_, P}] = isolation:call_many(?MODULE, act, [[look, R]]) end || {R, P} <- lists:zip(Rs, Owners), _ <- [1, 2, 3]],
+    {R1, R2} = hd([{A, B} || {A, PA} <- lists:zip(Rs, Owners), {B, PB} <- lists:zip(Rs, Owners), PA =/= PB]),
+    %% Two of different workers in one call: an error, not a hang.
+    {nif_resource_elsewhere, ?MODULE} = seen_nested(fun() -> act(give, [R1, R2]) end, {nif_resource_elsewhere, ?MODULE}),
+    ok = act(give, ok).
+
+%% What a call raises whose resources lie deeper in its arguments. Modes that share memory do not look there: to the
+%% library such a resource is a reference.
+seen_nested(Fun, Reason) ->
+    try Fun() of
+        _ -> false = get(mode) =:= ipc, Reason
+    catch error:E -> E end.
+
+spare() ->
+    [kill_9(P) || #{os_pid := P} <- ready()], % the logger may hold resources of before
+    wait(fun() -> is_integer(catch act(os_pid, 0)) end),
+    set(#{spare => 1}),
+    ok = act(give, ok),
+    wait(fun() -> lists:sort([S || #{state := S} <- workers()]) =:= [ready, spare] end),
+    [Spare] = [P || #{state := spare, os_pid := P} <- workers()],
+    kill_9(act(os_pid, 0)),
+    wait(fun() -> try act(os_pid, 0) =:= Spare catch exit:_ -> false end end),
+    wait(fun() -> lists:sort([S || #{state := S} <- workers()]) =:= [ready, spare] end),
+    set(#{spare => 0}).
+
+circuit() ->
+    set(#{restart => #{max => 3, within => 400}}),
+    Ends = [reason(fun() -> act(crash, 0) end) || _ <- lists:seq(1, 12)],
+    true = lists:member({nif_limit, restarts}, Ends),
+    {nif_limit, restarts} = lists:last(Ends),
+    #{circuit := open} = isolation:info(?MODULE),
+    T0 = now_ms(),
+    {nif_limit, restarts} = reason(fun() -> act(give, ok) end),
+    true = now_ms() - T0 < 100,
+    wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
+    #{circuit := closed} = isolation:info(?MODULE),
+    set(#{restart => ?NO_LIMIT}).
+
+socket() ->
+    set(#{transport => socket}),
+    kill_9(act(os_pid, 0)),
+    wait(fun() -> act(give, ok) =:= ok end),
+    [begin T = act(give, T), T = act(copy, T) end || T <- [1, lists:seq(1, 1000), binary:copy(<<7>>, 1 bsl 20), binary:copy(<<1>>, 9 bsl 20)]],
+    Calls = [start(fun() -> [lists:seq(1, N) || N <- lists:seq(1, 300)] =:= [act(give, lists:seq(1, N)) || N <- lists:seq(1, 300)] end) || _ <- [1, 2, 3]],
+    [{returned, true} = ended(C) || C <- Calls],
+    {nif_signal, 11} = reason(fun() -> act(crash, 0) end),
+    true = is_pid(act(self, 0)),
+    Me = self(),
+    1 = act(send, {Me, {large, binary:copy(<<2>>, 2 bsl 20)}}),
+    receive {large, B} -> 2 bsl 20 = byte_size(B) after 2000 -> exit(no_message) end,
+    set(#{timeout => 60}),
+    {nif_timeout, 60} = reason(fun() -> act(pause, 0) end),
+    set(#{timeout => infinity}),
+    Pid = act(os_pid, 0),
+    C1 = start(fun() -> act(pause, 0) end),
+    timer:sleep(30),
+    kill_9(Pid),
+    {nif_signal, 9} = ended(C1),
+    ok = act(give, ok).
+
+%% ---- loading ----
+
+load(Version, How) ->
+    Info = filename:join(get(dir), atom_to_list(get(mode)) ++ "_load"),
+    ok = file:write_file(Info, How),
+    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads", element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
+    remote_loads:init(filename:join(get(dir), "remote_loads_" ++ integer_to_list(Version)), Info).
+log() -> case file:read_file(filename:join(get(dir), atom_to_list(get(mode)) ++ "_load.log")) of {ok, B} -> binary_to_list(B); _ -> "" end.
+forget_loads() ->
+    code:delete(remote_loads),
+    code:purge(remote_loads),
+    code:delete(remote_loads),
+    code:purge(remote_loads),
+    _ = file:delete(filename:join(get(dir), atom_to_list(get(mode)) ++ "_load.log")),
+    ok = isolation:set(remote_loads, (options(get(mode)))#{restart => ?NO_LIMIT}).
+
+upgrade() ->
+    forget_loads(),
+    ok = load(1, "w"),
+    {1, Pid} = remote_loads:version(),
+    "l" = log(),
+    {nif_signal, 11} = reason(fun() -> remote_loads:crash() end),
+    {1, Pid2} = remote_loads:version(),
+    true = Pid =/= Pid2,
+    "ll" = log(),
+    ok = load(2, "w"), % the first is old now
+    {2, Pid2} = remote_loads:version(),
+    "llu" = log(),
+    true = code:purge(remote_loads) =:= false,
+    wait(fun() -> log() =:= "llu1" end),
+    {2, Pid2} = remote_loads:version(),
+    kill_9(Pid2),
+    wait(fun() -> element(1, remote_loads:version()) =:= 2 end),
+    {2, Pid3} = remote_loads:version(),
+    true = lists:member(log(), ["llu1l", "llu1lu"]),
+    code:delete(remote_loads),
+    code:purge(remote_loads),
+    wait(fun() -> lists:last(log()) =:= $2 end),
+    wait(fun() -> not exists(Pid3) end),
+    %% And once more from the beginning, with a pool.
+    ok = isolation:set(remote_loads, #{pool => 2, threads => 1}),
+    ok = load(1, "w"),
+    both(1),
+    ok = load(2, "w"),
+    both(2),
+    forget_loads().
+both(Version) ->
+    Calls = [start(fun() -> remote_loads:version() end) || _ <- lists:seq(1, 50)],
+    [{returned, {Version, _}} = ended(C) || C <- Calls].
+
+bad_loads() ->
+    forget_loads(),
+    {error, {load, _}} = load(1, "f"),
+    {error, {load, _}} = load(1, "c"),
+    {error, {load, _}} = load(1, "e"),
+    ok = isolation:set(remote_loads, #{timeout => 100}),
+    {error, {load, _}} = load(1, "l"),
+    ok = load(1, "w"),
+    {1, _} = remote_loads:version(),
+    %% The same when a new worker loads it again: the caller hears of it, and nothing spins.
+    Info = filename:join(get(dir), atom_to_list(get(mode)) ++ "_load"),
+    [begin
+         ok = file:write_file(Info, How),
+         {1, Pid} = remote_loads:version(),
+         kill_9(Pid),
+         wait(fun() -> not exists(Pid) end),
+         N = length(log()),
+         Why = reason(fun() -> remote_loads:version() end),
+         true = lists:member(element(1, Why), [nif_panic, nif_signal, nif_exit, nif_timeout, nif_limit]),
+         timer:sleep(200),
+         true = length(log()) - N < 60,
+         ok = file:write_file(Info, "w"),
+         wait(fun() -> element(1, reason(fun() -> remote_loads:version() end)) =:= returned end)
+     end || How <- ["f", "c", "e", "l"]],
+    {1, _} = remote_loads:version(),
+    forget_loads().
+
+%% ---- resources ----
+
+destructors() ->
+    F = file("destructors"),
+    Gone = fun(N) -> erlang:garbage_collect(), wait(fun() -> length(letters(F)) =:= N end) end,
+    {returned, ok} = reason(fun() -> act(make, F), ok end), % a process that dies
+    Gone(1),
+    use(act(make, F)),
+    Gone(2),
+    T = ets:new(t, [public]),
+    ets:insert(T, {r, act(make, F)}),
+    erlang:garbage_collect(),
+    {_, _} = act(look, ets:lookup_element(T, r, 2)),
+    timer:sleep(20),
+    2 = length(letters(F)),
+    ets:delete(T),
+    Gone(3),
+    Holder = spawn(fun Hold() -> receive {r, R, From} -> From ! act(look, R), erlang:garbage_collect(), Hold() end end),
+    Holder ! {r, act(make, F), self()},
+    receive {_, _} -> ok end,
+    erlang:garbage_collect(),
+    exit(Holder, kill),
+    Gone(4),
+    persistent_term:put(?MODULE, act(make, file("persistent"))), % stays for good: see doc/limits.md
+    {_, _} = act(look, persistent_term:get(?MODULE)),
+    persistent_term:erase(?MODULE),
+    use(act(make, F)),
+    Gone(5),
+    %% In the arguments alone; sent by the library; many at once.
+    use([act(give, act(make, F)) || _ <- lists:seq(1, 100)]),
+    Gone(105),
+    1 = act(send, {self(), act(make, F)}),
+    use(receive R when is_reference(R) -> R after 1000 -> exit(no_message) end),
+    Gone(106),
+    {returned, ok} = reason(fun() -> isolation:call_many(?MODULE, act, [[make, F] || _ <- lists:seq(1, 50)]), ok end),
+    Gone(156),
+    [1] = [N || #{resources := N} <- ready()]. % the persistent one
+use(_) -> ok.
+
+monitors() ->
+    F = file("monitors"),
+    R = act(make, F),
+    P = spawn(fun() -> receive stop -> ok end end),
+    0 = act(monitor, {R, P}),
+    timer:sleep(20),
+    "" = letters(F),
+    P ! stop,
+    wait(fun() -> letters(F) =:= "m" end),
+    true = act(monitor, {R, P}) > 0, % it is dead
+    Q = spawn(fun() -> receive stop -> ok end end),
+    0 = act(monitor, {R, Q}),
+    0 = act(demonitor, R),
+    Q ! stop,
+    timer:sleep(30),
+    "m" = letters(F),
+    %% 50 at once.
+    Rs = [act(make, F) || _ <- lists:seq(1, 50)],
+    S = spawn(fun() -> receive stop -> ok end end),
+    [0 = act(monitor, {X, S}) || X <- Rs],
+    S ! stop,
+    wait(fun() -> length(letters(F)) =:= 51 end),
+    {_, _} = act(look, R),
+    {_, _} = act(look, hd(Rs)).
+
+select() ->
+    F = file("select"),
+    R = act(make, F),
+    0 = act(select, R),
+    receive Early -> exit({early, Early}) after 20 -> ok end,
+    1 = act(fill, R),
+    receive {select, R, undefined, ready_input} -> ok after 2000 -> exit(no_select) end,
+    Stopped = act(stop, R),
+    true = Stopped >= 0,
+    wait(fun() -> lists:member($s, letters(F)) end).
+
+sends() ->
+    Me = self(),
+    1 = act(send, {Me, {hello, [1, 2]}}),
+    receive {hello, [1, 2]} -> ok after 1000 -> exit(1) end,
+    [begin 1 = act(send, {Me, B = binary:copy(<<N>>, N)}), receive B -> ok after 2000 -> exit(N) end end || N <- [1000, 70000, 3 bsl 20]],
+    [begin ok = act(send_from_thread, {Me, N}), receive {parcel, B} -> N = byte_size(B), B = binary:copy(<<"p">>, N) after 3000 -> exit({no_parcel, N}) end end
+     || N <- [0, 100, 65000, 66000, 1 bsl 20, 5 bsl 20]],
+    Dead = spawn(fun() -> ok end),
+    wait(fun() -> not is_process_alive(Dead) end),
+    0 = act(send, {Dead, hello}),
+    %% In order, and before the result.
+    [1 = act(send, {Me, N}) || N <- lists:seq(1, 500)],
+    [receive X -> X = N after 0 -> exit({late, N}) end || N <- lists:seq(1, 500)].
+
+names_and_ports() ->
+    true = register(remote_tests_name, self()),
+    true = self() =:= act(whereis, remote_tests_name),
+    unregister(remote_tests_name),
+    undefined = act(whereis, remote_tests_name),
+    1 = act(alive, self()),
+    P = spawn(fun() -> ok end),
+    wait(fun() -> act(alive, P) =:= 0 end),
+    Port = open_port({spawn, "cat"}, [binary]),
+    Port = act(give, Port),
+    1 = act(port_command, {Port, <<"through">>}),
+    receive {Port, {data, <<"through">>}} -> ok after 2000 -> exit(no_data) end,
+    register(remote_tests_port, Port),
+    {port} = act(whereis, remote_tests_port),
+    port_close(Port),
+    badarg = try act(port_command, {self(), <<>>}) catch error:E -> E end.
+
+scheduling() ->
+    done = count(0, 1000, done),
+    1 = act(thread_type, 0),
+    2 = dirty_cpu(thread_type, 0),
+    3 = dirty_io(thread_type, 0),
+    Us = [act(unique, 0) || _ <- lists:seq(1, 100)],
+    Us = lists:usort(Us ++ Us),
+    true = erlang:unique_integer([monotonic]) > lists:last(Us),
+    Rs = [act(make_ref, 0) || _ <- lists:seq(1, 100)] ++ [make_ref()],
+    101 = length(lists:usort(Rs)),
+    {error, badarg} = try dirty_cpu(badarg, 0) catch C:E:S -> dirty_cpu = element(2, hd(S)), {C, E} end.
+
+terms() ->
+    Deep = lists:foldl(fun(N, T) -> [N, T] end, [], lists:seq(1, 100000)),
+    Terms = [0, -1, 1 bsl 59, -(1 bsl 59), 1 bsl 64, -(1 bsl 5000), 1.5, -0.0, a, 'with space', 'ünïcode', [], {}, #{}, <<>>, <<1:3>>, <<"x">>,
+             self(), make_ref(), fun lists:map/2, fun(X) -> X + Deep end, [a | b], {1, {2, {3, #{k => [v]}}}},
+             maps:from_list([{N, {N, integer_to_list(N)}} || N <- lists:seq(1, 2000)]), #{#{a => 1} => #{[] => {}}},
+             lists:seq(1, 200000), Deep, list_to_tuple(lists:seq(1, 60000)), binary:copy(<<"1234567">>, 150000), binary:part(binary:copy(<<"ab">>, 70000), 1, 139000),
+             [binary:copy(<<N>>, 5000) || N <- lists:seq(1, 100)], hd(erlang:ports() ++ [none])],
+    [begin true = act(give, T) =:= T, true = act(copy, T) =:= T, [true, true] = [X =:= T || X <- isolation:call_many(?MODULE, act, [[give, T], [copy, T]])] end || T <- Terms],
+    F = act(give, fun(X) -> {X, 7} end),
+    {6, 7} = F(6),
+    Large = binary:copy(<<1>>, 50 bsl 20),
+    52428800 = act(sum, Large),
+    true = act(give, Large) =:= Large,
+    50000000 = byte_size(act(zeros, 50000000)),
+    500000 = length(act(range, 500000)),
+    Part = binary:part(Large, 3, 30 bsl 20),
+    true = act(give, {Part, Part}) =:= {Part, Part}.
+
+call_many() ->
+    [1, 2, 3] = isolation:call_many(?MODULE, act, [[give, N] || N <- [1, 2, 3]]),
+    [] = isolation:call_many(?MODULE, act, []),
+    10000 = length(isolation:call_many(?MODULE, act, [[give, {N, [N]}] || N <- lists:seq(1, 10000)])),
+    badarg = try isolation:call_many(?MODULE, act, [[give, 1], [badarg, 0], [give, 2]]) catch error:E -> E end,
+    {mine} = try isolation:call_many(?MODULE, act, [[give, 1], [throw, {mine}], [crash, 2]]) catch error:E2 -> E2 end,
+    {nif_signal, 11} = reason(fun() -> isolation:call_many(?MODULE, act, [[give, 1], [crash, 0], [give, 2]]) end),
+    File = file("many"),
+    {nif_signal, 11} = reason(fun() -> isolation:call_many(?MODULE, act, [[note, {File, 0}], [note, {File, -1}], [note, {File, 0}]]) end),
+    "nn" = letters(File),
+    Rs = isolation:call_many(?MODULE, act, [[make, file("many2")] || _ <- lists:seq(1, 10)]),
+    10 = length(lists:usort([element(1, X) || X <- isolation:call_many(?MODULE, act, [[look, R] || R <- Rs])])),
+    badarg = try isolation:call_many(?MODULE, act, [[give, 1], [give]]) catch error:E3 -> E3 end,
+    set(#{timeout => 100}),
+    {nif_timeout, 100} = reason(fun() -> isolation:call_many(?MODULE, act, [[give, 1], [loop, 0]]) end),
+    set(#{timeout => infinity}).
+
+change_mode() ->
+    Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can)],
+    Slow = start(fun() -> act(sleep, 100) end),
+    timer:sleep(20),
+    Pids = [begin set(#{mode => M}), P = act(os_pid, 0), [1, 2] = act(give, [1, 2]), P = act(os_pid, 0), P end || M <- Modes ++ Modes],
+    true = length(Modes) =:= 1 orelse length(lists:usort(Pids)) =:= 2 * length(Modes),
+    {returned, 100} = ended(Slow),
+    %% While calls run.
+    Callers = [start(fun() -> [N = act(give, N) || N <- lists:seq(1, 300)], ok end) || _ <- [1, 2, 3]],
+    [begin set(#{mode => M}), timer:sleep(5) end || _ <- lists:seq(1, 5), M <- Modes],
+    [{returned, ok} = ended(C) || C <- Callers],
+    set(#{mode => get(mode)}),
+    ok = act(give, ok),
+    Mode = get(mode),
+    set(#{mode => in_process}),
+    true = integer_to_list(act(os_pid, 0)) =/= os:getpid(), % as it was loaded
+    forget_loads(),
+    ok = load(1, "w"),
+    {1, There} = remote_loads:version(),
+    true = integer_to_list(There) =/= os:getpid(),
+    ok = isolation:set(remote_loads, in_process),
+    {1, There} = remote_loads:version(),
+    code:delete(remote_loads), code:purge(remote_loads),
+    ok = load(1, "w"),
+    Here = os:getpid(),
+    {1, Here} = {1, integer_to_list(element(2, remote_loads:version()))},
+    ok = isolation:set(remote_loads, Mode),
+    code:delete(remote_loads), code:purge(remote_loads),
+    ok = load(1, "w"),
+    {1, Elsewhere} = remote_loads:version(),
+    true = integer_to_list(Elsewhere) =/= os:getpid(),
+    set(#{mode => Mode}),
+    forget_loads().
+
+many_crashes() ->
+    Crash = fun(N) -> [case reason(fun() -> act(What, 9) end) of {nif_signal, _} -> ok end || I <- lists:seq(1, N), What <- [case I rem 3 of 0 -> raise_signal; _ -> crash end]] end,
+    Crash(20),
+    ok = act(give, ok),
+    Settled = fun() -> wait(fun() -> ok = act(give, ok), length(workers()) =:= 1 end) end,
+    Settled(),
+    {D, {C, _}, M} = {descriptors(), children(), resident_kb()},
+    %% With a handle of each that dies.
+    Kept = [begin R = act(make, file("kept")), kill_9(act(os_pid, 0)), R end || _ <- lists:seq(1, 10)],
+    Crash(times(200)),
+    use(Kept),
+    erlang:garbage_collect(),
+    Settled(),
+    wait(fun() -> erlang:garbage_collect(), descriptors() =< D + 2 end),
+    {C2, 0} = children(),
+    true = C2 =< C,
+    true = resident_kb() < M + 20000.
+
+%% ---- the end of the VM ----
+
+child(Dir, Mode, How) ->
+    [put(K, V) || {K, V} <- [{dir, Dir}, {mode, Mode}]],
+    set((options(Mode))#{spare => 1}),
+    ok = init(Dir),
+    wait(fun() -> ok = act(give, ok), length(workers()) =:= 2 end),
+    [spawn(fun() -> act(What, 0) end) || What <- [pause, loop]],
+    timer:sleep(50),
+    io:format("pids ~p.~n", [children_pids()]),
+    case How of
+        "halt" -> halt(0);
+        "killed" -> kill_9(list_to_integer(os:getpid())), timer:sleep(10000)
+    end.
+children_pids() ->
+    [list_to_integer(P) || P <- string:lexemes(os:cmd("cat /proc/[0-9]*/stat 2>/dev/null | awk '$4 == " ++ os:getpid() ++ " && $2 != \"(sh)\" { print $1 }'"), "\n")].
+
+nothing_is_left(How) ->
+    Out = os:cmd(lists:join($\s, [get(program), "run", filename:join(get(dir), "remote_tests.beam"), get(dir), get(program), atom_to_list(get(mode)), "child", How, "2>&1"])),
+    {match, [Pids]} = re:run(Out, "pids (\\[[^]]*\\])", [{capture, [1], list}]),
+    {ok, Tokens, _} = erl_scan:string(Pids ++ "."),
+    {ok, List} = erl_parse:parse_term(Tokens),
+    true = length(List) >= 3, % zygote, worker, spare
+    wait(fun() -> not lists:any(fun gone_or_not/1, List) end).
+gone_or_not(Pid) -> os:cmd("test -d /proc/" ++ integer_to_list(Pid) ++ " && ! grep -q '^State:.Z' /proc/" ++ integer_to_list(Pid) ++ "/status && echo yes") =:= "yes\n".
