@@ -10,14 +10,13 @@ libcore_a_SOURCES += \
 libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec_shared_heap.c \
   isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c isolation/remote/heap_digest.h \
   isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h \
-  isolation/remote/channel_internal.h isolation/remote/channel_ring.c isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
+  isolation/remote/channel_internal.h isolation/remote/channel_layout.h isolation/remote/channel_ring.c \
+  isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
   isolation/remote/lane.c isolation/remote/nursery.c isolation/remote/outbox.c isolation/remote/pool.c \
   isolation/remote/protocol.h isolation/remote/remote.h isolation/remote/remote_internal.h \
   isolation/remote/remote_resource.c isolation/remote/remote_watch.c isolation/remote/service.c \
   isolation/remote/tainted.h isolation/remote/term_message.c isolation/remote/term_message.h \
   isolation/remote/watcher.c
-libcore_a_SOURCES += isolation/remote/channel.c isolation/remote/channel_internal.h isolation/remote/channel_ring.c \
-  isolation/remote/channel_socket.c
 libcore_a_SOURCES += isolation/remote/zygote.c isolation/remote/zygote.h isolation/remote/zygote_start.c \
   isolation/remote/zygote_wire.h
 
@@ -76,3 +75,15 @@ EXTRA_DIST += isolation/remote/tests/leftovers.sh isolation/remote/tests/leftove
 TESTS += isolation/tests/remote.sh
 EXTRA_DIST += isolation/tests/remote.sh isolation/tests/remote_tests.erl isolation/tests/remote_loads.erl \
   isolation/tests/libs/remote_tests_nif.c isolation/tests/libs/remote_loads_nif.c
+
+check_PROGRAMS += isolation/remote/tests/check_channel
+hostile_peer = isolation/remote/tests/hostile_peer.c isolation/remote/tests/hostile_peer.h
+isolation_remote_tests_check_channel_SOURCES = isolation/remote/tests/check_channel.c $(hostile_peer)
+# Ten million malformed replies: part of `make soak`, best in a build with ASan and UBSan.
+EXTRA_PROGRAMS += isolation/remote/tests/soak_channel
+isolation_remote_tests_soak_channel_SOURCES = isolation/remote/tests/soak_channel.c $(hostile_peer)
+isolation_remote_tests_soak_channel_LDADD = libcore.a $(VM_LIBS)
+.PHONY: soak-channel
+soak: soak-channel
+soak-channel: isolation/remote/tests/soak_channel
+	isolation/remote/tests/soak_channel $(SOAK_REPLIES)

@@ -101,8 +101,8 @@ enum channel_status channel_receive(struct channel *c, struct frame_header *h) M
 bool channel_read(struct channel *c, void *to, size_t n) MUST_CHECK;
 /* Worker only: the whole body in place, valid until channel_done(); aligned to 8 bytes. */
 const uint8_t *channel_body(struct channel *c) MUST_CHECK;
-/* The frame has been read; what is left of its body is dropped. A worker does this before it answers: until
- * then the VM, which does not wait, has no room for a second large request. */
+/* The frame has been read; what is left of its body is dropped. To be called before one waits for the next
+ * frame, and by a worker before it answers: until then its body keeps room from those that follow. */
 void channel_done(struct channel *c);
 /* Gives memory of large bodies back to the kernel; between frames, when the peer sends none: the VM calls it
  * while the lane is idle. One compare if there were none. */

@@ -1,14 +1,9 @@
-/* channel_ring.c - frames through shared memory; who sleeps is woken by a futex or the doorbell.
- *
- *   page 0            words that the VM writes
- *   page 1            words that the worker writes
- *   slots             requests, then replies: RING_SLOTS headers each, with small bodies in them
- *   data              requests, then replies: CHANNEL_RING_BYTES each
- *   bulk              requests, then replies: CHANNEL_BODY_MAX each
+/* channel_ring.c - frames through shared memory (channel_layout.h); who sleeps is woken by a futex or the doorbell.
  *
  * A slot is ready when its stamp is the number of the frame that is due there: so a frame without a
  * body is one cache line, and nothing else crosses. Where a body lies follows from the lengths of
- * those before it, which both sides count for themselves; no offset ever crosses.
+ * those before it, which both sides count for themselves; no offset ever crosses. A sender that knows that
+ * all has been taken starts again at the front, where the lines are still in the caches.
  *
  * Sleeping: who waits says so in his state word and looks again; who writes a stamp looks at the state
  * word after that. Both are seq_cst, so one of the two sees the other. The futex is the stamp.
@@ -25,14 +20,11 @@
 #include <unistd.h>
 
 #include "isolation/remote/channel_internal.h"
+#include "isolation/remote/channel_layout.h"
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 
 enum {
-    PAGE = 4096,
-    LINE = 64,
-    RING_SLOTS = 64,
-    SLOT_BODY = 96,
     BULK_KEEP = 1 << 20,          /* channel_trim leaves this much */
     WORKER_SPIN_NS = 4000,
     SPIN_LOOKS_PER_CLOCK = 16,    /* looks at the memory for each at the clock */
@@ -40,33 +32,6 @@ enum {
     SLICE_NS = 1000000,           /* naps where the kernel cannot wait on several futexes */
     ROOM_NAP_NS = 100000000,      /* until who waits for room asks whether the peer is gone */
 };
-
-/* What the peer is to do after it wrote a stamp. */
-enum wait_state { WAIT_NONE, WAIT_FUTEX, WAIT_DOORBELL };
-
-struct words { /* of one side: the other reads them */
-    _Alignas(LINE) _Atomic uint32_t taken; /* frames done with: the peer may use their room; a futex */
-    _Atomic uint32_t received;             /* frames looked at */
-    _Alignas(LINE) _Atomic uint32_t state; /* enum wait_state */
-    _Atomic uint32_t waits_for_room;       /* futex: the peer's `taken` */
-    _Atomic uint32_t closed;
-};
-
-struct slot {
-    _Alignas(2 * LINE) _Atomic uint32_t stamp;
-    uint32_t unused;
-    struct frame_header header;
-    uint8_t body[SLOT_BODY];
-};
-
-struct shared {
-    _Alignas(PAGE) struct words vm;
-    _Alignas(PAGE) struct words worker;
-    _Alignas(PAGE) struct slot slots[2][RING_SLOTS];
-    _Alignas(PAGE) uint8_t data[2][CHANNEL_RING_BYTES];
-    _Alignas(PAGE) uint8_t bulk[2][CHANNEL_BODY_MAX];
-};
-enum { REQUESTS, REPLIES };
 
 /* A direction, as one side sees it: all private. */
 struct direction {
@@ -94,6 +59,11 @@ struct ring {
     bool may_spin; /* there was more than one CPU to run on when it attached */
     uint32_t spin_skips, spin_penalty;
 };
+
+const struct shared *channel_ring_memory(const struct channel *c)
+{
+    return container_of(c, const struct ring, c)->shared;
+}
 
 static struct ring *ring_of(struct channel *c)
 {
@@ -175,13 +145,19 @@ static uint32_t place(uint32_t at, uint64_t bytes)
     return offset + bytes <= CHANNEL_RING_BYTES ? at : at + (CHANNEL_RING_BYTES - offset);
 }
 
+/* The front of data, at or after `at`. */
+static uint32_t front(uint32_t at)
+{
+    return (at + CHANNEL_RING_BYTES - 1) & ~(uint32_t) (CHANNEL_RING_BYTES - 1);
+}
+
 static uint32_t lines(uint64_t bytes)
 {
     return (uint32_t) (bytes + LINE - 1) & ~(uint32_t) (LINE - 1);
 }
 
 /* Address of a body, whose size has been checked; counts it. */
-static uint8_t *take_place(struct direction *l, struct slot *s, uint64_t bytes)
+static uint8_t *take_place(struct direction *l, struct slot *s, uint64_t bytes, bool restart)
 {
     if (bytes <= SLOT_BODY) {
         return s->body;
@@ -190,9 +166,25 @@ static uint8_t *take_place(struct direction *l, struct slot *s, uint64_t bytes)
         l->bulk_used = bytes > l->bulk_used ? bytes : l->bulk_used;
         return l->bulk;
     }
-    uint32_t at = place(l->data_at, bytes);
+    uint32_t at = restart ? front(l->data_at) : place(l->data_at, bytes);
     l->data_at = at + lines(bytes);
     return l->data + at % CHANNEL_RING_BYTES;
+}
+
+/* The peer says that it has taken so many. false: it cannot have. */
+static bool note_taken(struct direction *out, uint32_t taken)
+{
+    if (taken == out->taken) {
+        return true;
+    }
+    if (taken - out->taken > out->number - out->taken) {
+        return false;
+    }
+    out->taken = taken;
+    out->data_taken = out->data_ends[taken % ARRAY_LEN(out->data_ends)];
+    /* At most RING_SLOTS frames apart, for each of them came by here. */
+    out->bulk_busy = out->bulk_busy && out->number - taken > out->number - out->bulk_number;
+    return true;
 }
 
 static enum channel_status ring_receive(struct channel *c, struct frame_header *out)
@@ -214,11 +206,13 @@ static enum channel_status ring_receive(struct channel *c, struct frame_header *
         .bytes = __atomic_load_n(&s->header.bytes, __ATOMIC_RELAXED),
         .extra = __atomic_load_n(&s->header.extra, __ATOMIC_RELAXED),
     };
-    if (h.bytes > CHANNEL_BODY_MAX) {
+    uint32_t taken = __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
+    bool restart = __atomic_load_n(&s->restart, __ATOMIC_RELAXED) != 0;
+    if (h.bytes > CHANNEL_BODY_MAX || !note_taken(&r->out, taken)) {
         return channel_end(c, CHANNEL_BROKEN);
     }
     in->number++;
-    c->whole = c->body = take_place(in, s, h.bytes);
+    c->whole = c->body = take_place(in, s, h.bytes, restart);
     c->left = h.bytes;
     c->has_frame = true;
     if (c->is_worker) {
@@ -245,19 +239,9 @@ static void ring_done(struct channel *c)
 
 /* ---- sending ---- */
 
-/* What has the peer taken since we looked? false: it cannot have. */
 static bool look_at_taken(struct ring *r)
 {
-    struct direction *out = &r->out;
-    uint32_t taken = atomic_load(&r->peers->taken);
-    if (taken - out->taken > out->number - out->taken) {
-        return false;
-    }
-    out->taken = taken;
-    out->data_taken = out->data_ends[taken % ARRAY_LEN(out->data_ends)];
-    /* At most RING_SLOTS frames apart, for each of them came by here. */
-    out->bulk_busy = out->bulk_busy && out->number - taken > out->number - out->bulk_number;
-    return true;
+    return note_taken(&r->out, atomic_load(&r->peers->taken));
 }
 
 static bool has_room(const struct direction *out, uint64_t bytes)
@@ -345,6 +329,11 @@ static enum channel_status ring_send(
             }
         }
     }
+    bool restart = total > SLOT_BODY && total <= CHANNEL_INLINE_MAX && out->taken == out->number;
+    if (restart) {
+        out->data_taken = front(out->data_at);
+        out->data_ends[out->number % ARRAY_LEN(out->data_ends)] = out->data_taken;
+    }
     out->number++;
     if (total > CHANNEL_INLINE_MAX) {
         populate_bulk(out, total);
@@ -352,7 +341,7 @@ static enum channel_status ring_send(
         out->bulk_number = out->number;
     }
     struct slot *s = &out->slots[out->number % RING_SLOTS];
-    uint8_t *to = take_place(out, s, total);
+    uint8_t *to = take_place(out, s, total, restart);
     out->data_ends[out->number % ARRAY_LEN(out->data_ends)] = out->data_at;
     for (size_t i = 0; i < n; i++) {
         if (parts[i].bytes != 0) {
@@ -361,6 +350,8 @@ static enum channel_status ring_send(
         }
     }
     s->header = (struct frame_header) { h->kind, h->number, total, h->extra };
+    s->taken = r->in.number - r->c.has_frame;
+    s->restart = restart;
     return publish(r, s);
 }
 
