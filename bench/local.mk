@@ -9,3 +9,8 @@ CLEANFILES += $(bench_beams) $(bench_nifs)
 bench: bulkhead $(erl_beams) $(bench_beams) $(bench_nifs)
 	@builddir='$(abs_builddir)' BULKHEAD='$(abs_builddir)/bulkhead' BULKHEAD_LIB='$(abs_builddir)/lib/erl' \
 	  ERL='$(ERL)' $(SHELL) $(srcdir)/bench/run-bench.sh $(BENCH)
+
+# Round trips of the channel to a worker, beside the least that shared memory allows.
+EXTRA_PROGRAMS += bench/bench_channel
+bench_bench_channel_SOURCES = bench/bench_channel.c
+bench_bench_channel_LDADD = libcore.a $(VM_LIBS)
