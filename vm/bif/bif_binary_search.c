@@ -191,12 +191,13 @@ static bool read_option(term option, struct options *o, bool is_split)
 static bool read_options(term list, struct options *o, bool is_split)
 {
     *o = (struct options) { 0 };
+    bool is_list = term_is_list(list); /* a tail that is no list is overlooked, as in OTP */
     for (; term_is_cons(list); list = term_tail(list)) {
         if (!read_option(term_head(list), o, is_split)) {
             return false;
         }
     }
-    return term_is_nil(list);
+    return is_list;
 }
 
 /* The range to search, in bytes. */

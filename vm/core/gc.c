@@ -511,6 +511,13 @@ enum heap_status heap_gc(struct heap *h, enum heap_gc_kind kind, size_t need, st
         return st;
     }
     size_t after = (size_t) (h->top - h->start) + (size_t) (h->old_top - h->old_start);
+    if (full && h->n_minor >= h->fullsweep_after && after <= COMPACT_WORDS
+        && heap_total_words(h) > 4 * (after + need + h->min_words)) {
+        /* Somebody asked, and little is left: it comes down to one small block. */
+        struct sizes left = measure(h);
+        h->want_words = h->min_words;
+        (void) !gc_compact(h, &left, need, false, roots, n_roots); /* without memory for it: stays */
+    }
     size_t kept = full ? after : after - s.old, of = full ? before : before - s.old;
     h->young_survival = (uint8_t) (of > 0 ? kept * 100 / of : 0);
     h->n_minor = full ? 0 : (uint16_t) (h->n_minor + (h->n_minor < UINT16_MAX));
