@@ -120,7 +120,7 @@ START_TEST(frames_of_every_size_come_back_as_they_were)
     static const size_t sizes[] = { 0, 1, 7, 8, 87, 88, 89, 1000, 4096, CHANNEL_INLINE_MAX - 1, CHANNEL_INLINE_MAX,
         CHANNEL_INLINE_MAX + 1, 64 << 10, 300000, 3 << 20 };
     struct channel *c = channel_new(transport(_i));
-    uint8_t *body = make_bytes(3 << 20);
+    uint8_t *body = make_bytes((3 << 20) + 16);
     pid_t pid = echo_process(c, transport(_i));
     for (uint32_t i = 0; i < ROUNDS; i++) {
         size_t n = i < 60 ? sizes[i % ARRAY_LEN(sizes)] : sizes[i % 12];
@@ -430,7 +430,7 @@ START_TEST(a_worker_that_waits_learns_that_the_channel_is_gone)
 {
     struct channel *c = channel_new(transport(_i));
     pid_t pid = echo_process(c, transport(_i));
-    round_trip(c, 1, NULL, 0);
+    round_trip(c, 1, (const uint8_t *) "", 0);
     usleep(20000);
     channel_free(c);
     ck_assert_int_eq(end_of(pid), 0);
