@@ -87,3 +87,14 @@ isolation_remote_tests_soak_channel_LDADD = libcore.a $(VM_LIBS)
 soak: soak-channel
 soak-channel: isolation/remote/tests/soak_channel
 	isolation/remote/tests/soak_channel $(SOAK_REPLIES)
+
+# A worker that breaks every rule, and the VM against it.
+hostile_worker = isolation/remote/tests/hostile_worker
+EXTRA_PROGRAMS += $(hostile_worker)
+CLEANFILES += $(hostile_worker)
+check_DATA += $(hostile_worker)
+isolation_remote_tests_hostile_worker_SOURCES = isolation/worker/zygote_main.c isolation/remote/tests/hostile_worker.c
+isolation_remote_tests_hostile_worker_LDADD = libcore.a $(VM_LIBS)
+isolation_remote_tests_hostile_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
+TESTS += isolation/remote/tests/hostile.sh
+EXTRA_DIST += isolation/remote/tests/hostile.sh isolation/remote/tests/hostile_tests.erl
