@@ -16,9 +16,11 @@
 
 enum {
     SPIN_NS = 6000,           /* across two CPUs an answer takes less than that, or much longer */
-    SPIN_GIVE_UP = 8,         /* misses in a row, then only now and then */
-    SPIN_RETRY = 32,
-    LINGER_NS = 2000000,      /* asleep on the scheduler's thread, while nobody else wants it */
+    SPIN_LONG_NS = 30000,     /* enough for a worker that sleeps: worth it after a spin that paid, or now and then */
+    SPIN_GIVE_UP = 8,         /* misses in a row */
+    SPIN_RETRY = 32,          /* then each so many */
+    LINGER_NS = 10000000,     /* asleep on the scheduler's thread, while nobody else wants it. More than a tick of the
+                                 kernel: a shorter time would have it set its clock twice for each call */
     CANCEL_PATIENCE_NS = 50000000,
     TIMEOUT_GRACE_NS = 100000000, /* the worker ends the call itself, if it can */
 };
@@ -57,8 +59,9 @@ static void sleep_on_lane(void *arg, _Atomic uint32_t *other, uint32_t value, in
 static bool wait_here(struct remote_lane *lane)
 {
     if (several_cpus()) {
-        if (lane->spin_misses < SPIN_GIVE_UP || lane->spin_misses % SPIN_RETRY == 0) {
-            if (channel_spin(lane->channel, SPIN_NS)) {
+        unsigned misses = lane->spin_misses;
+        if (misses < SPIN_GIVE_UP || misses % SPIN_RETRY == 0) {
+            if (channel_spin(lane->channel, misses % SPIN_RETRY == 0 ? SPIN_LONG_NS : SPIN_NS)) {
                 lane->spin_misses = 0;
                 return true;
             }

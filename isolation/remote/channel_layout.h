@@ -24,6 +24,7 @@ struct words { /* of one side: the other reads them */
     _Alignas(LINE) _Atomic uint32_t state; /* enum wait_state */
     _Atomic uint32_t waits_for_room;       /* futex: the peer's `taken` */
     _Atomic uint32_t closed;
+    _Atomic uint32_t cpu; /* where it waits, plus one: beside it, spinning pays; on that very CPU it does harm */
 };
 
 struct slot {

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ enum {
     BULK_KEEP = 1 << 20,          /* channel_trim leaves this much */
     WORKER_SPIN_NS = 4000,
     SPIN_LOOKS_PER_CLOCK = 16,    /* looks at the memory for each at the clock */
-    SPIN_SKIPS_MAX = 63,          /* waits without a spin, once spins have failed often */
+    SPIN_SKIPS_MAX = 31,          /* waits without a spin, once spins have failed often */
     SLICE_NS = 1000000,           /* naps where the kernel cannot wait on several futexes */
     ROOM_NAP_NS = 100000000,      /* until who waits for room asks whether the peer is gone */
 };
@@ -55,6 +56,7 @@ struct ring {
     struct direction out, in;
     int fds[2]; /* memfd, once sent -1; doorbell */
     bool no_waitv;
+    uint32_t cpu; /* as the peer has been told */
     /* Worker: does spinning pay? */
     bool may_spin; /* there was more than one CPU to run on when it attached */
     uint32_t spin_skips, spin_penalty;
@@ -84,38 +86,55 @@ static void futex_nap(_Atomic uint32_t *word, uint32_t seen, int64_t ns)
     syscall(SYS_futex, word, FUTEX_WAIT, seen, &t, NULL, 0);
 }
 
-struct private_word {
-    _Atomic uint32_t *word;
-    uint32_t value;
-};
-
-/* Until the shared word is not `seen`, a private one has another value, somebody wakes one of
- * them, the deadline, or earlier. */
-static void futex_wait_any(struct ring *r, _Atomic uint32_t *word, uint32_t seen, const struct private_word *more, size_t n_more,
-    int64_t deadline)
+/* Until the shared word is not `seen`, the private one (may be NULL) has another value, somebody wakes one of
+ * them, the deadline, or earlier. One futex is cheaper to wait for than two. */
+static void futex_wait_either(
+    struct ring *r, _Atomic uint32_t *word, uint32_t seen, _Atomic uint32_t *other, uint32_t other_value, int64_t deadline)
 {
-    struct futex_waitv v[3] = { { .uaddr = (uintptr_t) word, .val = seen, .flags = FUTEX_32 } };
     struct timespec t = { deadline / 1000000000, deadline % 1000000000 };
-    for (size_t i = 0; i < n_more; i++) {
-        v[i + 1] = (struct futex_waitv) {
-            .uaddr = (uintptr_t) more[i].word, .val = more[i].value, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG
-        };
+    const struct timespec *until = deadline == INT64_MAX ? NULL : &t;
+    if (other == NULL) {
+        syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, until, NULL, FUTEX_BITSET_MATCH_ANY);
+        return;
     }
+    struct futex_waitv v[2] = {
+        { .uaddr = (uintptr_t) word, .val = seen, .flags = FUTEX_32 },
+        { .uaddr = (uintptr_t) other, .val = other_value, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+    };
     if (!r->no_waitv) {
-        long got = syscall(SYS_futex_waitv, v, (unsigned) n_more + 1, 0, deadline == INT64_MAX ? NULL : &t, CLOCK_MONOTONIC);
+        long got = syscall(SYS_futex_waitv, v, ARRAY_LEN(v), 0, until, CLOCK_MONOTONIC);
         if (got >= 0 || errno == EAGAIN || errno == ETIMEDOUT || errno == EINTR) {
             return;
         }
         r->no_waitv = true; /* before Linux 5.16, or forbidden by a sandbox */
     }
     int64_t left = deadline == INT64_MAX ? SLICE_NS : deadline - clock_monotonic_ns();
-    bool same = true;
-    for (size_t i = 0; i < n_more; i++) {
-        same = same && atomic_load(more[i].word) == more[i].value;
-    }
-    if (same && left > 0) {
+    if (atomic_load(other) == other_value && left > 0) {
         futex_nap(word, seen, left < SLICE_NS ? left : SLICE_NS);
     }
+}
+
+/* ---- which CPU ---- */
+
+/* Plus one; 0: not known. */
+static uint32_t this_cpu(void)
+{
+    if (__rseq_size == 0) { /* the C library did not register it */
+        return (uint32_t) sched_getcpu() + 1;
+    }
+    const struct rseq *area = (const struct rseq *) ((char *) __builtin_thread_pointer() + __rseq_offset);
+    return __atomic_load_n(&area->cpu_id, __ATOMIC_RELAXED) + 1;
+}
+
+/* Tells the peer. true: it waits for this very CPU, as far as it says. */
+static bool peer_is_here(struct ring *r)
+{
+    uint32_t cpu = this_cpu();
+    if (cpu != r->cpu) {
+        r->cpu = cpu;
+        atomic_store_explicit(&r->mine->cpu, cpu, memory_order_relaxed);
+    }
+    return cpu != 0 && atomic_load_explicit(&r->peers->cpu, memory_order_relaxed) == cpu;
 }
 
 /* ---- receiving ---- */
@@ -378,25 +397,32 @@ static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
 
 static bool ring_spin(struct channel *c, int64_t ns)
 {
-    return spin_until(c, ns, NULL);
+    return peer_is_here(ring_of(c)) ? ring_poll(c) : spin_until(c, ns, NULL);
 }
 
 static void ring_sleep(struct channel *c, _Atomic uint32_t *other, uint32_t other_value, int64_t timeout_ns)
 {
     struct ring *r = ring_of(c);
-    struct private_word more[2] = { { &c->ended, CHANNEL_OK }, { other, other_value } };
     uint32_t seen;
     int64_t deadline = channel_deadline(timeout_ns);
+    (void) peer_is_here(r);
     atomic_store(&r->mine->state, WAIT_FUTEX);
-    if (!is_due_after_state(&r->in, &seen)) {
-        futex_wait_any(r, due_stamp(&r->in), seen, more, other != NULL ? 2 : 1, deadline);
+    if (!is_due_after_state(&r->in, &seen) && atomic_load(&c->ended) == CHANNEL_OK) {
+        futex_wait_either(r, due_stamp(&r->in), seen, other, other_value, deadline);
     }
     atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
 }
 
+/* Whoever sleeps does so until a stamp changes: so all change, for which one is due is not ours to know. A
+ * worker that puts the old one back at that very moment makes the VM's sleep as long as its timeout. */
 static void ring_wake(struct channel *c)
 {
-    syscall(SYS_futex, &c->ended, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    struct ring *r = ring_of(c);
+    for (unsigned i = 0; i < RING_SLOTS; i++) {
+        _Atomic uint32_t *stamp = &r->in.slots[i].stamp;
+        atomic_fetch_xor(stamp, 1U << 31);
+        futex_wake(stamp);
+    }
 }
 
 static bool more_than_one_cpu(void)
@@ -409,7 +435,7 @@ static bool more_than_one_cpu(void)
 /* Each failure doubles the number of waits until the next try; a success clears it. */
 static bool worker_spin(struct ring *r, _Atomic uint32_t *stop)
 {
-    if (!r->may_spin || r->spin_skips > 0) {
+    if (!r->may_spin || r->spin_skips > 0 || peer_is_here(r)) {
         r->spin_skips -= r->spin_skips > 0;
         return false;
     }
@@ -425,7 +451,6 @@ static bool worker_spin(struct ring *r, _Atomic uint32_t *stop)
 static enum channel_status ring_wait(struct channel *c, _Atomic uint32_t *stop)
 {
     struct ring *r = ring_of(c);
-    struct private_word more[2] = { { &c->ended, CHANNEL_OK }, { stop, 0 } };
     bool spun = false;
     while (!ring_poll(c)) {
         uint32_t seen;
@@ -437,15 +462,18 @@ static enum channel_status ring_wait(struct channel *c, _Atomic uint32_t *stop)
         }
         atomic_store(&r->mine->state, WAIT_FUTEX);
         bool due = is_due_after_state(&r->in, &seen);
-        bool closed = !due && (atomic_load(&r->peers->closed) != 0 || (stop != NULL && atomic_load(stop) != 0));
+        bool closed = !due
+                      && (channel_ended(c) != CHANNEL_OK || atomic_load(&r->peers->closed) != 0
+                          || (stop != NULL && atomic_load(stop) != 0));
         if (!due && !closed) {
-            futex_wait_any(r, due_stamp(&r->in), seen, more, stop != NULL ? 2 : 1, INT64_MAX);
+            futex_wait_either(r, due_stamp(&r->in), seen, stop, 0, INT64_MAX);
         }
         atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
         if (closed) {
             return CHANNEL_CLOSED;
         }
     }
+    (void) peer_is_here(r);
     return channel_ended(c);
 }
 

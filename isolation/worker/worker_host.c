@@ -80,7 +80,7 @@ static uint64_t ask_by_lane(struct worker_lane *lane, enum ask_kind what, const 
         _exit(0);
     }
     for (;;) {
-        if (channel_wait(lane->channel, &worker.stop) != CHANNEL_OK) {
+        if (channel_wait(lane->channel, NULL) != CHANNEL_OK) {
             _exit(0);
         }
         if (channel_receive(lane->channel, &h) == CHANNEL_OK) {

@@ -199,7 +199,7 @@ static void *serve(void *arg)
     isolation_thread_start();
     lane->thread = native_thread_get();
     worker_lane = lane;
-    while (channel_wait(lane->channel, &worker.stop) == CHANNEL_OK) {
+    while (channel_wait(lane->channel, NULL) == CHANNEL_OK) {
         if (channel_receive(lane->channel, &h) != CHANNEL_OK) {
             continue;
         }

@@ -57,7 +57,6 @@ struct worker {
     struct setup setup;
     const struct worker_mode *mode;
     struct worker_lane *lanes[PROTOCOL_MAX_LANES];
-    _Atomic uint32_t stop; /* nonzero: lanes end */
     bool forked;           /* this is a child that the library made: the channels are its parent's */
     struct worker_library libraries[WORKER_MAX_LIBRARIES]; /* changed by one lane at a time: the VM sees to it */
     _Atomic unsigned n_libraries;

@@ -33,7 +33,7 @@ enum {
     TIMER_REDUCTIONS = 4000,     /* ... or reductions */
 };
 
-enum sleep_state { AWAKE, NAPPING, ASLEEP };
+enum sleep_state { AWAKE, NAPPING, ASLEEP, LINGERING /* in a process: see sched_linger */ };
 
 struct sched_private {
     struct runq queue;
@@ -116,6 +116,15 @@ void sched_poke(unsigned index)
 {
     if (index < n_scheds) {
         wake(scheds[index]->private);
+    }
+}
+
+void sched_signalled(void)
+{
+    for (unsigned i = 0; i < n_scheds; i++) {
+        if (atomic_load_explicit(&scheds[i]->private->state, memory_order_seq_cst) == LINGERING) {
+            wake(scheds[i]->private);
+        }
     }
 }
 
@@ -349,17 +358,20 @@ bool sched_linger(void (*sleep)(void *arg, _Atomic uint32_t *word, uint32_t valu
     if (runq_length(&v->queue) > 0 || s->index > sched_online()) {
         return false;
     }
-    int64_t now = clock_monotonic_ns(), next = wheel_next_ns(v->wheel);
-    if (next <= now || inbox_has_signals(s->current->shared)) {
-        return false;
+    if (!wheel_is_empty(v->wheel)) {
+        int64_t now = clock_monotonic_ns(), next = wheel_next_ns(v->wheel);
+        if (next <= now) {
+            return false;
+        }
+        max_ns = next - now < max_ns ? next - now : max_ns;
     }
-    max_ns = next - now < max_ns ? next - now : max_ns;
     atomic_fetch_add(&n_idle, 1);
-    atomic_store_explicit(&v->state, NAPPING, memory_order_seq_cst);
-    bool work = runq_length(&v->queue) > 0 || atomic_load(&stopping) || atomic_load(&v->eager);
+    atomic_store_explicit(&v->state, LINGERING, memory_order_seq_cst);
+    bool work = runq_length(&v->queue) > 0 || inbox_has_signals(s->current->shared) || atomic_load(&stopping)
+                || atomic_load(&v->eager);
     if (!work) {
-        sleep(arg, &v->state, NAPPING, max_ns);
-        work = atomic_load(&v->state) != NAPPING || atomic_load(&v->eager);
+        sleep(arg, &v->state, LINGERING, max_ns);
+        work = atomic_load(&v->state) != LINGERING || atomic_load(&v->eager);
     }
     atomic_store_explicit(&v->state, AWAKE, memory_order_seq_cst);
     atomic_fetch_sub(&n_idle, 1);

@@ -85,6 +85,8 @@ void proc_complete(struct proc *p);
  * thread to do, calls sleep(arg, word, value, ns) once, which sleeps while *word == value, ns at most;
  * whoever has work for the thread changes the word and wakes the futex. false: there is work. */
 bool sched_linger(void (*sleep)(void *arg, _Atomic uint32_t *word, uint32_t value, int64_t ns), void *arg, int64_t max_ns);
+/* A process was sent a signal that it should see soon: those that linger look. */
+void sched_signalled(void);
 /* Group leader of processes without parent from now on (TERM_NONE: each its own). At start. */
 void proc_set_default_leader(term pid);
 /* As proc_spawn; the new process does not run before proc_start. Until then its fields may be set

@@ -204,6 +204,7 @@ void signal_exit(struct proc *from, term to_pid, term reason)
 {
     struct signal *s = signal_new(SIGNAL_EXIT, from != NULL ? from->id : TERM_NONE, 0, reason, HEAP_TUPLE_WORDS(3));
     signal_send_message(to_pid, &s->base);
+    sched_signalled();
 }
 
 void signal_request(struct proc *from, term to_pid, signal_request_fn fn, void *arg)
@@ -214,7 +215,9 @@ void signal_request(struct proc *from, term to_pid, signal_request_fn fn, void *
     if (!inbox_push(to_pid, &s->base)) {
         vm_free(s);
         fn(NULL, arg);
+        return;
     }
+    sched_signalled();
 }
 
 /* ---- questions ---- */
