@@ -6,7 +6,7 @@ EXTRA_DIST += $(bench_erl) bench/bench_nif.c bench/run-bench.sh
 CLEANFILES += $(bench_beams) $(bench_nifs)
 
 .PHONY: bench
-bench: bulkhead $(erl_beams) $(bench_beams) $(bench_nifs)
+bench: bulkhead bulkhead-worker $(erl_beams) $(bench_beams) $(bench_nifs) bench-cnode
 	@builddir='$(abs_builddir)' BULKHEAD='$(abs_builddir)/bulkhead' BULKHEAD_LIB='$(abs_builddir)/lib/erl' \
 	  ERL='$(ERL)' $(SHELL) $(srcdir)/bench/run-bench.sh $(BENCH)
 
@@ -14,3 +14,5 @@ bench: bulkhead $(erl_beams) $(bench_beams) $(bench_nifs)
 EXTRA_PROGRAMS += bench/bench_channel
 bench_bench_channel_SOURCES = bench/bench_channel.c
 bench_bench_channel_LDADD = libcore.a $(VM_LIBS)
+
+include $(srcdir)/bench/native/local.mk

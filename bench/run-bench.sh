@@ -47,6 +47,9 @@ echo "native calls, ns each"
 } | awk '{ printf "  %-12s %-20s %10s\n", $1, $2, $3 }'
 
 echo
+"${SHELL-sh}" "$(dirname "$0")/run-native.sh" || :
+
+echo
 echo "start-up and memory"
 start_ms() { # best of 20 runs of the command
     i=0

@@ -1,0 +1,140 @@
+#!/bin/sh
+# What calling native code costs in each isolation mode, beside OTP's ways of doing it in the same run, and
+# what is aimed at. With two CPUs everything is measured on both and on one.
+# environment: BULKHEAD, builddir, ERL
+set -eu
+: "${builddir:=.}" "${BULKHEAD:=./bulkhead}"
+dir=$builddir/bench/native
+tmp=$(mktemp -d)
+epmd=
+trap 'rm -rf "$tmp"; [ -z "$epmd" ] || kill $epmd' EXIT
+
+modes=$("$BULKHEAD" run "$dir/bench_worker.beam")
+
+say() { echo "$*" >&2; }
+
+# measure CPUS COMMAND-PREFIX SCHEDULERS
+measure() {
+    cpus=$1 prefix=$2 schedulers=$3
+    for mode in $modes; do
+        say "native calls: $mode, $cpus..."
+        $prefix "$BULKHEAD" run -S "$schedulers" --isolation "bench_native=$mode" "$dir/bench_native.beam" "$mode" 2>>"$tmp/errors" \
+            || echo "$mode failed"
+    done
+    [ -n "${ERL-}" ] || return 0
+    say "native calls: OTP, $cpus..."
+    # shellcheck disable=SC2086
+    ERL_EPMD_PORT=$port $prefix "$ERL" -noshell -noinput +S "$schedulers:$schedulers" +sbwt none $node -pa "$dir" -s bench_native start \
+        2>>"$tmp/errors" || echo "otp failed"
+}
+
+# The C node needs libei to build, and epmd.
+node='' port=
+if [ -z "${ERL-}" ]; then
+    say "no erl: OTP is left out"
+elif [ ! -x "$dir/bench_cnode" ]; then
+    say "no ei.h and libei: the C node is left out"
+elif ! command -v epmd >/dev/null; then
+    say "no epmd: the C node is left out"
+else
+    port=$((20000 + $$ % 20000))
+    epmd -address 127.0.0.1 -port $port >/dev/null 2>&1 &
+    epmd=$!
+    sleep 0.2
+    node="-name bench@127.0.0.1 -setcookie bench -start_epmd false"
+fi
+
+n_cpus=$(nproc)
+say "load: $(cut -d' ' -f1-3 /proc/loadavg)"
+if [ "$n_cpus" -gt 1 ]; then
+    measure "all CPUs" "" 2 >"$tmp/2cpu"
+fi
+if command -v taskset >/dev/null; then
+    one=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
+    measure "one CPU" "taskset -c $one" 1 >"$tmp/1cpu"
+elif [ "$n_cpus" -eq 1 ]; then
+    measure "one CPU" "" 1 >"$tmp/1cpu"
+fi
+say "the bare channel..."
+"$builddir/bench/bench_channel" >"$tmp/channel"
+for mode in $modes; do
+    case $mode in direct | in_process) continue ;; esac
+    say "workers: $mode..."
+    "$BULKHEAD" run -S 2 -pa "$builddir/bench" --isolation "bench_native=$mode" --isolation "bench_nif=$mode" "$dir/bench_worker.beam" "$mode" 2>>"$tmp/errors" \
+        || echo "$mode failed"
+done >"$tmp/workers"
+
+table() { # table FILE TITLE
+    [ -s "$1" ] || return 0
+    echo
+    echo "native calls on $2, ns each"
+    awk '
+        NF == 2 { print "  " $0; next }
+        !($1 in col) { col[$1] = ++n; name[n] = $1 }
+        !($2 in row) { row[$2] = ++m; what[m] = $2 }
+        { value[$2, $1] = $3 }
+        END {
+            printf "  %-14s", ""
+            for (i = 1; i <= n; i++) printf " %11s", name[i]
+            print ""
+            for (j = 1; j <= m; j++) {
+                printf "  %-14s", what[j]
+                for (i = 1; i <= n; i++) printf " %11s", (what[j], name[i]) in value ? value[what[j], name[i]] : "-"
+                print ""
+            }
+        }' "$1"
+}
+table "$tmp/2cpu" "$n_cpus CPUs"
+table "$tmp/1cpu" "one CPU"
+
+echo
+echo "native calls: aims (load $(cut -d' ' -f1-3 /proc/loadavg))"
+[ -f "$tmp/2cpu" ] || : >"$tmp/2cpu"
+[ -f "$tmp/1cpu" ] || : >"$tmp/1cpu"
+awk '
+    function aim(text, value, limit, unit, at_least) {
+        met = at_least ? value >= limit : value <= limit
+        printf "  %-60s %10.2f %-5s %s %6.2f   %s\n", text, value, unit, at_least ? "min" : "max", limit, met ? "met" : "missed"
+    }
+    function have(a, b) { return (a in v) && (b in v) && v[b] > 0 }
+    function ratio(text, a, b, limit, at_least) { if (have(a, b)) aim(text, v[a] / v[b], limit, "times", at_least) }
+    function time(text, a, scale, limit, unit) { if (a in v) aim(text, v[a] / scale, limit, unit) }
+    FILENAME ~ /2cpu$/ { v["2", $1, $2] = $3 }
+    FILENAME ~ /1cpu$/ { v["1", $1, $2] = $3 }
+    FILENAME ~ /channel$/ { v["c", $1] = $2 }
+    FILENAME ~ /workers$/ { v["w", $1, $2] = $3; if (NF == 3) mode[$1] = 1 }
+    END {
+        time("ipc, small call, two CPUs", "2" SUBSEP "ipc" SUBSEP "small", 1000, 1, "us")
+        time("ipc, small call, one CPU", "1" SUBSEP "ipc" SUBSEP "small", 1000, 6, "us")
+        ratio("ipc, small call / bare channel, two CPUs", "2" SUBSEP "ipc" SUBSEP "small", "c" SUBSEP "bare_2cpu_0", 1.5)
+        ratio("ipc, small call / bare channel, one CPU", "1" SUBSEP "ipc" SUBSEP "small", "c" SUBSEP "bare_1cpu_0", 1.5)
+        for (c = 2; c >= 1; c--) {
+            cpus = c == 2 ? ", two CPUs" : ", one CPU"
+            ratio("port / ipc, small call" cpus, c SUBSEP "otp_port" SUBSEP "small", c SUBSEP "ipc" SUBSEP "small", 10, 1)
+            ratio("dirty NIF / ipc, small call" cpus, c SUBSEP "otp_dirty" SUBSEP "small", c SUBSEP "ipc" SUBSEP "small", 1, 1)
+        }
+        for (c = 2; c >= 1; c--) {
+            cpus = c == 2 ? ", two CPUs" : ", one CPU"
+            ratio("ipc, 1 MiB to it / memcpy" cpus, c SUBSEP "ipc" SUBSEP "arg_1MiB", "c" SUBSEP "memcpy_1MiB", 3)
+            ratio("ipc, 1 MiB from it / memcpy" cpus, c SUBSEP "ipc" SUBSEP "result_1MiB", "c" SUBSEP "memcpy_1MiB", 3)
+            ratio("hybrid, 1 MiB to it / small call" cpus, c SUBSEP "hybrid" SUBSEP "arg_1MiB", c SUBSEP "hybrid" SUBSEP "small", 2)
+            ratio("shared_heap, 1 MiB to it / small call" cpus, c SUBSEP "shared_heap" SUBSEP "arg_1MiB", c SUBSEP "shared_heap" SUBSEP "small", 2)
+            # The function itself fills 1 MiB: what it takes in process is not the price of crossing.
+            r = c SUBSEP "shared_heap" SUBSEP "result_1MiB"; p = c SUBSEP "in_process" SUBSEP "result_1MiB"; s = c SUBSEP "shared_heap" SUBSEP "small"
+            if (have(r, s) && p in v) aim("shared_heap, 1 MiB from it, without filling it / small call" cpus, (v[r] - v[p]) / v[s], 2, "times")
+        }
+        for (m in mode) {
+            time(m ", crash: from the exit to the next reply, cold", "w" SUBSEP m SUBSEP "respawn_cold", 1000, 1000, "us")
+            time(m ", the same with a spare", "w" SUBSEP m SUBSEP "respawn_spare", 1000, 100, "us")
+            time(m ", idle worker, private memory", "w" SUBSEP m SUBSEP "idle_bytes", 1000000, 1.5, "MB")
+            k = "w" SUBSEP m SUBSEP "pair_percent"; if (k in v) aim(m ", ping-pong beside 100 slow calls", v[k], 90, "%", 1)
+            time(m ", call while another library crashes / in peace", "w" SUBSEP m SUBSEP "storm_percent", 1, 110, "%")
+            k = "w" SUBSEP m SUBSEP "kill_to_exit"; if (k in v) printf "  %-60s %10.2f us\n", m ", kill -9 of the worker to the exit of its caller", v[k] / 1000
+        }
+    }' "$tmp/2cpu" "$tmp/1cpu" "$tmp/channel" "$tmp/workers"
+grep failed "$tmp/2cpu" "$tmp/1cpu" "$tmp/workers" >"$tmp/failed" || exit 0
+echo
+echo "not everything ran:"
+sed 's/.*:/  /' "$tmp/failed"
+grep -v '^ *\(signal\|caller\|#\|$\)' "$tmp/errors" | head -5
+exit 1
