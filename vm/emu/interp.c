@@ -147,6 +147,10 @@ static enum run_result loop(struct sched *s)
     const uint64_t *resume, *last_fun = NULL;
     enum { TAIL_NONE, TAIL_ONLY, TAIL_LAST } tail = TAIL_NONE;
 
+    w = *pc;
+    if (LIKELY((uint16_t) w == I_loop_rec)) {
+        goto loop_rec_; /* most come back from waiting */
+    }
     NEXT_AT(pc);
 
     /* ---- two in one ---- */
@@ -361,25 +365,12 @@ static enum run_result loop(struct sched *s)
     }
     CASE (put_record) {
         size_t n = B;
-        const uint16_t *regs = (const uint16_t *) &pc[2];
-        top[0] = TERM_HEADER(TAG_TUPLE, n);
-        top[1] = pc[1];
-        for (size_t i = 0; i < n - 1; i++) {
-            top[2 + i] = R((uint64_t) regs[i]).word;
-        }
-        X(A) = term_from_boxed_ptr(top);
-        top += n + 1;
+        (void) PART(put_record);
         NEXT(2 + (n + 2) / 4);
     }
     CASE (put_tuple2_x) {
         size_t n = B;
-        const uint16_t *regs = (const uint16_t *) &pc[1];
-        top[0] = TERM_HEADER(TAG_TUPLE, n);
-        for (size_t i = 0; i < n; i++) {
-            top[1 + i] = R((uint64_t) regs[i]).word;
-        }
-        X(A) = term_from_boxed_ptr(top);
-        top += n + 1;
+        (void) PART(put_tuple2_x);
         NEXT(1 + (n + 3) / 4);
     }
 

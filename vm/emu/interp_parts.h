@@ -168,7 +168,49 @@ PART(is_tuple_of_x)
     return term_is_boxed(t) && term_box(t)[0] == pc[1];
 }
 
+PART(is_tagged_tuple_x)
+{
+    term t = X(A);
+    return term_is_boxed(t) && term_box(t)[0] == pc[1] && term_box(t)[1] == pc[2];
+}
+PART(put_tuple2_x)
+{
+    size_t n = B;
+    const uint16_t *regs = (const uint16_t *) &pc[1];
+    uintptr_t *tuple = *top;
+    tuple[0] = TERM_HEADER(TAG_TUPLE, n);
+    for (size_t i = 0; i < n; i++) {
+        tuple[1 + i] = R((uint64_t) regs[i]).word;
+    }
+    X(A) = term_from_boxed_ptr(tuple);
+    *top = tuple + n + 1;
+    return true;
+}
+PART(put_record)
+{
+    size_t n = B;
+    const uint16_t *regs = (const uint16_t *) &pc[2];
+    uintptr_t *tuple = *top;
+    tuple[0] = TERM_HEADER(TAG_TUPLE, n);
+    tuple[1] = pc[1];
+    for (size_t i = 0; i < n - 1; i++) {
+        tuple[2 + i] = R((uint64_t) regs[i]).word;
+    }
+    X(A) = term_from_boxed_ptr(tuple);
+    *top = tuple + n + 1;
+    return true;
+}
+
+/* ---- other types ---- */
+PART(is_nil_x) { return term_is_nil(X(A)); }
+PART(is_tuple_x) { return term_is_tuple(X(A)); }
+PART(is_map_x) { return term_is_map(X(A)); }
+PART(is_integer_x) { return term_is_small(X(A)); }
+PART(is_atom_x) { return term_is_atom(X(A)); }
+
 /* ---- comparisons ---- */
+PART(ne_exact_xx) { return term_is_small(X(A)) && term_is_immed(X(B)) && X(A).word != X(B).word; }
+PART(eq_exact_xx) { return X(A).word == X(B).word; }
 PART(eq_exact_xi) { return X(A).word == pc[1]; }
 PART(ne_exact_xi) { return X(A).word != pc[1]; }
 PART(lt_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word < (intptr_t) pc[1]; }
@@ -229,6 +271,15 @@ PART(sub_yi) { return sub_small(Y(A), C, &X(B)); }
 PART(add_xx) { return add_terms(X(A), X(B), &X(C)); }
 PART(add_xy) { return add_terms(X(A), Y(B), &X(C)); }
 PART(add_yx) { return add_terms(Y(A), X(B), &X(C)); }
+PART(abs)
+{
+    term a = SRC(pc[1]);
+    if (!term_is_small(a) || (intptr_t) a.word < 0) {
+        return false;
+    }
+    R(A) = a;
+    return true;
+}
 PART(rem)
 {
     term a = SRC(pc[1]), b = SRC(pc[2]), r;
