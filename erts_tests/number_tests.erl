@@ -55,7 +55,13 @@ cases() ->
      {bytes_integer, fun() -> [binary:decode_unsigned(B, E) || B <- [<<1, 2, 3>>, <<0, 0, 1>>, <<255:128>>], E <- [big, little]] end},
      {system_limit_bsl, fun() -> outcome(fun() -> id(1) bsl id(1 bsl 70) end) end},
      {zero_bsl_huge, fun() -> {id(0) bsl (1 bsl 70), id(5) bsr (1 bsl 70), id(-5) bsr (1 bsl 70)} end},
-     {gcd, fun() -> gcd(pow(2, 100) * pow(3, 40), pow(2, 80) * pow(3, 60) * 7) end}].
+     {gcd, fun() -> gcd(pow(2, 100) * pow(3, 40), pow(2, 80) * pow(3, 60) * 7) end},
+     {large_integers_travel, fun() -> [begin
+         I = (id(1) bsl Bits) + id(16#2a2a2a2a2a2a2a2a) * ((1 bsl (Bits - 64)) div (1 bsl 64 - 1)), Me = self(), self() ! {message, I},
+         R = receive {message, X} -> X =:= I end, spawn(fun() -> Me ! {spawned, I} end), T = ets:new(t, []), ets:insert(T, {k, I}), put(k, I), erlang:garbage_collect(),
+         {R, receive {spawned, Y} -> Y =:= I end, ets:lookup(T, k) =:= [{k, I}], binary_to_term(term_to_binary(I)) =:= I, get(k) =:= I, erlang:phash2(I)}
+     end || Bits <- [8000, 16256, 16320, 16384, 40000, 1000000]] end},
+     {large_literal, fun() -> erlang:phash2(1 bsl 300000) end}].
 
 ints() ->
     [0, 1, -1, 2, 7, -13, 255, 1 bsl 31, -(1 bsl 31), (1 bsl 59) - 1, -(1 bsl 59), 1 bsl 59, (1 bsl 60) - 1, 1 bsl 60,

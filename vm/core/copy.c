@@ -73,7 +73,7 @@ INLINE size_t measure(term t, bool all)
             }
             size_t arity = header_arity(p[0]), raw = term_raw_words[header_tag(p[0])];
             words += 1 + arity;
-            if (raw >= arity) {
+            if (raw >= arity || raw == TERM_ALL_RAW) {
                 continue;
             }
             inside = (struct range) { p + 1 + raw, p + 1 + arity };

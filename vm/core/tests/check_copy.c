@@ -1,5 +1,6 @@
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/arena.h"
 #include "vm/core/bits.h"
@@ -57,6 +58,22 @@ START_TEST(immediates_and_literals_need_nothing)
     ck_assert(term_same(copy_term(l, &other), l));
     ck_assert_uint_eq(copy_size(heap_tuple2(&h, l, TERM_NIL)), 3);
     ck_assert_uint_eq(copy_size_all(heap_tuple2(&h, l, TERM_NIL)), 6);
+}
+END_TEST
+
+/* Their words look like anything: none of them may be taken for a term. */
+START_TEST(large_integers_are_copied_as_words)
+{
+    static const size_t sizes[] = { 254, 255, 256, 257, 5000 };
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        uintptr_t *p = heap_alloc(&h, 1 + sizes[i]);
+        p[0] = TERM_HEADER(TAG_BIG_POS, sizes[i]);
+        memset(p + 1, 0x2a, sizes[i] * sizeof(*p));
+        term t = heap_tuple2(&h, term_from_boxed_ptr(p), TERM_NIL);
+        ck_assert_uint_eq(copy_size(t), 3 + 1 + sizes[i]);
+        term copied = term_tuple_get(copy_term(t, &other), 0);
+        ck_assert_mem_eq(term_words(copied), p, (1 + sizes[i]) * sizeof(*p));
+    }
 }
 END_TEST
 
@@ -127,6 +144,7 @@ int main(void)
     TCase *tc = tcase_create("copy");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, immediates_and_literals_need_nothing);
+    tcase_add_test(tc, large_integers_are_copied_as_words);
     tcase_add_test(tc, off_heap_binaries_are_shared);
     tcase_add_test(tc, small_parts_travel_alone);
     tcase_add_test(tc, large_and_unaligned_parts_keep_their_base);
