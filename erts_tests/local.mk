@@ -11,9 +11,11 @@ check_DATA += $(erts_tests_beams) erts_tests/nif_tests_nif.so
 TESTS += erts_tests/run-conformance.sh
 
 # Long runs, not part of `make check`.
-soak_files = erts_tests/soak.beam erts_tests/soak_nif.so
-EXTRA_DIST += erts_tests/soak.erl erts_tests/soak_nif.c
+soak_files = erts_tests/soak.beam erts_tests/soak_nif.so \
+  erts_tests/soak_workers.beam erts_tests/soak_killer.beam erts_tests/soak_killer_nif.so
+EXTRA_DIST += erts_tests/soak.erl erts_tests/soak_nif.c erts_tests/soak_workers.erl erts_tests/soak_killer.erl erts_tests/soak_killer_nif.c
 CLEANFILES += $(soak_files)
 .PHONY: soak
-soak: bulkhead $(erl_beams) $(soak_files)
+soak: bulkhead bulkhead-worker $(erl_beams) $(soak_files)
 	BULKHEAD_LIB=lib/erl ./bulkhead run erts_tests/soak.beam $(SOAK_CRASHES) 2>/dev/null
+	BULKHEAD_LIB=lib/erl ./bulkhead run erts_tests/soak_workers.beam $(SOAK_WORKER_CRASHES) 2>/dev/null

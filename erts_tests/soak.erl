@@ -1,8 +1,8 @@
 %% Crashes without end: callers die of every signal in turn on all schedulers while bystanders count;
 %% memory, address space and descriptors must not grow. `make soak`
 -module(soak).
--export([main/1, crash/1]).
--nifs([crash/1]).
+-export([main/1, crash/1, echo/1]).
+-nifs([crash/1, echo/1]).
 -on_load(load/0).
 
 -define(SIGNALS, [4, 5, 6, 7, 8, 11, 31]).
@@ -13,6 +13,7 @@ load() ->
     erlang:load_nif(filename:join(filename:dirname(code:which(?MODULE)), "soak_nif"), 0).
 
 crash(_) -> erlang:nif_error(not_loaded).
+echo(_) -> erlang:nif_error(not_loaded).
 
 main([]) -> main(["1000000"]);
 main([Count]) ->

@@ -1,4 +1,4 @@
-/* soak_nif.c - dies of the signal it is asked for. */
+/* soak_nif.c - dies of the signal it is asked for, or returns what it is given. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdlib.h>
@@ -41,6 +41,14 @@ static ERL_NIF_TERM crash(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     return enif_make_int(env, zero);
 }
 
+/* Its argument, after a while of up to a quarter of a millisecond: so that calls are in flight when others crash. */
+static ERL_NIF_TERM echo(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    (void) argc;
+    usleep((unsigned) enif_monotonic_time(ERL_NIF_NSEC) % 256);
+    return enif_make_copy(env, argv[0]);
+}
+
 static int load(ErlNifEnv *env, void **priv_data, ERL_NIF_TERM info)
 {
     (void) env;
@@ -52,6 +60,6 @@ static int load(ErlNifEnv *env, void **priv_data, ERL_NIF_TERM info)
     return beyond_end == MAP_FAILED;
 }
 
-static ErlNifFunc functions[] = { { "crash", 1, crash, 0 } };
+static ErlNifFunc functions[] = { { "crash", 1, crash, 0 }, { "echo", 1, echo, 0 } };
 
 ERL_NIF_INIT(soak, functions, load, NULL, NULL, NULL)
