@@ -2,10 +2,9 @@
  *
  * {re_pattern, Captures, Unicode, CrLf, Bin}: Bin is PATTERN_MAGIC, four bytes of options, pattern.
  */
-#include <pcre.h>
-
 #include "lib/base/bytes.h"
 #include "vm/bif/bif_build.h"
+#include "vm/bif/re_options.h"
 #include "vm/bif/regex.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
@@ -16,203 +15,12 @@
 #define PATTERN_MAGIC "BHRE"
 enum {
     PATTERN_HEADER = 8,
-    DEFAULT_MATCH_LIMIT = 10000000,
     INLINE_BYTES = 256,
     INLINE_ENDS = 60,
     BYTES_PER_REDUCTION = 32
 };
 
-/* ---- options ---- */
-
-enum {
-    CAPTURE_ALL,
-    CAPTURE_ALL_BUT_FIRST,
-    CAPTURE_FIRST,
-    CAPTURE_NONE,
-    CAPTURE_NAMES,
-    CAPTURE_LIST
-};
-enum { RETURN_INDEX, RETURN_LIST, RETURN_BINARY };
-
-struct options {
-    uint32_t compile, exec; /* PCRE_ bits */
-    bool compile_only;      /* one was given that must not come with a compiled pattern */
-    bool exec_only;         /* one was given that compile/2 refuses */
-    bool global, report_errors;
-    size_t offset;
-    uint32_t match_limit, recursion_limit;
-    int capture, type;
-    term capture_list;
-};
-
-enum option_status { OPTION_OK, OPTION_BAD /* no such option: cause badopt */, OPTION_BAD_CAPTURE };
-
-enum option_use { USE_COMPILE = 1, USE_EXEC = 2 };
-struct option_name {
-    const char *name;
-    uint32_t bits;
-    enum option_use use;
-};
-
-static const struct option_name plain_options[] = {
-    { "anchored", PCRE_ANCHORED, USE_COMPILE | USE_EXEC },
-    { "bsr_anycrlf", PCRE_BSR_ANYCRLF, USE_COMPILE | USE_EXEC },
-    { "bsr_unicode", PCRE_BSR_UNICODE, USE_COMPILE | USE_EXEC },
-    { "caseless", PCRE_CASELESS, USE_COMPILE },
-    { "dollar_endonly", PCRE_DOLLAR_ENDONLY, USE_COMPILE },
-    { "dotall", PCRE_DOTALL, USE_COMPILE },
-    { "dupnames", PCRE_DUPNAMES, USE_COMPILE },
-    { "extended", PCRE_EXTENDED, USE_COMPILE },
-    { "firstline", PCRE_FIRSTLINE, USE_COMPILE },
-    { "multiline", PCRE_MULTILINE, USE_COMPILE },
-    { "never_utf", PCRE_NEVER_UTF, USE_COMPILE },
-    { "no_auto_capture", PCRE_NO_AUTO_CAPTURE, USE_COMPILE },
-    { "no_start_optimize", PCRE_NO_START_OPTIMIZE, USE_COMPILE },
-    { "notbol", PCRE_NOTBOL, USE_EXEC },
-    { "notempty", PCRE_NOTEMPTY, USE_EXEC },
-    { "notempty_atstart", PCRE_NOTEMPTY_ATSTART, USE_EXEC },
-    { "noteol", PCRE_NOTEOL, USE_EXEC },
-    { "ucp", PCRE_UCP, USE_COMPILE },
-    { "ungreedy", PCRE_UNGREEDY, USE_COMPILE },
-    { "unicode", PCRE_UTF8, USE_COMPILE },
-};
-
-static const struct option_name newlines[] = {
-    { "any", PCRE_NEWLINE_ANY, USE_COMPILE },
-    { "anycrlf", PCRE_NEWLINE_ANYCRLF, USE_COMPILE },
-    { "cr", PCRE_NEWLINE_CR, USE_COMPILE },
-    { "crlf", PCRE_NEWLINE_CRLF, USE_COMPILE },
-    { "lf", PCRE_NEWLINE_LF, USE_COMPILE },
-};
-
-#define COMPILE_BITS                                                                               \
-    (PCRE_ANCHORED | PCRE_BSR_ANYCRLF | PCRE_BSR_UNICODE | PCRE_CASELESS | PCRE_DOLLAR_ENDONLY     \
-        | PCRE_DOTALL | PCRE_DUPNAMES | PCRE_EXTENDED | PCRE_FIRSTLINE | PCRE_MULTILINE            \
-        | PCRE_NEVER_UTF | PCRE_NO_AUTO_CAPTURE | PCRE_NO_START_OPTIMIZE | PCRE_UCP                \
-        | PCRE_UNGREEDY | PCRE_UTF8 | PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY         \
-        | PCRE_NEWLINE_ANYCRLF)
-
-static const struct option_name *find_name(const struct option_name *names, size_t n, term atom)
-{
-    const char *text = term_is_atom(atom) ? atom_cstr(atom) : "";
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(names[i].name, text) == 0) {
-            return &names[i];
-        }
-    }
-    return NULL;
-}
-
-static bool is_atom_named(term t, const char *text)
-{
-    return term_is_atom(t) && strcmp(atom_cstr(t), text) == 0;
-}
-
-static enum option_status plain_option(struct options *o, term option)
-{
-    const struct option_name *name = find_name(plain_options, ARRAY_LEN(plain_options), option);
-    if (name != NULL) {
-        o->compile |= (name->use & USE_COMPILE) != 0 ? name->bits : 0;
-        o->exec |= (name->use & USE_EXEC) != 0 ? name->bits : 0;
-        o->compile_only |= (name->use & USE_EXEC) == 0;
-        o->exec_only |= (name->use & USE_COMPILE) == 0;
-        return OPTION_OK;
-    }
-    bool global = is_atom_named(option, "global"), report = is_atom_named(option, "report_errors");
-    o->global |= global;
-    o->report_errors |= report;
-    o->exec_only = true;
-    return global || report ? OPTION_OK : OPTION_BAD;
-}
-
-static enum option_status capture_option(struct options *o, term what, term type)
-{
-    static const struct option_name whats[] = {
-        { "all", CAPTURE_ALL, 0 },
-        { "all_but_first", CAPTURE_ALL_BUT_FIRST, 0 },
-        { "first", CAPTURE_FIRST, 0 },
-        { "none", CAPTURE_NONE, 0 },
-        { "all_names", CAPTURE_NAMES, 0 },
-    };
-    static const struct option_name types[] = {
-        { "index", RETURN_INDEX, 0 },
-        { "list", RETURN_LIST, 0 },
-        { "binary", RETURN_BINARY, 0 },
-    };
-    const struct option_name *name = find_name(whats, ARRAY_LEN(whats), what);
-    if (name != NULL) {
-        o->capture = (int) name->bits;
-    } else if (term_list_length(what) >= 0) {
-        o->capture = term_is_nil(what) ? CAPTURE_NONE : CAPTURE_LIST;
-        o->capture_list = what;
-    } else {
-        return OPTION_BAD_CAPTURE;
-    }
-    o->exec_only = true;
-    if (term_is_none(type)) {
-        return OPTION_OK;
-    }
-    name = find_name(types, ARRAY_LEN(types), type);
-    o->type = name != NULL ? (int) name->bits : 0;
-    return name != NULL ? OPTION_OK : OPTION_BAD_CAPTURE;
-}
-
-static enum option_status number_option(struct options *o, term name, term value)
-{
-    uint64_t n;
-    bool good = integer_to_uint64(value, &n)
-                && n <= (is_atom_named(name, "offset") ? (uint64_t) INTPTR_MAX : UINT32_MAX);
-    o->exec_only = true;
-    if (is_atom_named(name, "offset")) {
-        o->offset = good ? n : 0;
-    } else if (is_atom_named(name, "match_limit")) {
-        o->match_limit = good ? (uint32_t) n : 0;
-    } else if (is_atom_named(name, "match_limit_recursion")) {
-        o->recursion_limit = good ? (uint32_t) n : 0;
-    } else {
-        return OPTION_BAD;
-    }
-    return good ? OPTION_OK : OPTION_BAD;
-}
-
-static enum option_status one_option(struct options *o, term option)
-{
-    if (!term_is_tuple(option)) {
-        return plain_option(o, option);
-    }
-    size_t arity = term_tuple_arity(option);
-    if (arity < 2 || arity > 3) {
-        return OPTION_BAD;
-    }
-    term name = term_tuple_get(option, 0), value = term_tuple_get(option, 1);
-    if (is_atom_named(name, "capture")) {
-        return capture_option(o, value, arity == 3 ? term_tuple_get(option, 2) : TERM_NONE);
-    }
-    if (arity == 2 && is_atom_named(name, "newline")) {
-        const struct option_name *newline = find_name(newlines, ARRAY_LEN(newlines), value);
-        if (newline != NULL) {
-            uint32_t others = ~(uint32_t) (PCRE_NEWLINE_CR | PCRE_NEWLINE_LF | PCRE_NEWLINE_ANY
-                                           | PCRE_NEWLINE_ANYCRLF);
-            o->compile = (o->compile & others) | newline->bits;
-            o->exec = (o->exec & others) | newline->bits;
-        }
-        return newline != NULL ? OPTION_OK : OPTION_BAD;
-    }
-    return arity == 2 ? number_option(o, name, value) : OPTION_BAD;
-}
-
-static enum option_status parse_options(struct options *o, term list)
-{
-    *o = (struct options) { .match_limit = DEFAULT_MATCH_LIMIT,
-        .recursion_limit = DEFAULT_MATCH_LIMIT };
-    enum option_status status = OPTION_OK;
-    for (; status == OPTION_OK && term_is_cons(list); list = term_tail(list)) {
-        status = one_option(o, term_head(list));
-    }
-    return status != OPTION_OK ? status : term_is_nil(list) ? OPTION_OK : OPTION_BAD;
-}
-
-static term bad_option(struct proc *p, enum option_status status)
+static term bad_option(struct proc *p, enum re_option_status status)
 {
     return status == OPTION_BAD ? proc_raise_cause(p, ATOM(badarg), ATOM(badopt)) : proc_badarg(p);
 }
@@ -279,8 +87,8 @@ static term compile_error(struct proc *p, const char *text, int offset)
 
 static term compile(struct proc *p, term pattern, term options)
 {
-    struct options o;
-    enum option_status status = parse_options(&o, options);
+    struct re_options o;
+    enum re_option_status status = re_options_read(&o, options);
     if (status != OPTION_OK || o.exec_only) {
         return bad_option(p, OPTION_BAD);
     }
@@ -316,7 +124,7 @@ term bif_re_compile_2(struct proc *p, term *args)
 /* The expression in a compiled pattern, or NULL if t is none that we made. */
 static const struct regex *pattern_regex(term t)
 {
-    if (!term_is_tuple_of(t, 5) || !is_atom_named(term_tuple_get(t, 0), "re_pattern")
+    if (!term_is_tuple_of(t, 5) || !re_is_atom_named(term_tuple_get(t, 0), "re_pattern")
         || !term_is_binary(term_tuple_get(t, 4))) {
         return NULL;
     }
@@ -330,7 +138,7 @@ static const struct regex *pattern_regex(term t)
         uint32_t options = bytes_u32be(&r);
         const char *error;
         int offset;
-        re = r.bad || (options & ~(uint32_t) COMPILE_BITS) != 0
+        re = r.bad || (options & ~(uint32_t) RE_COMPILE_BITS) != 0
                  ? NULL
                  : regex_get(r.at, bytes_left(&r), options, &error, &offset);
     }
@@ -341,7 +149,7 @@ static const struct regex *pattern_regex(term t)
 term bif_re_inspect_2(struct proc *p, term *args)
 {
     const struct regex *re = pattern_regex(args[0]);
-    if (re == NULL || !is_atom_named(args[1], "namelist")) {
+    if (re == NULL || !re_is_atom_named(args[1], "namelist")) {
         return proc_badarg(p);
     }
     term list = TERM_NIL;
@@ -368,7 +176,7 @@ term bif_re_version_0(struct proc *p, term *args)
 struct result {
     struct proc *p;
     const struct regex *re;
-    const struct options *o;
+    const struct re_options *o;
     const struct bytes *subject;
     term subject_binary; /* TERM_NONE unless the subject is one */
     const int *ends;
@@ -556,7 +364,7 @@ struct request {
     term *args; /* subject, expression */
     term options;
     bool deep; /* see regex.h */
-    struct options o;
+    struct re_options o;
 };
 
 static term report(const struct request *q, const char *what)
@@ -636,7 +444,7 @@ static term exec(const struct request *q, const struct regex *re, const struct b
 
 /* The expression args[1] stands for. NULL: *result is what the BIF returns. */
 static const struct regex *regex_of(
-    struct proc *p, term *args, const struct options *o, term *result)
+    struct proc *p, term *args, const struct re_options *o, term *result)
 {
     const struct regex *re;
     if (term_is_tuple(args[1])) {
@@ -676,7 +484,7 @@ static term run_global(struct proc *p, term *args, term options, const struct re
 }
 
 /* The subject must be turned into UTF-8 first, or the pattern: re:urun does it. */
-static bool needs_urun(const term *args, const struct options *o)
+static bool needs_urun(const term *args, const struct re_options *o)
 {
     if (term_is_tuple(args[1])) {
         bool unicode = term_is_tuple_of(args[1], 5)
@@ -689,7 +497,7 @@ static bool needs_urun(const term *args, const struct options *o)
 static term run(struct proc *p, term *args, term options, bool deep)
 {
     struct request q = { .p = p, .args = args, .options = options, .deep = deep };
-    enum option_status status = parse_options(&q.o, options);
+    enum re_option_status status = re_options_read(&q.o, options);
     if (status != OPTION_OK) {
         return bad_option(p, status);
     }

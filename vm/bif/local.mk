@@ -20,7 +20,7 @@ libbulkhead_a_SOURCES += \
   vm/bif/bif_build.h vm/bif/bif_erlang_tuple.c vm/bif/bif_etf.c vm/bif/bif_lists.c vm/bif/bif_maps.c
 libbulkhead_a_SOURCES += vm/bif/bif_erlang_guard.c
 libbulkhead_a_SOURCES += vm/bif/bif_code.c vm/bif/bif_code.h vm/bif/bif_code_info.c
-libbulkhead_a_SOURCES += vm/bif/bif_re.c vm/bif/regex.c vm/bif/regex.h
+libbulkhead_a_SOURCES += vm/bif/bif_re.c vm/bif/re_options.c vm/bif/re_options.h vm/bif/regex.c vm/bif/regex.h
 libbulkhead_a_SOURCES += \
   vm/bif/bif_binary.c vm/bif/bif_binary_search.c vm/bif/bif_erlang_atom_text.c vm/bif/bif_erlang_display.c \
   vm/bif/bif_erlang_hash.c vm/bif/bif_erlang_iolist.c vm/bif/bif_erlang_number_text.c vm/bif/bif_math.c \
