@@ -86,7 +86,26 @@ void native_describe_abandoned(
     t->dirt = 0;
 }
 
-static void call_in_process(struct native_call *call, struct native_outcome *out)
+/* What became of a call in frame f, on the VM's stack again. */
+static __attribute__((noinline)) void finish(struct native_thread *t, struct native_frame *f, struct native_return ret,
+    struct native_call *call, struct native_outcome *out)
+{
+    struct native_stack *stack = f->stack;
+    if (ret.abandoned == 0) {
+        out->status = NATIVE_RETURNED;
+        out->value = ret.value;
+        out->crash = NULL;
+        if (t->dirt != 0) {
+            clean_up_after_return(t);
+        }
+    } else {
+        native_describe_abandoned(t, f, call, out);
+    }
+    stack_give(&t->stacks, stack);
+}
+
+/* Any call: nested, with a timeout, on a stack of another size, of code that changes FP control. */
+static __attribute__((noinline)) void call_in_general(struct native_call *call, struct native_outcome *out)
 {
     struct native_thread *t = native_thread_get();
     struct native_library *lib = call->library;
@@ -127,18 +146,44 @@ static void call_in_process(struct native_call *call, struct native_outcome *out
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
     sanitize_switch_stack(outer_low, outer_bytes, NULL, NULL);
-    if (__builtin_expect(ret.abandoned == 0, 1)) {
-        stack_give(&t->stacks, stack);
-        out->status = NATIVE_RETURNED;
-        out->value = ret.value;
-        out->crash = NULL;
-        if (__builtin_expect(t->dirt != 0, 0)) {
-            clean_up_after_return(t);
-        }
+    finish(t, f, ret, call, out);
+}
+
+/* The usual call does the least: no other is in progress on this thread, its stack is the first at hand. */
+static void call_in_process(struct native_call *call, struct native_outcome *out)
+{
+    struct native_thread *t = native_thread_get();
+    struct native_library *lib = call->library;
+    struct native_stack *stack = t->stacks;
+    if (__builtin_expect(nif_guard.depth != 0 || nif_guard.in_vm != 0 || stack == NULL || lib->changes_fp
+            || stack->bytes != atomic_load_explicit(&lib->stack_bytes, memory_order_relaxed)
+            || atomic_load_explicit(&lib->timeout_ms, memory_order_relaxed) != 0, 0)) {
+        call_in_general(call, out);
         return;
     }
-    native_describe_abandoned(t, f, call, out);
+    struct native_frame *f = &t->frame[0];
+    t->stacks = stack->next;
+    f->call = call;
+    f->stack = stack;
+    atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
+    library_count_call(lib, t->index);
+    __asm__ volatile("" ::: "memory");
+    native_set_depth(1);
+    const void *outer_low = NULL;
+    size_t outer_bytes = 0;
+    sanitize_switch_stack(stack->low, stack->bytes, &outer_low, &outer_bytes);
+    struct native_return ret = native_enter_fp_safe(f, call->code, call->arg, stack->high);
+    native_set_depth(0);
+    sanitize_switch_stack(outer_low, outer_bytes, NULL, NULL);
+    if (__builtin_expect(ret.abandoned != 0 || t->dirt != 0, 0)) {
+        nif_guard.in_vm = 0;
+        finish(t, f, ret, call, out);
+        return;
+    }
     stack_give(&t->stacks, stack);
+    out->status = NATIVE_RETURNED;
+    out->value = ret.value;
+    out->crash = NULL;
 }
 
 const struct executor_ops exec_in_process = {

@@ -164,7 +164,7 @@ static __attribute__((noinline)) term without_value(
     return none;
 }
 
-static inline term run(struct proc *p, const struct nif_func *f, term *args)
+static inline __attribute__((always_inline)) term run(struct proc *p, const struct nif_func *f, term *args)
 {
     struct native_slot *s = &slot;
     struct native_library *lib = isolation_library(f->lib);
