@@ -176,7 +176,7 @@ static term result(struct remote_lane *lane, struct heap *h, enum native_panic *
     tainted root = taint(l->result.value);
     uint64_t used;
     struct fragment f = { .caller = h, .bins = l->bins, .n_bins = l->n_bins,
-        .check_cycles = lane->worker->pool->library->policy.value[POLICY_VERIFY] != 0 };
+        .check_cycles = library_policy(lane->worker->pool->library, POLICY_VERIFY) != 0 };
     *out_panic = PANIC_HEAP;
     if (l->asked != NULL) {
         f.built_at = (uintptr_t) l->asked->words;

@@ -32,7 +32,10 @@ static void refresh(struct native_library *lib)
 {
     struct policy p;
     policy_effective(lib->module_atom, &p);
-    lib->policy = p;
+    for (int k = 0; k < POLICY_KEYS; k++) { /* calls read them meanwhile */
+        __atomic_store_n(&lib->policy.value[k], p.value[k], __ATOMIC_RELAXED);
+        __atomic_store_n(&lib->policy.origin[k], p.origin[k], __ATOMIC_RELAXED);
+    }
     /* A library that is loaded stays on its side of the process boundary until it is loaded anew. */
     const struct executor_ops *ops = executor_table[p.value[POLICY_MODE]];
     bool elsewhere = (ops->caps & EXEC_CAP_LOCAL) == 0;

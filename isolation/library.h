@@ -36,7 +36,7 @@ struct native_library {
     struct library_range code[LIBRARY_MAX_CODE]; /* executable segments */
     unsigned n_code;
     unsigned arena_slot;
-    struct policy policy;        /* effective; under the policy lock */
+    struct policy policy;        /* effective; read with library_policy() */
     _Atomic bool tainted;        /* it crashed at least once: its own data may be damaged */
     _Atomic uint32_t no_exec;    /* code is not executable just now: a timeout waits for it */
     _Atomic uint64_t crashes, suppressed_reports;
@@ -70,6 +70,10 @@ void library_refresh_policies(term module);
 uint64_t library_calls(const struct native_library *lib);
 struct arena *library_arena(struct native_library *lib); /* made if need be; may be NULL */
 
+static inline uint64_t library_policy(const struct native_library *lib, enum policy_key key)
+{
+    return __atomic_load_n(&lib->policy.value[key], __ATOMIC_RELAXED);
+}
 static inline bool library_has_code(const struct native_library *lib, uintptr_t pc)
 {
     for (unsigned i = 0; i < lib->n_code; i++) {

@@ -357,8 +357,13 @@ static bool take_functions_from_elsewhere(struct opening *o, term functions)
 {
     enum { MAX_ARITY = 255, MAX_FUNCTIONS = 65535 };
     size_t n = 0;
-    for (term l = functions; term_is_cons(l) && n <= MAX_FUNCTIONS; l = term_tail(l)) {
+    term end = functions;
+    for (; term_is_cons(end) && n <= MAX_FUNCTIONS; end = term_tail(end)) {
         n++;
+    }
+    if (!term_is_nil(end)) {
+        fail(o->error, ATOM(bad_lib), "The library's process did not say what functions it has");
+        return false;
     }
     o->lib->funcs = vm_zalloc(n * sizeof(*o->lib->funcs));
     o->lib->n_funcs = n;

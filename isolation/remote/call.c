@@ -21,7 +21,7 @@ enum {
     SPIN_RETRY = 32,          /* then each so many */
     LINGER_NS = 10000000,     /* asleep on the scheduler's thread, while nobody else wants it. More than a tick of the
                                  kernel: a shorter time would have it set its clock twice for each call */
-    CANCEL_PATIENCE_NS = 50000000,
+    CANCEL_PATIENCE_NS = 250000000,
     TIMEOUT_GRACE_NS = 100000000, /* the worker ends the call itself, if it can */
 };
 
@@ -82,12 +82,24 @@ static void violated(struct remote_worker *w)
 /* Leaves the lane to the watcher. true: it is ours again, because something has come, or its worker is dead. */
 static bool park(struct remote_lane *lane)
 {
-    atomic_store(&lane->reader, READER_WATCHER);
-    if (channel_arm(lane->channel) && !atomic_load(&lane->worker->dead)) {
-        return false;
+    if (!channel_arm(lane->channel)) {
+        return true;
     }
-    uint32_t watcher = READER_WATCHER;
-    return atomic_compare_exchange_strong(&lane->reader, &watcher, READER_CALLER);
+    bool output_waits = channel_wants_write(lane->channel);
+    uint32_t caller = READER_CALLER, watcher = READER_WATCHER;
+    if (atomic_compare_exchange_strong(&lane->reader, &caller, READER_WATCHER)) {
+        /* From here on the channel is the watcher's. */
+        if (!atomic_load(&lane->worker->dead) || !atomic_compare_exchange_strong(&lane->reader, &watcher, READER_CALLER)) {
+            if (output_waits) {
+                watcher_take_over(lane);
+            }
+            return false;
+        }
+    } else { /* READER_CALLER_RANG */
+        atomic_store(&lane->reader, READER_CALLER);
+    }
+    channel_disarm(lane->channel);
+    return true;
 }
 
 /* Until the answer is there, or somebody else needs the thread. */
@@ -138,8 +150,8 @@ static struct remote_progress *begin(struct native_call_elsewhere *call)
     p->library_id = call->library_id;
     *call->progress = &p->base;
     const struct remote_mode *mode = atomic_load_explicit(&call->library->ops, memory_order_relaxed)->remote;
-    bool caller_only = call->library->policy.value[POLICY_SCOPE] == POLICY_SCOPE_CALLER && mode->caller_only != NULL;
-    pool_set_mode(pool, caller_only ? mode->caller_only : mode, call->library->policy.value[POLICY_STACK]);
+    bool caller_only = library_policy(call->library, POLICY_SCOPE) == POLICY_SCOPE_CALLER && mode->caller_only != NULL;
+    pool_set_mode(pool, caller_only ? mode->caller_only : mode, library_policy(call->library, POLICY_STACK));
     library_count_call(call->library, native_thread_get()->index);
     pool_request_lane(pool, p);
     return p;
@@ -232,7 +244,7 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
     lane->stale = false;
     lane->timeout_ms = atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed);
     p->digest.taken = false;
-    if (call->library->policy.value[POLICY_VERIFY] != 0 && lane->worker->mode->memory == WORKER_MEMORY_WRITE) {
+    if (library_policy(call->library, POLICY_VERIFY) != 0 && lane->worker->mode->memory == WORKER_MEMORY_WRITE) {
         heap_digest_take(&p->digest, call->heap);
     }
     enum channel_status s = call->send(lane, call);
@@ -259,7 +271,7 @@ static void take_crash(struct native_call_elsewhere *call, struct remote_lane *l
     }
     term trace = term_decode(&lane->in, call->heap, 0);
     out->crash->trace_term = term_is_list(trace) ? trace : TERM_NIL;
-    if (call->library->policy.value[POLICY_AFTER_CRASH] == POLICY_AFTER_CRASH_REPLACE) {
+    if (library_policy(call->library, POLICY_AFTER_CRASH) == POLICY_AFTER_CRASH_REPLACE) {
         pool_retire(lane->worker, true);
     }
 }

@@ -7,7 +7,7 @@ enum { MAX_QUESTION = 64 << 10, FRAMES_AT_ONCE = 500 };
 
 struct remote_lane *lane_new_locked(struct remote_worker *w)
 {
-    enum channel_transport t = (enum channel_transport) w->pool->library->policy.value[POLICY_TRANSPORT];
+    enum channel_transport t = (enum channel_transport) library_policy(w->pool->library, POLICY_TRANSPORT);
     int fds[CHANNEL_MAX_FDS];
     if (w->n_lanes == PROTOCOL_MAX_LANES || w->state == WORKER_DEAD) {
         return NULL;

@@ -69,9 +69,7 @@ void worker_open_next(struct remote_worker *w)
         watcher_note_deadline(lane->deadline_ns);
     }
     atomic_store(&lane->reader, READER_WATCHER);
-    if (!channel_arm(lane->channel)) {
-        watcher_read_lane(lane);
-    }
+    watcher_take_over(lane); /* reads what has come, and arms */
 }
 
 void worker_opened(struct remote_worker *w)
@@ -106,7 +104,7 @@ static bool send_setup(struct remote_worker *w)
         .schedulers = nif_host->schedulers(),
         .time_offset_ns = nif_host->time_offset_ns(),
         .stack_bytes = w->stack_bytes,
-        .timeout_ms = (uint32_t) lib->policy.value[POLICY_TIMEOUT],
+        .timeout_ms = (uint32_t) library_policy(lib, POLICY_TIMEOUT),
     };
     struct datagram d = { .kind = DATAGRAM_SETUP };
     if (w->mode->memory == WORKER_MEMORY_OWN) {

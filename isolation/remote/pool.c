@@ -72,8 +72,8 @@ static bool is_surplus(const struct remote_worker *w, uint64_t what)
     for (const struct remote_worker *o = pool->workers; o != NULL; o = o->next) {
         spares += o->state == WORKER_SPARE;
     }
-    return w->state == WORKER_SPARE ? spares > pool->library->policy.value[POLICY_SPARE]
-                                    : w->n_busy == 0 && pool->n_workers > pool->library->policy.value[POLICY_POOL]
+    return w->state == WORKER_SPARE ? spares > library_policy(pool->library, POLICY_SPARE)
+                                    : w->n_busy == 0 && pool->n_workers > library_policy(pool->library, POLICY_POOL)
                                           && remote_resources_count((struct remote_worker *) w) == 0;
 }
 
@@ -119,7 +119,7 @@ void pool_library_opened(struct remote_pool *pool, uint32_t id)
 
 static unsigned lanes_wanted(const struct remote_pool *pool)
 {
-    return (unsigned) pool->library->policy.value[POLICY_THREADS];
+    return (unsigned) library_policy(pool->library, POLICY_THREADS);
 }
 
 static struct remote_lane *idle_lane_locked(struct remote_worker *w)
@@ -234,7 +234,7 @@ static void serve_waiting_locked(struct remote_pool *pool, struct to_wake *wake)
 
 static bool wants_worker_locked(const struct remote_pool *pool)
 {
-    return pool->first != NULL && pool->n_workers < pool->library->policy.value[POLICY_POOL];
+    return pool->first != NULL && pool->n_workers < library_policy(pool->library, POLICY_POOL);
 }
 
 void pool_request_lane(struct remote_pool *pool, struct remote_progress *p)
@@ -307,7 +307,7 @@ void pool_release_lane(struct remote_lane *lane)
     }
     lane->progress = NULL;
     lane->busy = false;
-    lane->deadline_ns = INT64_MAX;
+    atomic_store_explicit(&lane->deadline_ns, INT64_MAX, memory_order_relaxed);
     w->n_busy--;
     atomic_store_explicit(&lane->reader, READER_NOBODY, memory_order_release);
     lane->next_idle = w->idle;
@@ -377,7 +377,7 @@ void pool_worker_ready(struct remote_worker *w)
     for (const struct remote_worker *o = pool->workers; o != NULL; o = o->next) {
         ready += o->state == WORKER_READY;
     }
-    w->state = ready < pool->library->policy.value[POLICY_POOL] ? WORKER_READY : WORKER_SPARE;
+    w->state = ready < library_policy(pool->library, POLICY_POOL) ? WORKER_READY : WORKER_SPARE;
     pool->n_workers += w->state == WORKER_READY;
     pool->starting = false;
     pool->failures = 0;
@@ -400,7 +400,7 @@ void pool_worker_ready(struct remote_worker *w)
 /* Too many deaths in too short a time open the circuit: calls fail at once until it closes again. */
 static void note_death_locked(struct remote_pool *pool)
 {
-    uint64_t restart = pool->library->policy.value[POLICY_RESTART];
+    uint64_t restart = library_policy(pool->library, POLICY_RESTART);
     uint64_t max = restart >> 32, within_ms = (uint32_t) restart;
     int64_t now = clock_monotonic_ns();
     uint64_t recent = 0;

@@ -22,6 +22,7 @@ enum { POOL_MAX_WORKERS = 64, POOL_MAX_LIBRARIES = 8, POOL_DEATHS_REMEMBERED = 2
 enum lane_reader {
     READER_NOBODY,  /* idle; whoever is granted the lane */
     READER_CALLER,  /* the calling process's thread waits for the answer itself */
+    READER_CALLER_RANG, /* ... and the doorbell rang meanwhile: look again before parking */
     READER_WATCHER, /* parked: the doorbell is armed */
     READER_AT_WORK, /* the watcher reads just now */
 };
@@ -62,7 +63,7 @@ struct remote_lane {
     bool begun;               /* the worker has spoken in the name of the call: it runs */
     bool cancelled;           /* nobody waits for it */
     uint32_t answer;          /* enum frame_kind, once it is there */
-    int64_t deadline_ns;      /* when the worker is killed for it; INT64_MAX: never */
+    _Atomic int64_t deadline_ns; /* when the worker is killed for it; INT64_MAX: never */
     uint32_t timeout_ms;      /* policy at the start of the call */
     struct term_writer out;
     struct term_reader in;
@@ -90,11 +91,11 @@ struct remote_worker {
     struct worker_process process;
     uint32_t serial;
     _Atomic uint32_t refs; /* pool's list, busy lanes, calls' wishes, resources, watches */
-    enum worker_state state;
+    _Atomic enum worker_state state; /* changed under pool->lock */
     const struct remote_mode *mode;
     _Atomic bool dead;
     bool tainted; /* a call crashed in it: it is killed rather than closed */
-    int64_t close_deadline_ns; /* RETIRING: when it is killed for not ending; INT64_MAX */
+    _Atomic int64_t close_deadline_ns; /* RETIRING: when it is killed for not ending; INT64_MAX */
     struct worker_end end;
     struct native_outcome *verdict; /* owned: why we killed it, for all its calls; NULL: its end says it */
     struct remote_lane *lanes[PROTOCOL_MAX_LANES];

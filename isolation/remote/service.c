@@ -142,7 +142,7 @@ static bool callback_crashed(struct remote_worker *w, tainted what, const uint8_
     struct native_call call = { .library = w->pool->library, .entry = NATIVE_CALLBACK, .name = wire_callback_names[which] };
     native_outcome_account(&call, &o);
     native_outcome_clear(&o);
-    if (w->pool->library->policy.value[POLICY_AFTER_CRASH] == POLICY_AFTER_CRASH_REPLACE) {
+    if (library_policy(w->pool->library, POLICY_AFTER_CRASH) == POLICY_AFTER_CRASH_REPLACE) {
         pool_retire(w, true);
     }
     return true;

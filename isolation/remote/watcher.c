@@ -14,7 +14,7 @@
 #include "lib/base/clock.h"
 
 enum event_kind { EVENT_POKE, EVENT_LANE, EVENT_SOCKET, EVENT_DEATH };
-enum { EVENT_KIND_MASK = 3, EVENTS = 64, FLUSH_AGAIN_MS = 2 };
+enum { EVENT_KIND_MASK = 3, EVENTS = 64, FLUSH_AGAIN_MS = 1 };
 
 static struct {
     int epoll, poke;
@@ -24,7 +24,7 @@ static struct {
 
 static void add(int fd, void *object, enum event_kind kind)
 {
-    struct epoll_event e = { .events = EPOLLIN, .data.u64 = (uint64_t) (uintptr_t) object | kind };
+    struct epoll_event e = { .events = kind == EVENT_LANE ? EPOLLIN | EPOLLET : EPOLLIN, .data.u64 = (uint64_t) (uintptr_t) object | kind };
     VM_REQUIRE(epoll_ctl(watcher.epoll, EPOLL_CTL_ADD, fd, &e) == 0);
 }
 
@@ -88,7 +88,7 @@ static void answered(struct remote_lane *lane)
     if (w->mode->drop != NULL) {
         w->mode->drop(lane);
     }
-    if (crashed && pool->library->policy.value[POLICY_AFTER_CRASH] == POLICY_AFTER_CRASH_REPLACE) {
+    if (crashed && library_policy(pool->library, POLICY_AFTER_CRASH) == POLICY_AFTER_CRASH_REPLACE) {
         pool_retire(w, true);
     }
     pool_release_lane(lane);
@@ -103,8 +103,8 @@ void watcher_take_over(struct remote_lane *lane)
 void watcher_read_lane(struct remote_lane *lane)
 {
     uint32_t parked = READER_WATCHER;
-    channel_disarm(lane->channel);
     while (atomic_compare_exchange_strong(&lane->reader, &parked, READER_AT_WORK)) {
+        channel_disarm(lane->channel);
         switch (lane_read(lane)) {
         case LANE_ANSWERED: answered(lane); return; /* the lane is the caller's, or idle */
         case LANE_VIOLATED: {
@@ -122,11 +122,22 @@ void watcher_read_lane(struct remote_lane *lane)
             return;
         case LANE_NOTHING: break;
         }
+        bool armed = channel_arm(lane->channel);
+        atomic_store(&lane->more, armed && channel_wants_write(lane->channel)); /* look_after() comes again */
         atomic_store(&lane->reader, READER_WATCHER);
-        if (channel_arm(lane->channel)) {
+        if (armed) {
             return;
         }
         parked = READER_WATCHER;
+    }
+}
+
+/* Its events come once for each time the worker writes: whoever reads the lane now must not miss this one. */
+static void lane_rang(struct remote_lane *lane)
+{
+    uint32_t caller = READER_CALLER;
+    if (!atomic_compare_exchange_strong(&lane->reader, &caller, READER_CALLER_RANG)) {
+        watcher_read_lane(lane);
     }
 }
 
@@ -215,7 +226,7 @@ static void end_overdue(struct remote_lane *lane, int64_t now, int64_t *next)
 static bool look_after(int64_t now)
 {
     int64_t next = INT64_MAX;
-    bool again = false;
+    bool again = false; /* something waits for room in a socket */
     atomic_store(&watcher.deadline_ns, INT64_MAX);
     remote_resources_flush();
     for (struct remote_pool *pool = pool_first(); pool != NULL; pool = pool->next) {
@@ -232,6 +243,7 @@ static bool look_after(int64_t now)
             for (unsigned k = 0; k < all[i]->n_lanes; k++) {
                 if (atomic_load_explicit(&all[i]->lanes[k]->more, memory_order_relaxed) && atomic_exchange(&all[i]->lanes[k]->more, false)) {
                     watcher_read_lane(all[i]->lanes[k]);
+                    again |= atomic_load_explicit(&all[i]->lanes[k]->more, memory_order_relaxed);
                 }
                 end_overdue(all[i]->lanes[k], now, &next);
             }
@@ -265,7 +277,7 @@ static void *watch(void *arg)
         for (int i = 0; i < n; i++) {
             void *object = (void *) (uintptr_t) (events[i].data.u64 & ~(uint64_t) EVENT_KIND_MASK);
             switch ((enum event_kind) (events[i].data.u64 & EVENT_KIND_MASK)) {
-            case EVENT_LANE: watcher_read_lane(object); break;
+            case EVENT_LANE: lane_rang(object); break;
             case EVENT_SOCKET: (void) read_socket(object); break;
             case EVENT_DEATH: break;
             case EVENT_POKE: {

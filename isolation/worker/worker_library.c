@@ -51,10 +51,12 @@ static void keep_locked(uint32_t id, struct nif_lib *lib)
         nif_lib_release(l->nif);
     }
     if (l != NULL) {
-        *l = (struct worker_library) { id, lib };
+        l->nif = lib;
+        atomic_store_explicit(&l->id, id, memory_order_release);
         return;
     }
-    worker.libraries[n] = (struct worker_library) { id, lib };
+    worker.libraries[n].nif = lib;
+    worker.libraries[n].id = id;
     atomic_store_explicit(&worker.n_libraries, n + 1, memory_order_release);
 }
 

@@ -32,7 +32,7 @@ void worker_put_encoded(struct worker_lane *lane, term result);
 enum { WORKER_MAX_ARGS = 256, WORKER_MAX_LIBRARIES = 8 };
 
 struct worker_library {
-    uint32_t id;
+    _Atomic uint32_t id; /* 0: unloaded */
     struct nif_lib *nif; /* one reference */
 };
 

@@ -90,7 +90,7 @@ static term raise_for_origin(struct proc *p, term module, const struct origin *o
 /* The call did not come back: p is where it was before, and gets to know why. */
 static term did_not_return(struct proc *p, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
 {
-    enum policy_crash crash = (enum policy_crash) call->library->policy.value[POLICY_CRASH];
+    enum policy_crash crash = (enum policy_crash) library_policy(call->library, POLICY_CRASH);
     nif_env_abort(env);
     env->lib->tainted = true;
     native_outcome_account(call, out);
@@ -212,7 +212,7 @@ static term did_not_return_elsewhere(struct proc *p, const struct native_call_el
     struct native_call report = { .library = call->library, .entry = NATIVE_FUNCTION, .func = call->func };
     struct enif_environment_t env = { .caller = p, .pid = p->id };
     report.env = &env; /* names the caller */
-    enum policy_crash crash = (enum policy_crash) call->library->policy.value[POLICY_CRASH];
+    enum policy_crash crash = (enum policy_crash) library_policy(call->library, POLICY_CRASH);
     if (out->crash != NULL && out->crash->panic == PANIC_HEAP) {
         crash = POLICY_CRASH_EXIT; /* nothing may go on with that heap */
     }

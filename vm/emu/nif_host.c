@@ -283,7 +283,7 @@ static term opened_elsewhere(struct proc *p, struct code_image *image, const cha
         return answer;
     }
     struct nif_lib *lib = nif_lib_from_elsewhere(image->module, path, call->library_id,
-        is_pair ? term_tuple_get(answer, 1) : TERM_NIL, check_function, image, &error);
+        is_pair && term_same(term_tuple_get(answer, 0), ATOM(ok)) ? term_tuple_get(answer, 1) : TERM_NONE, check_function, image, &error);
     if (lib == NULL) {
         call->library->ops->close(call->library, call->library_id);
         return load_error_text(p, &error);

@@ -22,9 +22,9 @@
 %% What may become of a call. violation: of this or the next, for what is wrong may come after an answer.
 misdeeds() ->
     [{silence, timeout}, {any_kind, violation}, {wrong_number, violation}, {answer_twice, later}, {answer_later, later},
-     {other_answer, violation}, {header, violation}, {term_header, later}, {term_bytes, later}, {other_handle, violation},
-     {crash_record, any}, {questions, violation}, {question_flood, violation}, {send_flood, timeout}, {taken, later}, {stamps, any},
-     {rewrite, any}, {datagrams, violation}, {datagram_flood, violation}, {endless_message, any}, {descriptors, ok},
+     {other_answer, violation}, {header, slow_violation}, {term_header, later}, {term_bytes, later}, {other_handle, violation},
+     {crash_record, any}, {questions, violation}, {question_flood, slow_violation}, {send_flood, timeout}, {taken, later}, {stamps, any},
+     {rewrite, any}, {datagrams, violation}, {datagram_flood, slow_violation}, {endless_message, any}, {descriptors, ok},
      {close_socket, any}, {ring_the_bell, timeout}, {stop, timeout}, {exit, later_exit}, {exit_in_the_middle, any}].
 
 main([Path, Seconds]) ->
@@ -100,6 +100,7 @@ kind(Other) -> Other.
 
 fits(any, _, _) -> true;
 fits(violation, [violation], _) -> true;
+fits(slow_violation, [K], _) -> lists:member(K, [violation, timeout]);
 fits(timeout, [timeout], _) -> true;
 fits(ok, [ok], _) -> true;
 fits(later, [K], _) -> lists:member(K, [ok, value, violation]) orelse is_tuple(K);
@@ -119,7 +120,6 @@ claims(Mode, Path) ->
          {module, Name} = code:load_binary(Name, atom_to_list(Name), Beam),
          case reason(fun() -> Name:init(filename:join(filename:dirname(Path), atom_to_list(Name))) end) of
              {returned, {error, _}} -> ok;
-             {returned, ok} when C =:= $5 -> ok;
              {nif_panic, protocol_violation, _} -> ok;
              Why -> error({C, Why})
          end
