@@ -97,7 +97,18 @@ cases() ->
      {persistent_term, fun() -> persistent_term:put({?MODULE, k}, {v, [1]}), {persistent_term:get({?MODULE, k}), persistent_term:get(nokey, default), persistent_term:erase({?MODULE, k}), outcome(fun() -> persistent_term:get(id(nokey)) end)} end},
      {global_names, fun() -> N = {name, os:getpid()}, A = global:whereis_name(N), B = global:register_name(N, self()), C = global:whereis_name(N) =:= self(), global:send(N, hi), D = receive hi -> yes after 1000 -> no end, E = global:register_name(N, self()), F = global:unregister_name(N), {A, B, C, D, E, F, global:whereis_name(N), global:unregister_name(N), outcome(fun() -> global:send(nobody, x) end)} end},
      {global_name_goes_with_its_process, fun() -> S = self(), {P, M} = spawn_monitor(fun() -> yes = global:register_name(?MODULE, self()), S ! registered end), receive registered -> ok end, receive {'DOWN', M, process, P, _} -> timer:sleep(100) end, global:whereis_name(?MODULE) end},
-     {global_trans, fun() -> {global:trans({lock, self()}, fun() -> 42 end), global:set_lock({r, self()}), global:del_lock({r, self()})} end}].
+     {global_trans, fun() -> {global:trans({lock, self()}, fun() -> 42 end), global:set_lock({r, self()}), global:del_lock({r, self()})} end},
+     %% Such calls run elsewhere than on the scheduler.
+     {large_terms, fun() -> L = lists:seq(1, 60000), B = term_to_binary(L), C = term_to_binary(L, [compressed]), {byte_size(B), binary_to_term(C) =:= L, is_binary(hd(term_to_iovec(L))), length(L -- lists:seq(1, 59990)), [element(2, outcome(fun() -> F(id(L)) end)) || F <- [fun(X) -> term_to_binary(X, [nope]) end, fun(X) -> X -- [1 | 2] end]]} end},
+     {large_binaries, fun() -> B = binary:copy(<<"abcdefgh">>, 100000), {length(binary:matches(B, <<"ef">>)), length(binary:matches(B, <<"ef">>, [{scope, {0, 80}}])), length(binary:split(B, <<"ef">>, [global])), length(binary:split(B, <<"ef">>)), length(binary_to_list(B)), erlang:md5(binary:copy(B, 8)), element(2, outcome(fun() -> binary:matches(B, id(x)) end))} end},
+     {large_numbers, fun() -> I = (id(1) bsl 150000) - 1, T = integer_to_list(I), {list_to_integer(T) =:= I, binary_to_integer(integer_to_binary(I)) =:= I, erlang:phash2(T), element(2, outcome(fun() -> list_to_integer(T ++ id("x")) end))} end},
+     {large_tables, fun() -> [begin
+         T = ets:new(t, [K]), true = ets:insert(T, [{X, X rem 7} || X <- lists:seq(1, 30000)]), false = ets:insert_new(T, [{X, x} || X <- lists:seq(30000, 50000)]),
+         A = {length(ets:tab2list(T)), length(ets:select(T, [{{'$1', 3}, [], ['$1']}])), length(ets:match(T, {'$1', 3})), length(ets:match_object(T, {'_', 3})), ets:select(T, [{{5, '$1'}, [], ['$1']}]),
+              ets:select_count(T, [{{'$1', 3}, [], [true]}]), ets:select_delete(T, [{{'$1', 3}, [], [true]}]), ets:info(T, size), element(2, outcome(fun() -> ets:select(T, id([{x}])) end))},
+         {A, ets:delete_all_objects(T), ets:insert(T, [{X} || X <- lists:seq(1, 30000)]), ets:delete(T), ets:info(T)}
+     end || K <- [set, ordered_set, duplicate_bag, bag], K =/= bag, K =/= duplicate_bag] end},
+     {others_run_during_large_calls, fun() -> L = lists:seq(1, 300000), S = self(), P = spawn(fun() -> receive {go, R} -> S ! {R, here} end end), R = make_ref(), P ! {go, R}, _ = term_to_binary(L), receive {R, A} -> A after 1000 -> never end end}].
 
 shape({R, [_ | _]}) -> {R, stack};
 shape(R) -> R.

@@ -14,6 +14,11 @@ struct bif_row bif_table[] = {
 
 const size_t bif_count = ARRAY_LEN(bif_table);
 
+term bif_go_far(struct proc *p, const char *name, const term *args, size_t n)
+{
+    return proc_trap(p, export_get(atom_from_cstr("bulkhead_far"), atom_from_cstr(name), (uint32_t) n), args, n);
+}
+
 void bif_table_init(void)
 {
     for (size_t i = 0; i < bif_count; i++) {

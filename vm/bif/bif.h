@@ -9,7 +9,7 @@
 #define VM_BIF_H
 
 #include "vm/core/atom.h"
-#include "vm/proc/proc.h"
+#include "vm/proc/sched.h"
 
 typedef term (*bif_fn)(struct proc *p, term *args);
 
@@ -39,6 +39,16 @@ extern struct bif_row bif_table[];
 extern const size_t bif_count;
 /* Interns the names and points the exports at the rows. Once, at start. */
 void bif_table_init(void);
+
+/* ---- far: calls that would hold a scheduler for milliseconds ----
+ * Such a call goes to a dirty scheduler: once its arguments are known to be good and large, it returns
+ *     bif_go_far(p, "name", args, n)
+ * and is called again there, by the row bulkhead_far:name/n of bifs.def, with bif_is_near() false. */
+static inline bool bif_is_near(const struct proc *p)
+{
+    return p->run_kind == SCHED_NORMAL;
+}
+term bif_go_far(struct proc *p, const char *name, const term *args, size_t n);
 
 /* What BIFs ask about native libraries; the NIF host fills it in. NULL: there are none. */
 struct bif_native_hooks {

@@ -301,13 +301,20 @@ term bif_binary_match_3(struct proc *p, term *args)
 {
     return match(p, args, args[2]);
 }
+/* What may be found many times in many bytes. */
+static bool is_far(const struct proc *p, term subject)
+{
+    enum { FAR_BITS = 8 << 18 };
+    return bif_is_near(p) && term_is_bits(subject) && bits_size(subject) > FAR_BITS;
+}
+
 term bif_binary_matches_2(struct proc *p, term *args)
 {
-    return matches(p, args, TERM_NIL);
+    return is_far(p, args[0]) ? bif_go_far(p, "matches", args, 2) : matches(p, args, TERM_NIL);
 }
 term bif_binary_matches_3(struct proc *p, term *args)
 {
-    return matches(p, args, args[2]);
+    return is_far(p, args[0]) ? bif_go_far(p, "matches", args, 3) : matches(p, args, args[2]);
 }
 
 /* ---- split ---- */
@@ -361,9 +368,9 @@ static term split(struct proc *p, const term *args, term options)
 
 term bif_binary_split_2(struct proc *p, term *args)
 {
-    return split(p, args, TERM_NIL);
+    return is_far(p, args[0]) ? bif_go_far(p, "split", args, 2) : split(p, args, TERM_NIL);
 }
 term bif_binary_split_3(struct proc *p, term *args)
 {
-    return split(p, args, args[2]);
+    return is_far(p, args[0]) ? bif_go_far(p, "split", args, 3) : split(p, args, args[2]);
 }

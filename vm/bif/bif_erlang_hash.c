@@ -134,6 +134,10 @@ static bool add_data(struct proc *p, struct md5 *m, term data)
 
 term bif_erlang_md5_1(struct proc *p, term *args)
 {
+    enum { FAR_BITS = 8 << 19 };
+    if (bif_is_near(p) && term_is_binary(args[0]) && bits_size(args[0]) > FAR_BITS) {
+        return bif_go_far(p, "md5", args, 1);
+    }
     struct md5 m;
     md5_init(&m);
     return add_data(p, &m, args[0]) ? md5_result(p, &m) : TERM_NONE;

@@ -87,7 +87,11 @@ term bif_erlang_binary_to_list_1(struct proc *p, term *args)
     if (!term_is_binary(args[0])) {
         return proc_badarg(p);
     }
+    enum { FAR_BITS = 8 << 17 };
     struct bits_view v = bits_view(args[0]);
+    if (bif_is_near(p) && v.size > FAR_BITS) {
+        return bif_go_far(p, "binary_to_list", args, 1);
+    }
     return bytes_to_list(p, &v, 0, v.size / 8, TERM_NIL);
 }
 

@@ -4,6 +4,7 @@
 #include "vm/bif/bif_text.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
+#include "vm/core/copy.h"
 #include "vm/core/float_text.h"
 
 enum { BYTES_PER_REDUCTION = 64 };
@@ -92,9 +93,17 @@ static term integer_text(struct proc *p, term i, term base, text_maker make)
     return t;
 }
 
+/* Text of that many words, digit by digit, takes milliseconds. */
+static bool is_far(const struct proc *p, term t)
+{
+    enum { FAR_WORDS = 2000 };
+    return bif_is_near(p) && copy_exceeds(t, FAR_WORDS);
+}
+
 term bif_erlang_integer_to_list_1(struct proc *p, term *args)
 {
-    return integer_text(p, args[0], term_from_small(10), bif_text_to_list);
+    return is_far(p, args[0]) ? bif_go_far(p, "integer_to_list", args, 1)
+                              : integer_text(p, args[0], term_from_small(10), bif_text_to_list);
 }
 term bif_erlang_integer_to_list_2(struct proc *p, term *args)
 {
@@ -102,7 +111,8 @@ term bif_erlang_integer_to_list_2(struct proc *p, term *args)
 }
 term bif_erlang_integer_to_binary_1(struct proc *p, term *args)
 {
-    return integer_text(p, args[0], term_from_small(10), bif_text_to_binary);
+    return is_far(p, args[0]) ? bif_go_far(p, "integer_to_binary", args, 1)
+                              : integer_text(p, args[0], term_from_small(10), bif_text_to_binary);
 }
 term bif_erlang_integer_to_binary_2(struct proc *p, term *args)
 {
@@ -169,6 +179,10 @@ term bif_erlang_list_to_integer_1(struct proc *p, term *args)
     if (!term_is_none(i)) {
         return i;
     }
+    enum { FAR_DIGITS = 20000 };
+    if (bif_is_near(p) && copy_exceeds(args[0], FAR_DIGITS * HEAP_CONS_WORDS) && term_list_length(args[0]) > 0) {
+        return bif_go_far(p, "list_to_integer", args, 1);
+    }
     return integer_of(p, args[0], term_from_small(10), bif_text_from_list);
 }
 term bif_erlang_list_to_integer_2(struct proc *p, term *args)
@@ -177,6 +191,10 @@ term bif_erlang_list_to_integer_2(struct proc *p, term *args)
 }
 term bif_erlang_binary_to_integer_1(struct proc *p, term *args)
 {
+    enum { FAR_DIGITS = 20000 };
+    if (bif_is_near(p) && term_is_binary(args[0]) && bits_size(args[0]) > 8 * FAR_DIGITS) {
+        return bif_go_far(p, "binary_to_integer", args, 1);
+    }
     return integer_of(p, args[0], term_from_small(10), bif_text_from_binary);
 }
 term bif_erlang_binary_to_integer_2(struct proc *p, term *args)

@@ -3,6 +3,7 @@
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
 #include "vm/core/compare.h"
+#include "vm/core/copy.h"
 #include "vm/core/etf.h"
 
 enum { DEFAULT_COMPRESSION = 6, MAX_COMPRESSION = 9, BYTES_PER_REDUCTION = 64 };
@@ -67,15 +68,27 @@ static term encode(struct proc *p, term t, unsigned flags)
     return bin;
 }
 
+/* A millisecond's work, and less for what is to be compressed. */
+static bool is_far(const struct proc *p, term t, unsigned flags)
+{
+    enum { FAR_WORDS = 50000, FAR_WORDS_COMPRESSED = 500 };
+    bool compresses = (flags & ETF_COMPRESSED_LEVEL_MASK) != 0;
+    return bif_is_near(p) && (copy_exceeds(t, compresses ? FAR_WORDS_COMPRESSED : FAR_WORDS)
+        || (compresses && term_is_bits(t)));
+}
+
 term bif_erlang_term_to_binary_1(struct proc *p, term *args)
 {
-    return encode(p, args[0], 0);
+    return is_far(p, args[0], 0) ? bif_go_far(p, "term_to_binary", args, 1) : encode(p, args[0], 0);
 }
 
 term bif_erlang_term_to_binary_2(struct proc *p, term *args)
 {
     unsigned flags;
-    return encode_options(args[1], &flags) ? encode(p, args[0], flags) : proc_badarg(p);
+    if (!encode_options(args[1], &flags)) {
+        return proc_badarg(p);
+    }
+    return is_far(p, args[0], flags) ? bif_go_far(p, "term_to_binary", args, 2) : encode(p, args[0], flags);
 }
 
 static term in_list(struct proc *p, term t)
@@ -85,12 +98,13 @@ static term in_list(struct proc *p, term t)
 
 term bif_erlang_term_to_iovec_1(struct proc *p, term *args)
 {
-    return in_list(p, bif_erlang_term_to_binary_1(p, args));
+    return in_list(p, encode(p, args[0], 0));
 }
 
 term bif_erlang_term_to_iovec_2(struct proc *p, term *args)
 {
-    return in_list(p, bif_erlang_term_to_binary_2(p, args));
+    unsigned flags;
+    return encode_options(args[1], &flags) ? in_list(p, encode(p, args[0], flags)) : proc_badarg(p);
 }
 
 static term external_size(struct proc *p, term t, unsigned flags)

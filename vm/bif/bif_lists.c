@@ -190,6 +190,10 @@ term bif_erlang_subtract_2(struct proc *p, term *args)
     if (n_left == 0 || n_right == 0) {
         return args[0];
     }
+    enum { FAR_ELEMENTS = 20000 };
+    if (bif_is_near(p) && n_left + n_right > FAR_ELEMENTS && n_right > FEW) {
+        return bif_go_far(p, "subtract", args, 2);
+    }
     struct few few = { .n = 0 };
     struct tallies all = { .slots = NULL };
     if (n_right <= FEW) {

@@ -38,7 +38,7 @@ static __attribute__((noinline)) void stack_grow(struct range_stack *s)
     s->cap *= 2;
 }
 
-INLINE size_t measure(term t, bool all)
+INLINE size_t measure(term t, bool all, size_t limit)
 {
     struct range_stack s;
     s.items = s.local;
@@ -46,7 +46,7 @@ INLINE size_t measure(term t, bool all)
     s.cap = ARRAY_LEN(s.local);
     struct range r = { &t.word, &t.word + 1 };
     size_t words = 0;
-    for (;;) {
+    while (limit == SIZE_MAX || words <= limit) {
         if (r.at == r.end) {
             if (s.n == 0) {
                 break;
@@ -199,7 +199,7 @@ size_t copy_size(term t)
 {
     return term_is_immed(t)       ? 0
            : arena_is_attached() ? copy_size_all(t)
-                                 : measure(t, false);
+                                 : measure(t, false, SIZE_MAX);
 }
 
 term copy_into(term t, uintptr_t **at, uintptr_t **offheap)
@@ -207,9 +207,13 @@ term copy_into(term t, uintptr_t **at, uintptr_t **offheap)
     return arena_is_attached() ? copy_into_all(t, at, offheap) : copy(t, at, offheap, false);
 }
 
+bool copy_exceeds(term t, size_t words)
+{
+    return !term_is_immed(t) && measure(t, true, words) > words;
+}
 size_t copy_size_all(term t)
 {
-    return term_is_immed(t) ? 0 : measure(t, true);
+    return term_is_immed(t) ? 0 : measure(t, true, SIZE_MAX);
 }
 
 term copy_into_all(term t, uintptr_t **at, uintptr_t **offheap)

@@ -19,6 +19,8 @@ term copy_into(term t, uintptr_t **at, uintptr_t **offheap);
 term copy_term(term t, struct heap *h);
 /* Same, literals too: for terms that outlive their module (literals arena, ets, persistent_term). */
 size_t copy_size_all(term t);
+/* Is it larger than that, literals counted? Takes time for that many words at most. */
+bool copy_exceeds(term t, size_t words);
 term copy_into_all(term t, uintptr_t **at, uintptr_t **offheap);
 /* Into arena_literals, for ever. TERM_NONE: no memory. */
 term copy_to_literal(term t) MUST_CHECK;

@@ -137,9 +137,26 @@ term bif_ets_new_2(struct proc *p, term *args)
     return o.named ? args[0] : ets_ref(&p->heap, id);
 }
 
+/* What frees or makes that many objects takes a millisecond or more. */
+enum { FAR_OBJECTS = 10000 };
+
+static bool is_large(struct proc *p, term table, enum ets_access access)
+{
+    enum ets_status st;
+    struct ets_table *t = ets_acquire(p, table, access, &st);
+    bool large = t != NULL && t->n_objects > FAR_OBJECTS;
+    if (t != NULL) {
+        ets_release(t, NULL);
+    }
+    return large;
+}
+
 term bif_ets_delete_1(struct proc *p, term *args)
 {
     enum ets_status st;
+    if (bif_is_near(p) && is_large(p, args[0], ETS_WRITE)) {
+        return bif_go_far(p, "ets_delete", args, 1);
+    }
     return ets_table_delete(p, args[0], &st) ? ATOM(true) : bif_ets_raise(p, st);
 }
 
@@ -301,6 +318,9 @@ static term insert(struct proc *p, term *args, bool only_new)
         }
         ets_release(empty, NULL);
         return ATOM(true);
+    }
+    if (bif_is_near(p) && term_is_cons(args[1]) && term_list_length(args[1]) > FAR_OBJECTS) {
+        return bif_go_far(p, only_new ? "ets_insert_new" : "ets_insert", args, 2);
     }
     struct ets_object *o = copies_of(args[1], &st), *gone = NULL;
     if (o == NULL) {
@@ -480,6 +500,10 @@ term bif_ets_internal_delete_all_2(struct proc *p, term *args)
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     if (t == NULL) {
         return bif_ets_raise(p, st);
+    }
+    if (t->n_objects > FAR_OBJECTS && bif_is_near(p)) {
+        ets_release(t, NULL);
+        return bif_go_far(p, "ets_delete_all", args, 2);
     }
     size_t n = ets_remove_all(t, &gone);
     ets_release(t, gone);

@@ -71,9 +71,24 @@ static void bump(struct proc *p, const struct walk *w)
 
 /* ---- all at once ---- */
 
-static term select_all(struct proc *p, term table, term spec, enum match_body body, bool backwards)
+/* A pass over that many objects takes a millisecond or more. */
+static bool is_far(const struct proc *p, const struct ets_table *t, const struct match_spec *ms)
+{
+    enum { FAR_OBJECTS = 20000 };
+    return t->n_objects > FAR_OBJECTS && bif_is_near(p) && term_is_none(match_spec_key(ms, t->key_position));
+}
+
+static term go_far(struct proc *p, struct ets_table *t, struct match_spec *ms, const char *name, const term *args)
+{
+    ets_release(t, NULL);
+    match_spec_free(ms);
+    return bif_go_far(p, name, args, 2);
+}
+
+static term select_all(struct proc *p, const term *args, const char *name, enum match_body body, bool backwards)
 {
     enum ets_status st;
+    term table = args[0], spec = args[1];
     struct match_spec *ms = match_spec_compile(spec, body, false);
     if (ms == NULL) {
         return bif_ets_badarg(p, table, ETS_READ);
@@ -82,6 +97,9 @@ static term select_all(struct proc *p, term table, term spec, enum match_body bo
     if (t == NULL) {
         match_spec_free(ms);
         return bif_ets_raise(p, st);
+    }
+    if (is_far(p, t, ms)) {
+        return go_far(p, t, ms, name, args);
     }
     struct match_run run;
     struct results r = { 0 };
@@ -106,19 +124,19 @@ static term select_all(struct proc *p, term table, term spec, enum match_body bo
 
 term bif_ets_select_2(struct proc *p, term *args)
 {
-    return select_all(p, args[0], args[1], MATCH_SPEC, false);
+    return select_all(p, args, "ets_select", MATCH_SPEC, false);
 }
 term bif_ets_select_reverse_2(struct proc *p, term *args)
 {
-    return select_all(p, args[0], args[1], MATCH_SPEC, true);
+    return select_all(p, args, "ets_select_reverse", MATCH_SPEC, true);
 }
 term bif_ets_match_2(struct proc *p, term *args)
 {
-    return select_all(p, args[0], args[1], MATCH_BINDINGS, false);
+    return select_all(p, args, "ets_match", MATCH_BINDINGS, false);
 }
 term bif_ets_match_object_2(struct proc *p, term *args)
 {
-    return select_all(p, args[0], args[1], MATCH_OBJECT, false);
+    return select_all(p, args, "ets_match_object", MATCH_OBJECT, false);
 }
 
 /* ---- in portions ----
@@ -352,6 +370,9 @@ term bif_ets_select_count_2(struct proc *p, term *args)
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_READ, &st);
     struct results objects = { 0 };
+    if (t != NULL && is_far(p, t, ms)) {
+        return go_far(p, t, ms, "ets_select_count", args);
+    }
     if (t != NULL) {
         find_matching(p, t, ms, &objects, NULL);
         ets_release(t, NULL);
@@ -370,6 +391,9 @@ term bif_ets_internal_select_delete_2(struct proc *p, term *args)
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     struct results objects = { 0 };
+    if (t != NULL && is_far(p, t, ms)) {
+        return go_far(p, t, ms, "ets_select_delete", args);
+    }
     if (t != NULL) {
         struct ets_object *gone = NULL;
         if (match_spec_is_all(ms)) {
@@ -411,6 +435,9 @@ term bif_ets_select_replace_2(struct proc *p, term *args)
     if (t == NULL) {
         match_spec_free(ms);
         return bif_ets_raise(p, st);
+    }
+    if (is_far(p, t, ms)) {
+        return go_far(p, t, ms, "ets_select_replace", args);
     }
     struct results objects = { 0 }, values = { 0 };
     struct ets_object *gone = NULL;
