@@ -32,7 +32,7 @@ for module in $modules; do
     done
 done
 
-total=$(cat "$tmp"/*.otp | wc -l)
+total=$(($(cat "$tmp"/*.otp | wc -l) + $(echo "$modules" | wc -w)))
 echo "1..$total"
 failed=0
 n=0
@@ -48,12 +48,15 @@ for module in $modules; do
             print "#      OTP: " substr($0, 1, 1500)
             print "# Bulkhead: " (name in ours ? substr(ours[name], 1, 1500) : "(nothing)")
         }' "$tmp/$module.equal" "$tmp/$module.ours" "$tmp/$module.otp" >"$tmp/tap"
+    # A sanitizer that saw something, for one, says so at the end.
+    n=$((n + $(wc -l <"$tmp/$module.otp") + 1))
+    status=$(cat "$tmp/$module.status")
+    [ "$status" = 0 ] && printf 'ok' >>"$tmp/tap" || printf 'not ok' >>"$tmp/tap"
+    echo " $n - $module ends well (exit status $status)" >>"$tmp/tap"
     cat "$tmp/tap"
     if grep -q '^not ok' "$tmp/tap"; then
         failed=1
-        echo "# $module: exit status $(cat "$tmp/$module.status")"
         grep -v '^$' "$tmp/$module.err" | tail -n 20 | cut -c1-300 | sed 's/^/# /'
     fi
-    n=$((n + $(wc -l <"$tmp/$module.otp")))
 done
 exit $failed

@@ -213,9 +213,15 @@ END_TEST
 static const char *const endless[] = { "endless", "endless_sleep", "endless_malloc", "endless_lock", "endless_libc", "endless_read",
     "interrupted_poll", "interrupted_read", "interrupted_sleep" };
 
+/* TSan keeps signals back while a thread waits for a lock, and sometimes until a wait is over. */
+static bool is_out_of_reach(const char *name)
+{
+    return THREAD_SANITIZED && (strcmp(name, "endless_lock") == 0 || strncmp(name, "interrupted", 11) == 0);
+}
+
 START_TEST(a_timeout_ends_an_endless_call)
 {
-    if (THREAD_SANITIZED && strcmp(endless[_i], "endless_lock") == 0) {
+    if (is_out_of_reach(endless[_i])) {
         return;
     }
     use_policy("in_process,timeout=50");
@@ -289,8 +295,10 @@ START_TEST(signals_a_library_sends_end_its_call)
     ck_assert_int_eq(call("kill_self", SIGCHLD, 0), NATIVE_RETURNED);
     ck_assert_int_eq(call("alarm_clock", 0, 0), NATIVE_RETURNED);
     ck_assert_uint_eq(out.value, 1);
-    ck_assert_int_eq(call("signal_thread", 0, 0), NATIVE_RETURNED);
-    ck_assert_uint_eq(out.value, 1);
+    if (!THREAD_SANITIZED) { /* which cannot take a signal in a thread that is just starting */
+        ck_assert_int_eq(call("signal_thread", 0, 0), NATIVE_RETURNED);
+        ck_assert_uint_eq(out.value, 1);
+    }
     ck_assert_int_eq(kill(getpid(), SIGUSR1), 0); /* outside of calls it is dropped */
     for (int i = 0; i < 3 && !THREAD_SANITIZED; i++) { /* TSan calls the handler, and must get back */
         assert_reason("alarm_that_crashes", "{nif_signal,11}");
@@ -514,10 +522,10 @@ START_TEST(a_timeout_disturbs_nobody_else)
     use_policy("in_process,timeout=100");
     ck_assert_int_eq(pthread_create(&t, NULL, never_late, &stop), 0);
     for (int i = 0; i < 12; i++) {
-        if (THREAD_SANITIZED && i % 6 == 3) {
-            continue;
+        const char *name = endless[(size_t) i % ARRAY_LEN(endless)];
+        if (!is_out_of_reach(name)) {
+            assert_reason(name, "{nif_timeout,100}");
         }
-        assert_reason(endless[(size_t) i % ARRAY_LEN(endless)], "{nif_timeout,100}");
     }
     __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
     pthread_join(t, &problem);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The program as a shell meets it: limits, closed and full outputs. TAP.
-# environment: BULKHEAD, ERLC
+# environment: BULKHEAD, ERLC; SANITIZED: compiler flags of a build with a sanitizer
 set -u
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -36,7 +36,15 @@ END
 files() { timeout 30 "$BULKHEAD" run "$dir/files.beam" "$@"; }
 
 echo 1..3
-is "without leave to write files it runs" hello "$( (ulimit -f 0; files hello) 2>&1 | cat)"
-is "and a file that gets too large is an error of the caller's" "{error,efbig}" "$( (ulimit -f 0; files write "$dir/x") 2>&1 >/dev/null | cat)"
+no_files='without leave to write files it runs'
+too_large="and a file that gets too large is an error of the caller's"
+case ${SANITIZED-} in
+*thread*) # which writes a file itself
+    is "$no_files # SKIP" x x
+    is "$too_large # SKIP" x x ;;
+*)
+    is "$no_files" hello "$( (ulimit -f 0; files hello) 2>&1 | cat)"
+    is "$too_large" "{error,efbig}" "$( (ulimit -f 0; files write "$dir/x") 2>&1 >/dev/null | cat)" ;;
+esac
 is "output that does not fit on its device says so" "{error,enospc}" "$(files print request 2>&1 >/dev/full)"
 exit $failed
