@@ -108,7 +108,10 @@ static void await(struct remote_progress *p)
     struct remote_lane *lane = p->lane;
     for (;;) {
         switch (lane_read(lane)) {
-        case LANE_ANSWERED: set_state(p, CALL_ANSWERED); return;
+        case LANE_ANSWERED:
+            /* No lock: while we are its reader nobody else changes the state. */
+            atomic_store_explicit(&p->state, CALL_ANSWERED, memory_order_release);
+            return;
         case LANE_VIOLATED:
             violated(lane->worker);
             /* Its end comes to the watcher, which ends the call. */
@@ -140,10 +143,31 @@ static void await(struct remote_progress *p)
 
 static void cancel(struct native_progress *progress);
 
+/* Most calls end on the thread they began on: it keeps one record. */
+static _Thread_local struct remote_progress *kept_progress;
+
+static struct remote_progress *progress_new(void)
+{
+    struct remote_progress *p = kept_progress;
+    kept_progress = NULL;
+    p = p != NULL ? p : vm_alloc(sizeof(*p));
+    *p = (struct remote_progress) { 0 };
+    return p;
+}
+
+static void progress_free(struct remote_progress *p)
+{
+    if (kept_progress == NULL) {
+        kept_progress = p;
+    } else {
+        vm_free(p);
+    }
+}
+
 static struct remote_progress *begin(struct native_call_elsewhere *call)
 {
     struct remote_pool *pool = pool_of(call->library);
-    struct remote_progress *p = vm_zalloc(sizeof(*p));
+    struct remote_progress *p = progress_new();
     p->pool = pool;
     p->base.cancel = cancel;
     p->pid = call->pid;
@@ -163,7 +187,7 @@ static void finished(struct native_call_elsewhere *call, struct remote_progress 
     if (p->wanted != NULL) {
         worker_unref(p->wanted);
     }
-    vm_free(p);
+    progress_free(p);
 }
 
 static void raise_in(struct native_outcome *out, term reason)

@@ -193,7 +193,7 @@ static void unlink_locked(struct remote_pool *pool, struct remote_progress **at)
     pool->n_waiting--;
 }
 
-/* Calls to be woken once the lock has been dropped. */
+/* Calls to be woken once the lock has been dropped. Large: only n is cleared. */
 struct to_wake {
     struct { term pid; } item[PROTOCOL_MAX_LANES];
     unsigned n;
@@ -299,7 +299,8 @@ void pool_release_lane(struct remote_lane *lane)
 {
     struct remote_worker *w = lane->worker;
     struct remote_pool *pool = w->pool;
-    struct to_wake wake = { .n = 0 };
+    struct to_wake wake;
+    wake.n = 0;
     lock_take(&pool->lock);
     if (!lane->busy) { /* its worker has ended meanwhile */
         lock_drop(&pool->lock);
@@ -371,7 +372,8 @@ void worker_unref(struct remote_worker *w)
 void pool_worker_ready(struct remote_worker *w)
 {
     struct remote_pool *pool = w->pool;
-    struct to_wake wake = { .n = 0 };
+    struct to_wake wake;
+    wake.n = 0;
     lock_take(&pool->lock);
     unsigned ready = 0;
     for (const struct remote_worker *o = pool->workers; o != NULL; o = o->next) {
@@ -431,7 +433,8 @@ void lane_lost(struct remote_lane *lane)
 {
     struct remote_worker *w = lane->worker;
     struct remote_pool *pool = w->pool;
-    struct to_wake wake = { .n = 0 };
+    struct to_wake wake;
+    wake.n = 0;
     lock_take(&pool->lock);
     struct remote_progress *p = lane->progress;
     bool was_busy = lane->busy;
@@ -494,7 +497,8 @@ static void promote_spare_locked(struct remote_pool *pool)
 void pool_worker_died(struct remote_worker *w)
 {
     struct remote_pool *pool = w->pool;
-    struct to_wake wake = { .n = 0 };
+    struct to_wake wake;
+    wake.n = 0;
     lock_take(&pool->lock);
     enum worker_state was = w->state;
     w->state = WORKER_DEAD;

@@ -151,7 +151,11 @@ static term take_resource(void *arg, struct heap *h, uint64_t handle)
 
 term term_decode(struct term_reader *r, struct heap *h, unsigned flags)
 {
-    struct etf_decode_ext x = { .n_blobs = r->n_blobs, .blob = take_blob, .resource = take_resource, .arg = r };
+    struct etf_decode_ext x; /* field by field: most terms are smaller than what need not be cleared */
+    x.n_blobs = r->n_blobs;
+    x.blob = take_blob;
+    x.resource = take_resource;
+    x.arg = r;
     for (size_t i = 0; i < r->n_blobs; i++) {
         x.blob_bytes[i] = r->sizes[i];
     }
