@@ -47,11 +47,19 @@ enum { JUMPS_BACK_MAX = 1000000 };
         }                                      \
         NEXT_AT(pc);                           \
     } while (0)
+/* From a leaf, into a frame that calls again or ends in the form below. */
 #define NEXT_RETURN()                          \
     do {                                       \
         pc = (const uint64_t *) stop[0];       \
         stop[0] = TERM_IMMED2_NIL;             \
-        if (UNLIKELY(--reds <= 0)) {           \
+        NEXT_AT(pc);                           \
+    } while (0)
+/* Counts no reduction, but lets collect_soon have its way in the midst of many returns. */
+#define NEXT_RETURN_SAFE()                     \
+    do {                                       \
+        pc = (const uint64_t *) stop[0];       \
+        stop[0] = TERM_IMMED2_NIL;             \
+        if (UNLIKELY(reds <= 0)) {             \
             live = 1;                          \
             goto out_of_reductions;            \
         }                                      \
@@ -738,13 +746,13 @@ static enum run_result loop(struct sched *s)
     CASE (name##_##frame_words) {              \
         move;                                  \
         stop += frame_words;                   \
-        NEXT_RETURN();                         \
+        NEXT_RETURN_SAFE();                    \
     }
 #define RETURN(name, move)                     \
     CASE (name) {                              \
         move;                                  \
         stop = (uintptr_t *) ((char *) stop + A); \
-        NEXT_RETURN();                         \
+        NEXT_RETURN_SAFE();                    \
     }                                          \
     RETURN_SIZED(name, move, 1)                \
     RETURN_SIZED(name, move, 2)                \
@@ -1780,7 +1788,7 @@ body_done: /* a body out of the loop: resume is where to go on, NULL: raised */
     }
     NEXT_AT(resume);
 
-collect_soon: /* fragments have outgrown the block: end the slice early, at the next call; see there */
+collect_soon: /* fragments have outgrown the block: end the slice early, at the next call or return; see there */
     if (reds > 0) {
         reds_put_aside += reds;
         reds = 0;
