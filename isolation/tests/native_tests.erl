@@ -128,7 +128,7 @@ tests(Dir) ->
       fun() -> #{crashes := C0} = isolation:info(?MODULE), make_bomb(), erlang:garbage_collect(),
                wait(fun() -> maps:get(crashes, isolation:info(?MODULE)) > C0 end), ok = act(give, ok) end},
      {"a thread of the library crashes alone",
-      fun() -> ok = act(crash_in_thread, 0), ok = act(give, ok) end},
+      fun() -> crash_in_thread(erlang:system_info(build_type)), ok = act(give, ok) end},
      {"a library whose load crashes is not loaded",
       fun() -> {error, {load, _}} = fresh("crash_in_load", Dir) end},
      {"nor one whose constructor crashes",
@@ -160,6 +160,9 @@ fresh(Name, Dir) ->
     {ok, Module, Code} = {ok, Module, element(2, file:read_file(filename:join(Dir, Name ++ ".beam")))},
     {module, Module} = code:load_binary(Module, Name ++ ".beam", Code),
     Module:init(Dir).
+
+crash_in_thread(tsan) -> ok; % it keeps a record of each thread, which does not get over this
+crash_in_thread(_) -> ok = act(crash_in_thread, 0).
 
 raw_signal_calls(tsan) -> ok; % its own handlers go
 raw_signal_calls(_) ->
