@@ -100,7 +100,7 @@ cases() ->
      {global_trans, fun() -> {global:trans({lock, self()}, fun() -> 42 end), global:set_lock({r, self()}), global:del_lock({r, self()})} end},
      %% Such calls run elsewhere than on the scheduler.
      {large_terms, fun() -> L = lists:seq(1, 60000), B = term_to_binary(L), C = term_to_binary(L, [compressed]), {byte_size(B), binary_to_term(C) =:= L, is_binary(hd(term_to_iovec(L))), length(L -- lists:seq(1, 59990)), [element(2, outcome(fun() -> F(id(L)) end)) || F <- [fun(X) -> term_to_binary(X, [nope]) end, fun(X) -> X -- [1 | 2] end]]} end},
-     {large_binaries, fun() -> B = binary:copy(<<"abcdefgh">>, 100000), {length(binary:matches(B, <<"ef">>)), length(binary:matches(B, <<"ef">>, [{scope, {0, 80}}])), length(binary:split(B, <<"ef">>, [global])), length(binary:split(B, <<"ef">>)), length(binary_to_list(B)), erlang:md5(binary:copy(B, 8)), element(2, outcome(fun() -> binary:matches(B, id(x)) end))} end},
+     {large_binaries, fun() -> B = binary:copy(<<"abcdefgh", 0:8000>>, 500), {length(binary:matches(B, <<"ef">>)), length(binary:matches(B, <<"ef">>, [{scope, {0, 80}}])), length(binary:split(B, <<"ef">>, [global])), length(binary:split(B, <<"ef">>)), length(binary_to_list(B)), erlang:md5(binary:copy(B, 8)), element(2, outcome(fun() -> binary:matches(B, id(x)) end))} end},
      {large_numbers, fun() -> I = (id(1) bsl 150000) - 1, T = integer_to_list(I), {list_to_integer(T) =:= I, binary_to_integer(integer_to_binary(I)) =:= I, erlang:phash2(T), element(2, outcome(fun() -> list_to_integer(T ++ id("x")) end))} end},
      {large_tables, fun() -> [begin
          T = ets:new(t, [K]), true = ets:insert(T, [{X, X rem 7} || X <- lists:seq(1, 30000)]), false = ets:insert_new(T, [{X, x} || X <- lists:seq(30000, 50000)]),

@@ -528,7 +528,8 @@ static void cancel(struct native_progress *progress)
         running = p->lane;
         running->progress = NULL;
         running->cancelled = true;
-        deadline_ns = running->deadline_ns = clock_monotonic_ns() + CANCEL_PATIENCE_NS;
+        deadline_ns = clock_monotonic_ns() + CANCEL_PATIENCE_NS;
+        running->deadline_ns = deadline_ns;
         number = running->number;
         worker_ref(running->worker); /* its end may come before we are done */
     }
