@@ -279,9 +279,9 @@ static enum run_result loop(struct sched *s)
         R(regs >> 16) = cell[1];
         NEXT(2);
     }
-    CASE (get_hd_xx) { X(B) = term_head(X(A)); NEXT(1); }
+    STRAIGHT(get_hd_xx)
     CASE (get_hd_r) { R(B) = term_head(R(A)); NEXT(1); }
-    CASE (get_tl_xx) { X(B) = term_tail(X(A)); NEXT(1); }
+    STRAIGHT(get_tl_xx)
     CASE (get_tl_r) { R(B) = term_tail(R(A)); NEXT(1); }
     STRAIGHT(cons_xxx)
     STRAIGHT(cons_xnx)
@@ -363,12 +363,7 @@ static enum run_result loop(struct sched *s)
     }
     CASE (put_tuple2) {
         size_t n = B;
-        top[0] = TERM_HEADER(TAG_TUPLE, n);
-        for (size_t i = 1; i <= n; i++) {
-            top[i] = SRC(pc[i]).word;
-        }
-        R(A) = term_from_boxed_ptr(top);
-        top += n + 1;
+        (void) PART(put_tuple2);
         NEXT(1 + n);
     }
     CASE (put_record) {
@@ -734,12 +729,7 @@ static enum run_result loop(struct sched *s)
         Y(B) = TERM_NIL;
         NEXT(1);
     }
-    CASE (init_y3) {
-        Y(A) = TERM_NIL;
-        Y(B) = TERM_NIL;
-        Y(C) = TERM_NIL;
-        NEXT(1);
-    }
+    STRAIGHT(init_y3)
     /* Returns from frames of usual sizes have them built in: the processor knows the caller's frame
      * without waiting for the instruction word, which it finds only at the end of the return before. */
 #define RETURN_SIZED(name, move, frame_words)  \

@@ -124,6 +124,7 @@ PART(trim)
     return true;
 }
 PART(init_y) { Y(A) = TERM_NIL; return true; }
+PART(init_y3) { Y(A) = Y(B) = Y(C) = TERM_NIL; return true; }
 
 /* ---- lists ---- */
 PART(is_nonempty_list_x) { return term_is_cons(X(A)); }
@@ -140,6 +141,8 @@ PART(nonempty_get_list_x)
     take_cons(X(A), &X(pc[1] & 0xFFFF), &X(pc[1] >> 16));
     return true;
 }
+PART(get_hd_xx) { X(B) = term_head(X(A)); return true; }
+PART(get_tl_xx) { X(B) = term_tail(X(A)); return true; }
 PART(cons_xxx) { X(C) = new_cons(top, X(A), X(B)); return true; }
 PART(cons_xnx) { X(C) = new_cons(top, X(A), TERM_NIL); return true; }
 PART(cons_yxx) { X(C) = new_cons(top, Y(A), X(B)); return true; }
@@ -161,6 +164,11 @@ PART(check_tuple_x)
 {
     term t = X(A);
     return term_is_tuple(t) && term_arity(t) >= pc[1];
+}
+PART(check_tuple) /* B: and one that may be written to */
+{
+    term t = R(A);
+    return term_is_tuple(t) && term_arity(t) >= pc[1] && B == 0;
 }
 PART(is_tuple_of_x)
 {
@@ -186,6 +194,18 @@ PART(put_tuple2_x)
     *top = tuple + n + 1;
     return true;
 }
+PART(put_tuple2)
+{
+    size_t n = B;
+    uintptr_t *tuple = *top;
+    tuple[0] = TERM_HEADER(TAG_TUPLE, n);
+    for (size_t i = 1; i <= n; i++) {
+        tuple[i] = SRC(pc[i]).word;
+    }
+    R(A) = term_from_boxed_ptr(tuple);
+    *top = tuple + n + 1;
+    return true;
+}
 PART(put_record)
 {
     size_t n = B;
@@ -204,6 +224,7 @@ PART(put_record)
 /* ---- other types ---- */
 PART(is_nil_x) { return term_is_nil(X(A)); }
 PART(is_tuple_x) { return term_is_tuple(X(A)); }
+PART(check_map) { return term_is_map(R(A)); }
 PART(is_map_x) { return term_is_map(X(A)); }
 PART(is_integer_x) { return term_is_small(X(A)); }
 PART(is_atom_x) { return term_is_atom(X(A)); }
@@ -214,6 +235,8 @@ PART(eq_exact_xx) { return X(A).word == X(B).word; }
 PART(eq_exact_xi) { return X(A).word == pc[1]; }
 PART(ne_exact_xi) { return X(A).word != pc[1]; }
 PART(lt_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word < (intptr_t) pc[1]; }
+PART(ge_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word >= (intptr_t) pc[1]; }
+PART(ge_ix) { return term_is_small(X(A)) && (intptr_t) X(A).word <= (intptr_t) pc[1]; }
 PART(ge_xx) { return both_small(X(A), X(B)) && (intptr_t) X(A).word >= (intptr_t) X(B).word; }
 
 PART(equals) { R(A) = term_from_bool(term_equal_exact(SRC(pc[1]), SRC(pc[2]))); return true; }
