@@ -33,7 +33,8 @@ struct round {
 
 static void set_executable(struct native_library *lib, bool yes)
 {
-    for (unsigned i = 0; i < lib->n_code; i++) {
+    unsigned n = __atomic_load_n(&lib->n_code, __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < n; i++) {
         mprotect((void *) lib->code[i].start, lib->code[i].end - lib->code[i].start, yes ? PROT_READ | PROT_EXEC : PROT_READ);
     }
 }

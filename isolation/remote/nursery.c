@@ -10,7 +10,7 @@
 #include "lib/base/clock.h"
 #include "nif/host.h"
 
-enum { BACK_OFF_FIRST_NS = 1000000, BACK_OFF_MAX_NS = 1000000000, OPEN_PATIENCE_NS = 10000000 };
+enum { BACK_OFF_FIRST_NS = 1000000, BACK_OFF_MAX_NS = 1000000000, OPEN_PATIENCE_NS = 1000000000 };
 
 static struct {
     pthread_mutex_t mutex; /* a leaf: only this flag */
@@ -200,7 +200,6 @@ static void start_one(struct remote_pool *pool)
 /* A worker should be started, as far as numbers go. */
 static bool lacks_one_locked(const struct remote_pool *pool)
 {
-    const struct policy *policy = &pool->library->policy;
     unsigned spares = 0, all = 0;
     for (const struct remote_worker *w = pool->workers; w != NULL; w = w->next) {
         spares += w->state == WORKER_SPARE;
@@ -216,7 +215,7 @@ static bool lacks_one_locked(const struct remote_pool *pool)
     if (pool->n_workers == 0) {
         return has_libraries || pool->first != NULL;
     }
-    return (pool->first != NULL && pool->n_workers < policy->value[POLICY_POOL]) || spares < policy->value[POLICY_SPARE];
+    return (pool->first != NULL && pool->n_workers < library_policy(pool->library, POLICY_POOL)) || spares < library_policy(pool->library, POLICY_SPARE);
 }
 
 /* Starts what is due; when to come again, or INT64_MAX. */

@@ -126,7 +126,7 @@ struct pool_library {
 };
 
 struct remote_pool {
-    struct native_library *library; /* policy, names, counters */
+    struct native_library *_Atomic library; /* policy, names, counters */
     term module;
     struct lock lock;
     const struct remote_mode *_Atomic mode; /* of new workers */

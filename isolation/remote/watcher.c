@@ -194,7 +194,8 @@ static void bury(struct remote_worker *w)
     if (starting && w->n_opened != 0) {
         struct native_outcome o;
         outcome_of_end(&o, w->end);
-        pool_refuse_all(w->pool, w->verdict != NULL ? w->verdict : &o);
+        const struct native_outcome *verdict = w->verdict != NULL ? w->verdict : w->n_lanes != 0 ? w->lanes[0]->verdict : NULL;
+        pool_refuse_all(w->pool, verdict != NULL ? verdict : &o);
         native_outcome_clear(&o);
     }
     worker_unref(w);
