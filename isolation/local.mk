@@ -98,3 +98,6 @@ isolation_remote_tests_hostile_worker_LDADD = libcore.a $(VM_LIBS)
 isolation_remote_tests_hostile_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
 TESTS += isolation/remote/tests/hostile.sh
 EXTRA_DIST += isolation/remote/tests/hostile.sh isolation/remote/tests/hostile_tests.erl
+
+TESTS += isolation/remote/tests/tainted.sh
+EXTRA_DIST += isolation/remote/tests/tainted.sh isolation/remote/tests/tainted_misuse.c
