@@ -276,8 +276,9 @@ static void make_pairs(struct emitter *e)
         while (fixup > 0 && e->fixups[fixup - 1].insn > start) {
             fixup--;
         }
-        if (leaves_in_a_word(next.plain) && i + 2 < e->n_starts && fixup > 0 && e->fixups[fixup - 1].insn == start
-            && e->label_word[e->fixups[fixup - 1].label] == e->starts[i + 2]) {
+        const struct fixup *f = fixup > 0 ? &e->fixups[fixup - 1] : NULL;
+        if (leaves_in_a_word(next.plain) && i + 2 < e->n_starts && f != NULL && f->insn == start
+            && f->label < e->n_labels && e->label_word[f->label] == e->starts[i + 2]) {
             this.now = pair_with(LEADS_OVER | this.plain, next_but_one);
         }
         if (this.now == OP_COUNT) {

@@ -210,6 +210,14 @@ static inline bool put_simple(struct emu *m, const uint64_t *segment, uint8_t *b
     return true;
 }
 
+/* Can the first segment be appended to without a closer look? */
+static inline bool is_whole(struct emu *m, const uint64_t *segment)
+{
+    size_t unit = (segment[0] >> 32) & 0xFFFF;
+    term value = source(m, segment[1]);
+    return term_is_bits(value) && (unit <= 1 || (unit == 8 && bits_size(value) % 8 == 0));
+}
+
 /* [A to, L][n | live << 32][words] then three words a segment. */
 const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
 {
@@ -222,7 +230,7 @@ const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
     }
     enum segment_kind kind = n == 0 ? SEG_STRING : (enum segment_kind) (first[0] & 0xFF);
     bool appends = kind == SEG_APPEND || kind == SEG_PRIVATE_APPEND; /* only the first can */
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = appends && is_whole(m, first); i < n; i++) {
         const uint64_t *segment = first + 3 * i;
         size_t bits = segment[2];
         if (!(segment[0] & SEG_FIXED << 8)) {
