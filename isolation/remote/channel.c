@@ -140,6 +140,23 @@ bool channel_read(struct channel *c, void *to, size_t n)
     return true;
 }
 
+const uint8_t *channel_lend(struct channel *c, size_t n)
+{
+    const uint8_t *at = c->body;
+    VM_ASSERT(c->is_worker);
+    if (!c->stays || n > c->left) {
+        return NULL;
+    }
+    c->body += n;
+    c->left -= n;
+    return at;
+}
+
+bool channel_keep(struct channel *c)
+{
+    return c->ops->keep == NULL || c->ops->keep(c);
+}
+
 const uint8_t *channel_body(struct channel *c)
 {
     VM_ASSERT(c->is_worker);

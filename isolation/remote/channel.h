@@ -101,6 +101,12 @@ enum channel_status channel_receive(struct channel *c, struct frame_header *h) M
 bool channel_read(struct channel *c, void *to, size_t n) MUST_CHECK;
 /* Worker only: the whole body in place, valid until channel_done(); aligned to 8 bytes. */
 const uint8_t *channel_body(struct channel *c) MUST_CHECK;
+/* Worker only: the next n bytes of the body in place, if they stay what they are until the worker has answered, whatever
+ * it receives meanwhile. NULL: they do not, and are to be read as usual. */
+const uint8_t *channel_lend(struct channel *c, size_t n) MUST_CHECK;
+/* Worker only, before it answers: what was lent of this body stays where it is for ever, as memory of its
+ * own. Costs a copy of the body and several system calls. false: no memory. */
+bool channel_keep(struct channel *c) MUST_CHECK;
 /* The frame has been read; what is left of its body is dropped. To be called before one waits for the next
  * frame, and by a worker before it answers: until then its body keeps room from those that follow. */
 void channel_done(struct channel *c);

@@ -29,12 +29,14 @@ struct channel_ops {
     enum channel_status (*receive)(struct channel *c, struct frame_header *h);
     void (*done)(struct channel *c);
     void (*trim)(struct channel *c);
+    bool (*keep)(struct channel *c); /* NULL: nothing is lent */
 };
 
 struct channel {
     const struct channel_ops *ops;
     bool is_worker;
     bool has_frame;         /* received and not done */
+    bool stays;             /* its body does, until the worker answers */
     _Atomic uint32_t ended; /* enum channel_status: OK, or what every call answers; a private futex */
     const uint8_t *whole;   /* body of the current frame */
     const uint8_t *body;    /* the next byte of it to read */

@@ -234,6 +234,7 @@ static enum channel_status ring_receive(struct channel *c, struct frame_header *
     c->whole = c->body = take_place(in, s, h.bytes, restart);
     c->left = h.bytes;
     c->has_frame = true;
+    c->stays = h.bytes > CHANNEL_INLINE_MAX; /* in bulk: one at a time, and the next only after our answer */
     if (c->is_worker) {
         atomic_store_explicit(&r->mine->received, in->number, memory_order_release);
     }
@@ -547,6 +548,28 @@ static void ring_trim(struct channel *c)
     }
 }
 
+/* Under the same address come private pages with the same bytes, in one step for whoever reads them
+ * just now; the bulk area goes to another. */
+static bool ring_keep(struct channel *c)
+{
+    struct direction *in = &ring_of(c)->in;
+    uint64_t n = (in->bulk_used + PAGE - 1) & ~(uint64_t) (PAGE - 1);
+    /* An old size of 0 maps the same shared pages a second time. */
+    void *again = mremap(in->bulk, 0, CHANNEL_BODY_MAX, MREMAP_MAYMOVE);
+    void *own = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (again == MAP_FAILED || own == MAP_FAILED) {
+        return false; /* what has been mapped stays: the worker ends */
+    }
+    memcpy(own, in->bulk, n);
+    if (mremap(own, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, in->bulk) == MAP_FAILED) {
+        return false;
+    }
+    munmap(in->bulk + n, CHANNEL_BODY_MAX - n);
+    (void) madvise(again, CHANNEL_BODY_MAX, MADV_DONTDUMP);
+    in->bulk = again;
+    return true;
+}
+
 static size_t ring_worker_fds(const struct channel *c, int fds[CHANNEL_MAX_FDS])
 {
     const struct ring *r = container_of(c, const struct ring, c);
@@ -578,7 +601,7 @@ static void ring_free(struct channel *c)
 
 static const struct channel_ops ring_ops = {
     ring_worker_fds, ring_close_worker_fds, ring_doorbell, ring_arm, ring_disarm, ring_spin, ring_sleep, ring_wake, ring_taken,
-    ring_flush, ring_wants_write, ring_wait, ring_free, ring_send, ring_poll, ring_receive, ring_done, ring_trim,
+    ring_flush, ring_wants_write, ring_wait, ring_free, ring_send, ring_poll, ring_receive, ring_done, ring_trim, ring_keep,
 };
 
 static void set_direction(struct direction *l, struct shared *s, int which)

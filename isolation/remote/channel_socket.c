@@ -422,7 +422,7 @@ static void socket_free(struct channel *c)
 static const struct channel_ops socket_ops = {
     socket_worker_fds, socket_close_worker_fds, socket_doorbell, socket_arm, socket_disarm, socket_spin, socket_sleep, socket_wake,
     socket_taken, socket_flush, socket_wants_write, socket_wait, socket_free, socket_send, socket_poll, socket_receive, socket_done,
-    socket_trim,
+    socket_trim, NULL,
 };
 
 static struct channel *socket_open(int fd, int worker_fd, bool is_worker)

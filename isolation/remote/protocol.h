@@ -52,7 +52,8 @@ enum ask_kind {
     ASK_MEMORY,       /* shared_heap; body: bytes << 1, | 1 for an off-heap binary; its address, 0: none */
 };
 
-/* A term in a body: this, then n_blobs sizes, then etf_bytes of encoding, then the blobs. */
+/* A term in a body: this, then n_blobs sizes, then etf_bytes of encoding, then the blobs, each from the next
+ * multiple of 8 bytes on. */
 struct wire_term {
     uint32_t etf_bytes;
     uint32_t n_blobs;

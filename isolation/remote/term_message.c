@@ -1,14 +1,24 @@
 #include "isolation/remote/term_message.h"
 
 #include <string.h>
+#include <sys/mman.h>
+
+#include "lib/base/arena.h"
 
 /* Buffers of exceptional messages are not kept. */
 enum { KEEP_BYTES = 1 << 20 };
 
+/* Bytes up to the next multiple of 8, where a blob begins. */
+static size_t gap(size_t n)
+{
+    return -n % 8;
+}
+
 enum channel_status term_send(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
     size_t prefix_bytes, term t, bool *out_too_large)
 {
-    struct channel_part parts[4 + ETF_MAX_BLOBS];
+    static const uint8_t zeros[8];
+    struct channel_part parts[4 + 2 * ETF_MAX_BLOBS];
     size_t n = 0;
     w->ext.blob_min = BLOB_MIN;
     w->ext.n_blobs = 0;
@@ -31,8 +41,11 @@ enum channel_status term_send(struct term_writer *w, struct channel *c, const st
         parts[n++] = (struct channel_part) { w->sizes, w->ext.n_blobs * sizeof(w->sizes[0]) };
     }
     parts[n++] = (struct channel_part) { w->buffer, bytes };
+    size_t before = bytes;
     for (size_t i = 0; i < w->ext.n_blobs; i++) {
+        parts[n++] = (struct channel_part) { zeros, gap(before) };
         parts[n++] = (struct channel_part) { w->ext.blobs[i].bytes, w->ext.blobs[i].n };
+        before = w->ext.blobs[i].n;
     }
     enum channel_status s = channel_send(c, h, parts, n);
     if (w->capacity > KEEP_BYTES) {
@@ -84,38 +97,124 @@ static bool make_room(struct term_reader *r, size_t n)
     return r->buffer != NULL;
 }
 
+/* ---- binaries that stay in the channel ---- */
+
+struct borrowed { /* behind the header of an offheap_bin: see offheap_bin_bytes() */
+    const uint8_t *bytes;
+    size_t kept; /* so many bytes there are ours alone now; 0: they are the channel's */
+};
+
+static struct borrowed borrowed_of(const struct offheap_bin *b)
+{
+    struct borrowed at;
+    memcpy(&at, b->data, sizeof(at));
+    return at;
+}
+
+static void free_borrowed(struct offheap_bin *b)
+{
+    enum { PAGE = 4096 };
+    struct borrowed at = borrowed_of(b);
+    uintptr_t from = ((uintptr_t) at.bytes + PAGE - 1) & ~(uintptr_t) (PAGE - 1);
+    uintptr_t to = ((uintptr_t) at.bytes + at.kept) & ~(uintptr_t) (PAGE - 1);
+    if (at.kept != 0 && to > from) {
+        (void) madvise((void *) from, to - from, MADV_DONTNEED); /* private pages: their memory is free */
+    }
+    arena_free(arena_terms, b);
+}
+
+void term_reader_borrow(struct term_reader *r)
+{
+    r->borrows = !r->keeps;
+}
+
+static struct offheap_bin *borrow(struct term_reader *r, struct source *s, uint64_t n)
+{
+    if (!r->borrows || s->channel == NULL || n > s->left || r->n_borrowed == ETF_MAX_BLOBS) {
+        return NULL;
+    }
+    struct borrowed at = { .bytes = channel_lend(s->channel, n) };
+    struct offheap_bin *b = at.bytes != NULL ? offheap_bin_new(sizeof(at)) : NULL;
+    if (at.bytes == NULL) {
+        return NULL;
+    }
+    VM_REQUIRE(b != NULL); /* memory for a few words */
+    offheap_set_destroy(OFFHEAP_BORROWED, free_borrowed);
+    s->left -= n;
+    b->kind = OFFHEAP_BORROWED;
+    memcpy(b->data, &at, sizeof(at));
+    offheap_bin_ref(b);
+    r->borrowed_sizes[r->n_borrowed] = n;
+    r->borrowed[r->n_borrowed++] = b;
+    return b;
+}
+
+bool term_reader_return(struct term_reader *r, struct channel *c)
+{
+    bool kept = false;
+    for (size_t i = 0; i < r->n_borrowed; i++) { /* two: ours and that of the call's heap */
+        kept |= atomic_load_explicit(&r->borrowed[i]->refs, memory_order_acquire) > 2;
+    }
+    if (kept && !channel_keep(c)) {
+        return false;
+    }
+    r->borrows = false;
+    r->keeps |= kept;
+    for (size_t i = 0; i < r->n_borrowed; i++) {
+        struct offheap_bin *b = r->borrowed[i];
+        struct borrowed at = borrowed_of(b);
+        at.kept = kept ? r->borrowed_sizes[i] : 0;
+        memcpy(b->data, &at, sizeof(at));
+        offheap_bin_unref(b);
+    }
+    r->n_borrowed = 0;
+    return true;
+}
+
+/* The next blob. false: there is none, or no memory. */
+static bool take_bytes(struct term_reader *r, struct source *s, uint64_t n)
+{
+    struct offheap_bin *b = borrow(r, s, n);
+    bool here = b != NULL;
+    b = here ? b : offheap_bin_new(n);
+    if (b == NULL) {
+        return false;
+    }
+    r->blobs[r->n_blobs] = b;
+    r->sizes[r->n_blobs++] = n;
+    return here || take(s, offheap_bin_bytes(b), n);
+}
+
 /* Sizes are checked against what is left of the body before anything is allocated. */
 static bool receive(struct term_reader *r, struct source *s)
 {
     struct wire_term head;
-    uint64_t sizes[ETF_MAX_BLOBS], sum = 0;
+    uint64_t sizes[ETF_MAX_BLOBS], sum = 0, before;
     term_reader_drop(r);
     if (!take(s, &head, sizeof(head)) || head.n_blobs > ETF_MAX_BLOBS || head.etf_bytes == 0
         || !take(s, sizes, head.n_blobs * sizeof(sizes[0])) || head.etf_bytes > s->left) {
         return false;
     }
+    before = head.etf_bytes;
     for (size_t i = 0; i < head.n_blobs; i++) {
         if (sizes[i] > s->left) {
             return false;
         }
-        sum += sizes[i]; /* no overflow: at most 64 times less than 2^30 */
+        sum += gap(before) + sizes[i]; /* no overflow: at most 64 times less than 2^30 + 8 */
+        before = sizes[i];
     }
     if (head.etf_bytes + sum != s->left || !make_room(r, head.etf_bytes) || !take(s, r->buffer, head.etf_bytes)) {
         return false;
     }
     r->n = head.etf_bytes;
+    before = head.etf_bytes;
     for (size_t i = 0; i < head.n_blobs; i++) {
-        struct offheap_bin *b = offheap_bin_new(sizes[i]);
-        if (b == NULL) {
+        uint8_t zeros[8];
+        if (!take(s, zeros, gap(before)) || !take_bytes(r, s, sizes[i])) {
             term_reader_drop(r);
             return false;
         }
-        r->blobs[r->n_blobs] = b;
-        r->sizes[r->n_blobs++] = sizes[i];
-        if (!take(s, offheap_bin_bytes(b), sizes[i])) {
-            term_reader_drop(r);
-            return false;
-        }
+        before = sizes[i];
     }
     return true;
 }

@@ -29,6 +29,12 @@ struct term_reader {
     size_t n_blobs;
     struct offheap_bin *blobs[ETF_MAX_BLOBS]; /* owned until decoded or dropped */
     size_t sizes[ETF_MAX_BLOBS];
+    /* Worker: those whose bytes stayed in the channel, each with a reference of ours, until term_reader_return(). */
+    bool borrows; /* just now */
+    bool keeps;   /* the library kept one */
+    size_t n_borrowed;
+    struct offheap_bin *borrowed[ETF_MAX_BLOBS];
+    size_t borrowed_sizes[ETF_MAX_BLOBS];
     /* Handles, see etf_ext.h; set by the owner. */
     term (*resource)(void *arg, struct heap *h, uint64_t handle);
     void *arg;
@@ -39,6 +45,12 @@ struct term_reader {
 enum channel_status term_send(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
     size_t prefix_bytes, term t, bool *out_too_large);
 void term_writer_free(struct term_writer *w);
+
+/* Worker: large binaries of the next message are used in place where they can be. Its terms do not outlive the call;
+ * before it is answered comes term_reader_return(). A library that keeps binaries gets copies the next time. */
+void term_reader_borrow(struct term_reader *r);
+/* What was borrowed goes back to c; what the library keeps becomes its own. false: no memory. */
+bool term_reader_return(struct term_reader *r, struct channel *c) MUST_CHECK;
 
 /* Reads the wire_term that the rest of the current frame (n bytes) must be. false: it is none. */
 bool term_receive(struct term_reader *r, struct channel *c, uint64_t n) MUST_CHECK;

@@ -110,6 +110,7 @@ tests() ->
                true = integer_to_list(act(os_pid, 0)) =/= os:getpid(),
                true = self() =:= act(self, 0) end},
      {"each signal ends the caller with its number", fun signals/0},
+     {"binaries of arguments that the library keeps stay what they are", fun kept_binaries/0},
      {"panics have their text and the worker's trace",
       fun() -> {nif_panic, <<"no {a,1} today">>, [{nif, <<"remote_tests_nif.so">>, _, [{offset, _}]} | _]} =
                    reason(fun() -> act(panic, {a, 1}) end),
@@ -326,6 +327,27 @@ circuit() ->
     wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
     #{circuit := closed} = isolation:info(?MODULE),
     set(#{restart => ?NO_LIMIT}).
+
+%% What comes after them lies where they lay.
+kept_binaries() ->
+    Fill = fun(N, Size) -> binary:copy(<<N>>, Size) end,
+    [begin
+        kill_9(act(os_pid, 0)),
+        wait(fun() -> act(give, ok) =:= ok end),
+        [begin
+            First = Fill(N, Size),
+            ok = act(store, {First, N, Fill(N + 1, 5001), First}),
+            [0 = act(sum, Fill(0, Size + I)) || I <- [0, 1, 5000]],
+            0 = lists:sum(isolation:call_many(?MODULE, act, [[sum, Fill(0, Size)], [sum, Fill(0, 20000)]])),
+            Second = Fill(N + 1, 5001),
+            true = act(stored, 0) =:= {First, N, Second, First}
+         end || N <- [1, 3, 5]],
+        Other = Fill(9, Size),
+        true = [ok, 0, Other] =:= isolation:call_many(?MODULE, act, [[store, Other], [sum, Fill(0, Size)], [stored, 0]]),
+        0 = act(sum, Fill(0, Size)),
+        true = act(stored, 0) =:= Other,
+        {nif_signal, 11} = reason(fun() -> act(crash, Other) end)
+     end || Size <- [100, 4096, 20001, 1 bsl 20, 3 bsl 20]].
 
 socket() ->
     set(#{transport => socket}),

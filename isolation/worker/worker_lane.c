@@ -126,12 +126,19 @@ static void end(struct worker_lane *lane)
     heap_rollback(&lane->heap, &lane->empty);
 }
 
+/* Binaries among the arguments that lie in the channel, before the VM may use that memory again. */
+static void give_back(struct worker_lane *lane)
+{
+    VM_REQUIRE(term_reader_return(&lane->in, lane->channel)); /* memory for those that the library keeps */
+}
+
 static void serve_call(struct worker_lane *lane, const struct frame_header *h)
 {
     struct call_result r;
     term caller, *args;
     size_t n;
     begin(lane, h);
+    term_reader_borrow(&lane->in);
     bool good = worker.mode->take_call(lane, h, &caller, &args, &n);
     struct nif_func *f = worker_function(h->extra);
     channel_done(lane->channel);
@@ -139,6 +146,7 @@ static void serve_call(struct worker_lane *lane, const struct frame_header *h)
         _exit(3); /* the VM does not send such things */
     }
     run(lane, f, args, n, caller, &r);
+    give_back(lane);
     switch (r.end) {
     case CALL_RETURNED: worker.mode->put_result(lane, r.value); break;
     case CALL_RAISED: send_raised(lane, r.value); break;
@@ -155,6 +163,7 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
     struct call_result r = { .end = CALL_RETURNED };
     term results = TERM_NIL, list = TERM_NONE, args[WORKER_MAX_ARGS];
     begin(lane, h);
+    term_reader_borrow(&lane->in);
     if (h->bytes >= sizeof(call) && channel_read(lane->channel, &call, sizeof(call))
         && term_receive(&lane->in, lane->channel, h->bytes - sizeof(call))) {
         list = term_decode(&lane->in, &lane->heap, 0);
@@ -178,6 +187,7 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
             results = heap_cons(&lane->heap, r.value, results);
         }
     }
+    give_back(lane);
     if (r.end == CALL_CRASHED) {
         send_crash(lane, &r.outcome);
     } else if (r.end == CALL_RAISED) {

@@ -26,6 +26,7 @@ enum offheap_kind {
     OFFHEAP_BYTES,      /* the bytes are at data */
     OFFHEAP_RESOURCE,   /* a resource object of a NIF library keeps them */
     OFFHEAP_MATCH_SPEC, /* a compiled match specification; as a binary it is empty */
+    OFFHEAP_BORROWED,   /* in a worker: they lie in a channel's memory */
     OFFHEAP_KINDS,
 };
 

@@ -122,6 +122,18 @@ static ERL_NIF_TERM act_sum(ErlNifEnv *env, ERL_NIF_TERM arg) /* of the bytes of
     for (size_t i = 0; i < b.size; i++) { sum += b.data[i]; }
     return enif_make_ulong(env, sum);
 }
+static ErlNifEnv *store; /* keeps a term from call to call */
+static ERL_NIF_TERM in_store;
+static ERL_NIF_TERM act_store(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    if (store != NULL) {
+        enif_free_env(store);
+    }
+    store = enif_alloc_env();
+    in_store = enif_make_copy(store, arg);
+    return ok(env);
+}
+static ERL_NIF_TERM act_stored(ErlNifEnv *env, ERL_NIF_TERM arg) { (void) arg; return enif_make_copy(env, in_store); }
 static ERL_NIF_TERM act_zeros(ErlNifEnv *env, ERL_NIF_TERM arg)
 {
     unsigned long n;
@@ -292,7 +304,8 @@ static const struct {
     { "illegal", act_illegal }, { "overflow", act_overflow }, { "panic", act_panic }, { "exit", act_exit }, { "_exit", act__exit },
     { "badarg", act_badarg }, { "throw", act_throw }, { "nonsense", act_nonsense }, { "loop", act_loop },
     { "loop_in_libc", act_loop_in_libc }, { "pause", act_pause }, { "sleep", act_sleep }, { "tick", act_tick },
-    { "os_pid", act_os_pid }, { "calls", act_calls }, { "note", act_note }, { "copy", act_copy }, { "sum", act_sum },
+    { "os_pid", act_os_pid }, { "calls", act_calls }, { "note", act_note }, { "copy", act_copy }, { "sum", act_sum }, { "store", act_store },
+    { "stored", act_stored },
     { "zeros", act_zeros }, { "range", act_range }, { "thread_type", act_thread_type }, { "unique", act_unique },
     { "make_ref", act_make_ref }, { "cpu_ms", act_cpu_ms }, { "send", act_send }, { "send_from_thread", act_send_from_thread },
     { "crash_in_thread", act_crash_in_thread }, { "whereis", act_whereis }, { "port_command", act_port_command },
