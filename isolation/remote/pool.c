@@ -473,6 +473,20 @@ void lane_lost(struct remote_lane *lane)
     }
 }
 
+/* With the circuit open those that wait fail like those that come. */
+static void refuse_if_open(struct remote_pool *pool)
+{
+    lock_take(&pool->lock);
+    bool open = pool->n_workers == 0 && pool->first != NULL && pool->circuit_until_ns > clock_monotonic_ns();
+    lock_drop(&pool->lock);
+    if (open) {
+        struct native_outcome o;
+        outcome_limit(&o, "restarts");
+        pool_refuse_all(pool, &o);
+        native_outcome_clear(&o);
+    }
+}
+
 static void unlist_locked(struct remote_pool *pool, struct remote_worker *w)
 {
     for (struct remote_worker **at = &pool->workers; *at != NULL; at = &(*at)->next) {
@@ -529,6 +543,7 @@ void pool_worker_died(struct remote_worker *w)
         }
     }
     remote_watch_forget(w);
+    refuse_if_open(pool);
     nursery_want(pool);
 }
 
@@ -556,6 +571,7 @@ void pool_retire(struct remote_worker *w, bool crashed)
         close_worker(w);
     }
     if (was_ready) {
+        refuse_if_open(pool);
         nursery_want(pool);
     }
 }
@@ -593,12 +609,22 @@ void pool_refuse_all(struct remote_pool *pool, const struct native_outcome *o)
     } while (wake.n != 0);
 }
 
+void pool_start_failed(struct remote_pool *pool, const struct native_outcome *o)
+{
+    lock_take(&pool->lock);
+    bool alone = pool->n_workers == 0;
+    lock_drop(&pool->lock);
+    if (alone) {
+        pool_refuse_all(pool, o);
+    }
+}
+
 void pool_worker_failed(struct remote_worker *w, const char *why)
 {
     struct native_outcome o;
     outcome_panic(&o, PANIC_TEXT);
     strncpy(o.crash->text, why, sizeof(o.crash->text) - 1);
-    pool_refuse_all(w->pool, &o);
+    pool_start_failed(w->pool, &o);
     native_outcome_clear(&o);
     pool_kill(w, NULL);
 }

@@ -174,6 +174,8 @@ void pool_kill(struct remote_worker *w, const struct native_outcome *verdict);
 void pool_worker_failed(struct remote_worker *w, const char *why);
 /* The worker of a lane whose reader we are is gone: the call ends, or is tried again. */
 void lane_lost(struct remote_lane *lane);
+/* A worker could not be started: unless others serve them, the waiting calls end with this outcome (copied). */
+void pool_start_failed(struct remote_pool *pool, const struct native_outcome *o);
 /* Every waiting call ends with this outcome (copied). */
 void pool_refuse_all(struct remote_pool *pool, const struct native_outcome *o);
 void worker_unref(struct remote_worker *w);

@@ -195,7 +195,7 @@ static void bury(struct remote_worker *w)
         struct native_outcome o;
         outcome_of_end(&o, w->end);
         const struct native_outcome *verdict = w->verdict != NULL ? w->verdict : w->n_lanes != 0 ? w->lanes[0]->verdict : NULL;
-        pool_refuse_all(w->pool, verdict != NULL ? verdict : &o);
+        pool_start_failed(w->pool, verdict != NULL ? verdict : &o);
         native_outcome_clear(&o);
     }
     worker_unref(w);

@@ -326,6 +326,21 @@ circuit() ->
     true = now_ms() - T0 < 100,
     wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
     #{circuit := closed} = isolation:info(?MODULE),
+    %% Calls that wait when it opens do not wait for it to close.
+    set(#{restart => ?NO_LIMIT, threads => 1}),
+    [kill_9(P) || #{os_pid := P} <- ready()], % its lanes are of before
+    timer:sleep(50),
+    wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
+    set(#{restart => #{max => 0, within => 300}}),
+    Running = start(fun() -> act(pause, 0) end),
+    wait(fun() -> [1] =:= [B || #{busy := B} <- ready()] end),
+    Waiting = [start(fun() -> act(give, ok) end) || _ <- [1, 2, 3]],
+    wait(fun() -> maps:get(waiting, isolation:info(?MODULE)) =:= 3 end),
+    [#{os_pid := Pid}] = ready(),
+    kill_9(Pid),
+    {nif_signal, 9} = ended(Running),
+    [{nif_limit, restarts} = ended(W) || W <- Waiting],
+    wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
     set(#{restart => ?NO_LIMIT}).
 
 %% What comes after them lies where they lay.
@@ -358,6 +373,10 @@ socket() ->
     [{returned, true} = ended(C) || C <- Calls],
     {nif_signal, 11} = reason(fun() -> act(crash, 0) end),
     true = is_pid(act(self, 0)),
+    %% More than the socket takes, while others want the scheduler.
+    Others = [spawn(fun Spin() -> receive stop -> ok after 0 -> Spin() end end) || _ <- lists:seq(1, 4)],
+    [begin B0 = binary:copy(<<1>>, N), N = act(sum, B0), true = act(give, [B0]) =:= [B0] end || N <- [1 bsl 20, 20 bsl 20]],
+    [P ! stop || P <- Others],
     Me = self(),
     1 = act(send, {Me, {large, binary:copy(<<2>>, 2 bsl 20)}}),
     receive {large, B} -> 2 bsl 20 = byte_size(B) after 2000 -> exit(no_message) end,
