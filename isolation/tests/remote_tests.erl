@@ -668,9 +668,11 @@ many_crashes() ->
     erlang:garbage_collect(),
     Settled(),
     wait(fun() -> erlang:garbage_collect(), descriptors() =< D + 2 end),
-    {C2, 0} = children(),
-    true = C2 =< C,
-    true = resident_kb() < M + 20000.
+    wait(fun() -> {C2, Zombies} = children(), C2 =< C andalso Zombies =:= 0 end),
+    case resident_kb() of
+        M2 when M2 < M + 20000 -> ok;
+        M2 -> exit({kilobytes, M, M2})
+    end.
 
 %% ---- the end of the VM ----
 
