@@ -79,6 +79,16 @@ static void violated(struct remote_worker *w)
     native_outcome_clear(&o);
 }
 
+/* The worker is dying: the watcher ends the call, or puts it back, when it does; if it has, we do. */
+static void leave_to_end(struct remote_lane *lane)
+{
+    uint32_t watcher = READER_WATCHER;
+    atomic_store(&lane->reader, READER_WATCHER);
+    if (atomic_load(&lane->worker->dead) && atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)) {
+        lane_lost(lane);
+    }
+}
+
 /* Leaves the lane to the watcher. true: it is ours again, because something has come, or its worker is dead. */
 static bool park(struct remote_lane *lane)
 {
@@ -114,14 +124,7 @@ static void await(struct remote_progress *p)
             return;
         case LANE_VIOLATED:
             violated(lane->worker);
-            /* Its end comes to the watcher, which ends the call. */
-            atomic_store(&lane->reader, READER_WATCHER);
-            if (atomic_load(&lane->worker->dead)) {
-                uint32_t watcher = READER_WATCHER;
-                if (atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)) {
-                    lane_lost(lane);
-                }
-            }
+            leave_to_end(lane);
             return;
         case LANE_CLOSED:
             atomic_store(&lane->reader, READER_AT_WORK);
@@ -234,11 +237,7 @@ static void not_sent(struct native_call_elsewhere *call, struct remote_progress 
     if (why == CHANNEL_BROKEN) {
         violated(lane->worker);
     }
-    atomic_store(&lane->reader, READER_WATCHER); /* it is dying: the watcher puts the call back */
-    uint32_t watcher = READER_WATCHER;
-    if (atomic_load(&lane->worker->dead) && atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)) {
-        lane_lost(lane);
-    }
+    leave_to_end(lane);
     out->status = NATIVE_PENDING;
 }
 
@@ -252,6 +251,17 @@ static bool take_lane(struct remote_progress *p)
                 && atomic_compare_exchange_strong(&p->lane->reader, &nobody, READER_CALLER);
     lock_drop(&p->pool->lock);
     return ours;
+}
+
+/* A batch has the time of all its calls. */
+static int64_t calls_in(const struct native_call_elsewhere *call)
+{
+    enum { MOST = 1 << 20 };
+    int64_t n = 0;
+    for (term l = call->request; term_is_cons(l) && n < MOST; l = term_tail(l)) {
+        n++;
+    }
+    return n > 0 ? n : 1;
 }
 
 /* false: *out says why not. */
@@ -277,7 +287,7 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
         return false;
     }
     if (lane->timeout_ms != 0) {
-        int64_t ns = (int64_t) lane->timeout_ms * 1000000;
+        int64_t ns = (int64_t) lane->timeout_ms * 1000000 * calls_in(call);
         lane->deadline_ns = clock_monotonic_ns() + ns + ns / 4 + TIMEOUT_GRACE_NS;
         watcher_note_deadline(lane->deadline_ns);
     }
