@@ -31,6 +31,7 @@ static const struct {
 } sizes[] = { { "0", 0 }, { "1KiB", 1 << 10 }, { "64KiB", 64 << 10 }, { "1MiB", 1 << 20 } };
 
 static int vm_cpu;
+static cpu_set_t cpus_at_start;
 static uint8_t *from, *to; /* a body, and where it goes: each process has its own */
 
 static void relax(void)
@@ -214,6 +215,8 @@ static const struct way ways[] = {
 static double measure(const struct way *w, size_t bytes, int peer_cpu)
 {
     w->start();
+    /* The peer starts on any CPU and has time to pin itself: at a real-time priority we would let it have ours never. */
+    VM_REQUIRE(sched_setaffinity(0, sizeof(cpus_at_start), &cpus_at_start) == 0);
     pid_t pid = fork();
     VM_REQUIRE(pid >= 0);
     if (pid == 0) {
@@ -221,6 +224,8 @@ static double measure(const struct way *w, size_t bytes, int peer_cpu)
         w->serve(bytes, peer_cpu);
         _exit(0);
     }
+    pin(vm_cpu);
+    usleep(2000);
     double ns = best(w->round_trip, bytes);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
@@ -250,10 +255,9 @@ static void compare(const char *cpus, int peer_cpu)
 int main(void)
 {
     int cpus[2], n = 0;
-    cpu_set_t all;
-    VM_REQUIRE(sched_getaffinity(0, sizeof(all), &all) == 0);
+    VM_REQUIRE(sched_getaffinity(0, sizeof(cpus_at_start), &cpus_at_start) == 0);
     for (int i = 0; i < CPU_SETSIZE && n < 2; i++) {
-        if (CPU_ISSET(i, &all)) {
+        if (CPU_ISSET(i, &cpus_at_start)) {
             cpus[n++] = i;
         }
     }
