@@ -6,6 +6,8 @@ dir=$builddir/erts_tests
 modules=${*:-number_tests term_tests bit_tests exception_tests map_tests native_tests re_tests text_tests process_tests signal_tests port_tests ets_tests code_tests logger_tests}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+# PATIENCE: how many times longer than usual things may take. t.erl asks for it, too.
+limit=$((300 * ${PATIENCE:-1}))
 # Both sides print in the same locale, without colours.
 LC_ALL=C.UTF-8
 export LC_ALL
@@ -13,8 +15,8 @@ export LC_ALL
 # The tests' own processes die on purpose: their reports are no news here.
 run_both()
 {
-    (cd "$dir" && timeout 300 "$ERL" -noshell -noinput -kernel logger_level none -s t start "$1") >"$tmp/$1.otp" 2>&1
-    (cd "$dir" && timeout 300 "$BULKHEAD" run -s t main_atoms "$1") >"$tmp/$1.ours" 2>"$tmp/$1.err"
+    (cd "$dir" && timeout $limit "$ERL" -noshell -noinput -kernel logger_level none -s t start "$1") >"$tmp/$1.otp" 2>&1
+    (cd "$dir" && timeout $limit "$BULKHEAD" run -s t main_atoms "$1") >"$tmp/$1.ours" 2>"$tmp/$1.err"
     echo $? >"$tmp/$1.status"
 }
 

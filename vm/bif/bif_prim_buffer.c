@@ -94,7 +94,9 @@ term bif_prim_buffer_write_2(struct proc *p, term *args)
         if (bytes == NULL) {
             return proc_system_limit(p);
         }
-        memcpy(bytes, q->bytes + q->start, used);
+        if (used > 0) { /* no bytes yet: nothing to copy */
+            memcpy(bytes, q->bytes + q->start, used);
+        }
         vm_free(q->bytes);
         q->bytes = bytes;
         q->capacity = capacity;
