@@ -18,13 +18,13 @@ measure() {
     cpus=$1 prefix=$2 schedulers=$3
     for mode in $modes; do
         say "native calls: $mode, $cpus..."
-        $prefix "$BULKHEAD" run -S "$schedulers" --isolation "bench_native=$mode" "$dir/bench_native.beam" "$mode" 2>>"$tmp/errors" \
+        timeout 60 $prefix "$BULKHEAD" run -S "$schedulers" --isolation "bench_native=$mode" "$dir/bench_native.beam" "$mode" 2>>"$tmp/errors" \
             || echo "$mode failed"
     done
     [ -n "${ERL-}" ] || return 0
     say "native calls: OTP, $cpus..."
     # shellcheck disable=SC2086
-    ERL_EPMD_PORT=$port $prefix "$ERL" -noshell -noinput +S "$schedulers:$schedulers" +sbwt none $node -pa "$dir" -s bench_native start \
+    ERL_EPMD_PORT=$port timeout 60 $prefix "$ERL" -noshell -noinput +S "$schedulers:$schedulers" +sbwt none $node -pa "$dir" -s bench_native start \
         2>>"$tmp/errors" || echo "otp failed"
 }
 
@@ -56,11 +56,11 @@ elif [ "$n_cpus" -eq 1 ]; then
     measure "one CPU" "" 1 >"$tmp/1cpu"
 fi
 say "the bare channel..."
-"$builddir/bench/bench_channel" >"$tmp/channel"
+timeout 60 "$builddir/bench/bench_channel" >"$tmp/channel" || echo "bench_channel failed" >>"$tmp/channel"
 for mode in $modes; do
     case $mode in direct | in_process) continue ;; esac
     say "workers: $mode..."
-    "$BULKHEAD" run -S 2 -pa "$builddir/bench" --isolation "bench_native=$mode" --isolation "bench_nif=$mode" "$dir/bench_worker.beam" "$mode" 2>>"$tmp/errors" \
+    timeout 60 "$BULKHEAD" run -S 2 -pa "$builddir/bench" --isolation "bench_native=$mode" --isolation "bench_nif=$mode" "$dir/bench_worker.beam" "$mode" 2>>"$tmp/errors" \
         || echo "$mode failed"
 done >"$tmp/workers"
 
@@ -135,7 +135,7 @@ awk '
             k = "w" SUBSEP m SUBSEP "kill_to_exit"; if (k in v) printf "  %-64s %9.2f us\n", m ", kill -9 of the worker to the exit of its caller", v[k] / 1000
         }
     }' "$tmp/2cpu" "$tmp/1cpu" "$tmp/channel" "$tmp/workers"
-grep failed "$tmp/2cpu" "$tmp/1cpu" "$tmp/workers" >"$tmp/failed" || exit 0
+grep failed "$tmp/2cpu" "$tmp/1cpu" "$tmp/workers" "$tmp/channel" >"$tmp/failed" || exit 0
 echo
 echo "not everything ran:"
 sed 's/.*:/  /' "$tmp/failed"
