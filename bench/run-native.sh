@@ -18,6 +18,7 @@ measure() {
     cpus=$1 prefix=$2 schedulers=$3
     for mode in $modes; do
         say "native calls: $mode, $cpus..."
+        # shellcheck disable=SC2086
         timeout 60 $prefix "$BULKHEAD" run -S "$schedulers" --isolation "bench_native=$mode" "$dir/bench_native.beam" "$mode" 2>>"$tmp/errors" \
             || echo "$mode failed"
     done
