@@ -21,7 +21,7 @@ enum {
     SPIN_RETRY = 32,          /* then each so many */
     LINGER_NS = 10000000,     /* asleep on the scheduler's thread, while nobody else wants it. More than a tick of the
                                  kernel: a shorter time would have it set its clock twice for each call */
-    CANCEL_PATIENCE_NS = 250000000,
+    CANCEL_PATIENCE_NS = 500000000,
     TIMEOUT_GRACE_NS = 100000000, /* the worker ends the call itself, if it can */
 };
 

@@ -25,7 +25,8 @@ struct remote_lane *lane_new_locked(struct remote_worker *w)
     lane->in.arg = w;
     lane->out.ext.handle_of = remote_handle_of;
     lane->out.ext.arg = lane;
-    w->lanes[w->n_lanes++] = lane;
+    w->lanes[lane->index] = lane;
+    w->n_lanes++;
     size_t n = channel_worker_fds(c, fds);
     outbox_send(w, &(struct datagram) { .kind = DATAGRAM_LANE, .value = lane->index | (uint64_t) t << 8 }, NULL, 0, fds, n);
     channel_close_worker_fds(c);

@@ -99,7 +99,8 @@ struct remote_worker {
     struct worker_end end;
     struct native_outcome *verdict; /* owned: why we killed it, for all its calls; NULL: its end says it */
     struct remote_lane *lanes[PROTOCOL_MAX_LANES];
-    unsigned n_lanes, n_busy;
+    _Atomic unsigned n_lanes; /* grows under pool->lock */
+    unsigned n_busy;
     struct remote_lane *idle;
     uint32_t n_opened; /* id of the last library that it opened, or is just opening */
     uint64_t stack_bytes; /* policy when it was started */
