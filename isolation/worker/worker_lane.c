@@ -6,7 +6,9 @@
 #include "isolation/thread.h"
 #include "isolation/watchdog.h"
 #include "isolation/worker/worker_state.h"
+#include "lib/base/clock.h"
 #include "nif/host.h"
+#include "vm/core/shared_root.h"
 
 _Thread_local struct worker_lane *worker_lane __attribute__((tls_model("initial-exec")));
 
@@ -37,6 +39,14 @@ static void bad_result(struct native_outcome *o)
     strcpy(o->crash->text, "return");
 }
 
+/* Arguments that cannot be decoded here: the atom table of this process is full of the library's atoms, or its memory is. */
+static void no_room(struct call_result *r)
+{
+    r->outcome = (struct native_outcome) { .status = NATIVE_LIMIT, .crash = vm_zalloc(sizeof(*r->outcome.crash)) };
+    strcpy(r->outcome.crash->text, atom_count() >= SHARED_ROOT_ATOM_LIMIT ? "atoms" : "memory");
+    r->end = CALL_CRASHED;
+}
+
 /* The policy may have changed since the worker was started. */
 static void set_timeout(const struct worker_lane *lane, struct native_library *lib)
 {
@@ -48,11 +58,25 @@ static void set_timeout(const struct worker_lane *lane, struct native_library *l
     }
 }
 
+/* A call that schedules one part after the other is asked between them whether it is time to end. */
+static bool no_more_parts(const struct worker_lane *lane, int64_t since_ns, struct call_result *r)
+{
+    uint32_t ms = lane->timeout_ms;
+    bool late = ms != 0 && clock_monotonic_ns() - since_ns >= (int64_t) ms * 1000000;
+    if (!late && atomic_load_explicit(&lane->abandoned, memory_order_relaxed) != lane->number) {
+        return false;
+    }
+    r->outcome = (struct native_outcome) { .status = NATIVE_TIMED_OUT, .number = ms };
+    r->end = CALL_CRASHED;
+    return true;
+}
+
 static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t n, term caller, struct call_result *r)
 {
     struct enif_environment_t env;
     struct nif_func scheduled;
     term again[WORKER_MAX_ARGS];
+    int64_t since_ns = lane->timeout_ms != 0 ? clock_monotonic_ns() : 0;
     for (;;) {
         struct native_call call = { .library = isolation_library(f->lib), .entry = NATIVE_FUNCTION, .func = f, .env = &env };
         memcpy(&call.code, &f->fn, sizeof(call.code));
@@ -88,7 +112,7 @@ static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t
             lane->percent = 0;
         }
         nif_env_done(&env);
-        if (!go_on) {
+        if (!go_on || no_more_parts(lane, since_ns, r)) {
             return;
         }
     }
@@ -142,10 +166,14 @@ static void serve_call(struct worker_lane *lane, const struct frame_header *h)
     bool good = worker.mode->take_call(lane, h, &caller, &args, &n);
     struct nif_func *f = worker_function(h->extra);
     channel_done(lane->channel);
-    if (!good || f == NULL || n != f->arity) {
+    if (f == NULL || (good && n != f->arity)) {
         _exit(3); /* the VM does not send such things */
     }
-    run(lane, f, args, n, caller, &r);
+    if (good) {
+        run(lane, f, args, n, caller, &r);
+    } else {
+        no_room(&r);
+    }
     give_back(lane);
     switch (r.end) {
     case CALL_RETURNED: worker.mode->put_result(lane, r.value); break;
@@ -159,7 +187,7 @@ static void serve_call(struct worker_lane *lane, const struct frame_header *h)
  * raises or crashes ends the batch. */
 static void serve_many(struct worker_lane *lane, const struct frame_header *h)
 {
-    struct wire_call call;
+    struct wire_call call = { 0 };
     struct call_result r = { .end = CALL_RETURNED };
     term results = TERM_NIL, list = TERM_NONE, args[WORKER_MAX_ARGS];
     begin(lane, h);
@@ -170,8 +198,11 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
     }
     channel_done(lane->channel);
     struct nif_func *f = worker_function(h->extra);
-    if (f == NULL || term_is_none(list)) {
+    if (f == NULL) {
         _exit(3);
+    }
+    if (term_is_none(list)) {
+        no_room(&r);
     }
     lane->timeout_ms = call.timeout_ms;
     for (; term_is_cons(list) && r.end == CALL_RETURNED; list = term_tail(list)) {
@@ -261,6 +292,7 @@ void worker_lane_abandon(unsigned index, uint32_t number)
 {
     struct worker_lane *lane = index < PROTOCOL_MAX_LANES ? worker.lanes[index] : NULL;
     if (lane != NULL && lane->thread != NULL && atomic_load(&lane->running) == number) {
+        atomic_store(&lane->abandoned, number);
         watchdog_abandon(lane->thread);
         if (atomic_load(&lane->running) != number) {
             watchdog_forgive(lane->thread);

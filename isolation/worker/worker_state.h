@@ -45,6 +45,7 @@ struct worker_lane {
     struct heap_mark empty;
     uint32_t number;              /* of the call in progress */
     _Atomic uint32_t running;     /* the same, 0: none: for ABANDON */
+    _Atomic uint32_t abandoned;   /* number of the last call that nobody waits for */
     struct native_thread *_Atomic thread; /* record of its thread */
     uint32_t timeout_ms;          /* of its call */
     int percent;                  /* of a time slice that the call has consumed */
