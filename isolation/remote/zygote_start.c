@@ -24,43 +24,13 @@
 
 #include "isolation/remote/zygote.h"
 #include "isolation/remote/zygote_wire.h"
+#include "lib/base/installed.h"
 
 enum { KEEPER_STACK_BYTES = 64 << 10, ANSWER_PATIENCE_S = 10 };
 
 const char *zygote_program;
 
 /* ---- where the program is ---- */
-
-/* The directory of this executable, with a slash at the end. */
-static bool own_directory(char out[PATH_MAX])
-{
-    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
-    if (n <= 0) {
-        return false;
-    }
-    out[n] = '\0';
-    strrchr(out, '/')[1] = '\0';
-    return true;
-}
-
-/* Where the worker would be if the installation as a whole had been moved: what BIN_DIR and
- * WORKER_PATH have in common is replaced. */
-static bool find_moved(const char *directory, char out[PATH_MAX])
-{
-    static const char bin[] = BIN_DIR "/", worker[] = WORKER_PATH;
-    size_t same = 0, length = strlen(directory);
-    for (size_t i = 0; bin[i] != '\0' && bin[i] == worker[i]; i++) {
-        if (bin[i] == '/') {
-            same = i;
-        }
-    }
-    const char *tail = bin + same;
-    if (length < strlen(tail) || strcmp(directory + length - strlen(tail), tail) != 0) {
-        return false;
-    }
-    int n = snprintf(out, PATH_MAX, "%.*s%s", (int) (length - strlen(tail)), directory, worker + same);
-    return n > 0 && n < PATH_MAX && access(out, X_OK) == 0;
-}
 
 const char *zygote_find_program(void)
 {
@@ -70,9 +40,9 @@ const char *zygote_find_program(void)
     if (named != NULL && named[0] != '\0') {
         return named;
     }
-    if (own_directory(directory)) {
+    if (installed_directory(directory)) {
         int n = snprintf(found, sizeof(found), "%sbulkhead-worker", directory);
-        if ((n > 0 && n < PATH_MAX && access(found, X_OK) == 0) || find_moved(directory, found)) {
+        if ((n > 0 && n < PATH_MAX && access(found, X_OK) == 0) || installed_find(WORKER_PATH, found)) {
             return found;
         }
     }

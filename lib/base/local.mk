@@ -1,6 +1,6 @@
 libcore_a_SOURCES += \
   lib/base/arena.h lib/base/base.c lib/base/base.h lib/base/bytes.c lib/base/bytes.h \
-  lib/base/clock.h lib/base/sanitize.h lib/base/lock.c lib/base/lock.h lib/base/trace.c lib/base/trace.h
+  lib/base/clock.h lib/base/installed.c lib/base/installed.h lib/base/sanitize.h lib/base/lock.c lib/base/lock.h lib/base/trace.c lib/base/trace.h
 libcore_a_SOURCES += lib/base/md5.c lib/base/md5.h
 libcore_a_SOURCES += lib/base/arena.c lib/base/arena_cache.c lib/base/arena_classes.c \
   lib/base/arena_internal.h lib/base/arena_runs.c

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/installed.h"
 #include "lib/base/lock.h"
 #include "vm/core/atom.h"
 
@@ -167,18 +168,18 @@ static void list_libs_locked(void)
     vm_free(apps.names);
 }
 
-/* A program run from its build directory has its modules beside it, in lib/erl. */
-static bool beside_executable(char out[PATH_MAX])
+/* A program run from its build directory has its modules beside it, in lib/erl; one whose installation
+ * was moved has them where they were moved to. */
+static bool find_own_modules(char out[PATH_MAX])
 {
-    static const char tail[] = "/lib/erl";
-    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - sizeof(tail));
-    if (n <= 0) {
-        return false;
+    static const char tail[] = "lib/erl";
+    if (installed_directory(out) && strlen(out) + sizeof(tail) <= PATH_MAX) {
+        strcat(out, tail);
+        if (is_dir(out)) {
+            return true;
+        }
     }
-    out[n] = '\0';
-    char *slash = strrchr(out, '/');
-    memcpy(slash, tail, sizeof(tail));
-    return is_dir(out);
+    return installed_find(ERLMOD_DIR, out);
 }
 
 void code_path_init(void)
@@ -187,10 +188,10 @@ void code_path_init(void)
         return;
     }
     lock_init(&lock, RANK_MODULE_TABLE);
-    char built[PATH_MAX];
+    char found[PATH_MAX];
     const char *own = getenv("BULKHEAD_LIB");
     if (own == NULL || *own == '\0') {
-        own = beside_executable(built) ? built : ERLMOD_DIR;
+        own = find_own_modules(found) ? found : ERLMOD_DIR;
     }
     dirs_insert(&first, 0, own);
     dirs_insert(&first, 1, ".");
