@@ -1,13 +1,14 @@
 %% Runs the program named on the command line. The C side (vm/emu/cli_run.c) spawns a process
 %% that applies one of these and waits for it: a normal end is exit status 0, anything else 1.
 -module(bulkhead).
--export([run_file/4, run_module/4]).
+-export([run_file/5, run_module/4]).
 
 %% `bulkhead run FILE ARG...`: main/1 with the arguments as strings, else main/0, else start/0.
 %% Load: the file still to be loaded because it has an on_load function, or false.
-run_file(Module, Load, Args, Print) ->
+%% Script: the file's name if it is an escript, or false; escript:script_name/0 takes it from the arguments.
+run_file(Module, Load, Script, Args, Print) ->
     load(Load),
-    persistent_term:put({bulkhead, arguments}, Args),
+    persistent_term:put({bulkhead, arguments}, [Script || Script =/= false] ++ Args),
     Exports = Module:module_info(exports),
     Entries = [{main, [Args]}, {main, []}, {start, []}],
     case [Entry || {F, As} = Entry <- Entries, lists:member({F, length(As)}, Exports)] of

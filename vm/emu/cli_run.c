@@ -222,8 +222,8 @@ static void report_exit(const struct proc_watch *w)
 /* How long the end of the program waits for reports of errors to be written. */
 #define REPORT_PATIENCE_NS (INT64_C(2000) * 1000000)
 
-/* load_path: file that bulkhead:run_file is still to load, or NULL. */
-static int run_process(const struct run_options *o, term module, const char *load_path)
+/* load_path: file that bulkhead:run_file is still to load, or NULL. script: name of the escript, or NULL. */
+static int run_process(const struct run_options *o, term module, const char *load_path, const char *script)
 {
     struct heap h;
     heap_init_frags(&h);
@@ -238,7 +238,8 @@ static int run_process(const struct run_options *o, term module, const char *loa
     } else {
         function = atom_from_cstr("run_file");
         term load = load_path != NULL ? text_to_list(&h, load_path) : ATOM(false);
-        args = heap_list(&h, (term[]) { module, load, strings, print }, 4, TERM_NIL);
+        term name = script != NULL ? text_to_list(&h, script) : ATOM(false);
+        args = heap_list(&h, (term[]) { module, load, name, strings, print }, 5, TERM_NIL);
     }
     struct proc_watch watch;
     if (!proc_watch_spawn(&watch, atom_from_cstr("bulkhead"), function, args)) {
@@ -310,5 +311,5 @@ int cli_run(int argc, char **argv)
         boot_stop();
         return CLI_USAGE;
     }
-    return run_process(&o, module, needs_process ? source.beam_path : NULL);
+    return run_process(&o, module, needs_process ? source.beam_path : NULL, source.is_escript ? o.file : NULL);
 }

@@ -126,6 +126,17 @@ static void trace_native(const struct nif_func *f, const struct native_library *
     trace_emit(&(struct trace_event) { TRACE_NATIVE, o == NULL ? TRACE_BEGIN : TRACE_END, pid.word, 0, 0, text });
 }
 
+/* In this process a raised exception is left in the environment. */
+static __attribute__((noinline)) void trace_native_end(
+    const struct nif_func *f, const struct native_library *lib, term pid, const struct native_outcome *o, bool raised)
+{
+    struct native_outcome ended = *o;
+    if (raised && o->status == NATIVE_RETURNED) {
+        ended.status = NATIVE_RAISED;
+    }
+    trace_native(f, lib, pid, &ended);
+}
+
 /* What a native function is called with, kept from call to call: one runs at a time on a thread. */
 static _Thread_local struct native_slot {
     bool ready; /* what does not change from call to call is filled in */
@@ -183,7 +194,7 @@ static inline __attribute__((always_inline)) term run(struct proc *p, const stru
     }
     atomic_load_explicit(&lib->ops, memory_order_relaxed)->call(&s->call, &s->out);
     if (__builtin_expect(traced, 0)) {
-        trace_native(f, lib, p->id, &s->out);
+        trace_native_end(f, lib, p->id, &s->out, s->env.raised);
     }
     if (__builtin_expect(s->out.status != NATIVE_RETURNED, 0)) {
         s->ready = false; /* it may have written anywhere */

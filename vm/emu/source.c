@@ -338,7 +338,8 @@ bool source_resolve(const char *path, struct source *out)
     }
     text[n] = '\0'; /* cli_read_file leaves room */
     char *beam;
-    if (strncmp(text, "#!", 2) == 0) {
+    bool is_escript = strncmp(text, "#!", 2) == 0;
+    if (is_escript) {
         beam = resolve_escript(path, text, n);
     } else if (has_suffix(path, ".erl") || has_suffix(path, ".S")) {
         beam = compile_source(path, text, n);
@@ -346,7 +347,7 @@ bool source_resolve(const char *path, struct source *out)
         beam = copy_text(path, strlen(path));
     }
     vm_free(text);
-    *out = (struct source) { beam, beam == NULL ? NULL : dir_of(path) };
+    *out = (struct source) { beam, beam == NULL ? NULL : dir_of(path), is_escript };
     return beam != NULL;
 }
 

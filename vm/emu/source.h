@@ -16,6 +16,7 @@
 struct source {
     char *beam_path; /* owned (vm_free): the file to load */
     char *dir;       /* owned: directory to search for sibling modules */
+    bool is_escript;
 };
 
 /* false: *out holds nothing and a line was printed (for erlc: its own messages). */

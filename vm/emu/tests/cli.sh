@@ -35,7 +35,7 @@ END
 "$ERLC" -o "$dir" "$dir/files.erl" || exit 1
 files() { timeout 30 "$BULKHEAD" run "$dir/files.beam" "$@"; }
 
-echo 1..3
+echo 1..4
 no_files='without leave to write files it runs'
 too_large="and a file that gets too large is an error of the caller's"
 case ${SANITIZED-} in
@@ -47,4 +47,9 @@ case ${SANITIZED-} in
     is "$too_large" "{error,efbig}" "$( (ulimit -f 0; files write "$dir/x") 2>&1 >/dev/null | cat)" ;;
 esac
 is "output that does not fit on its device says so" "{error,enospc}" "$(files print request 2>&1 >/dev/full)"
+cat >"$dir/script" <<'END'
+#!/usr/bin/env escript
+main(Args) -> io:format("~p", [{filename:basename(escript:script_name()), Args}]).
+END
+is "an escript knows its name" '{"script",["a","b"]}' "$(timeout 30 "$BULKHEAD" run "$dir/script" a b 2>&1)"
 exit $failed
