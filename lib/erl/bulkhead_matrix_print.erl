@@ -20,8 +20,7 @@ help() ->
         "Exit status: 0 every promise was kept, 1 a cell differs from its promise, 2 usage.\n").
 
 list(Rows) ->
-    [io:format("~-18s ~ts~n", [Name, Title]) || #{name := Name, title := Title} <- Rows],
-    ok.
+    io:put_chars([io_lib:format("~-18s ~ts~n", [Name, Title]) || #{name := Name, title := Title} <- Rows]).
 
 error(Format, Args) ->
     io:format(standard_error, "bulkhead: " ++ Format ++ "~n", Args).
