@@ -78,10 +78,12 @@ static void forget(struct nif_lib *lib)
     if (l == NULL) {
         return;
     }
+    lock_take(&l->lock);
     if (l->nif == lib) {
         l->nif = NULL;
         l->n_code = 0;
     }
+    lock_drop(&l->lock);
     if (lib->elsewhere != 0) {
         l->ops->close(l, lib->elsewhere);
     }
@@ -93,7 +95,10 @@ struct native_library *isolation_library_slow(struct nif_lib *lib)
         isolation_before_library(lib->module);
     }
     struct native_library *l = library_get(lib->module, lib->path, lib->dl_handle, lib->elsewhere != 0);
+    lock_take(&l->lock); /* it may just be closed, by forget(), for the one that this follows */
     l->nif = lib;
+    library_set_handle(l, lib->dl_handle);
+    lock_drop(&l->lock);
     if (l->n_code != 0 || lib->elsewhere != 0) { /* else not open yet: come again */
         lib->isolation = l;
     }
