@@ -5,7 +5,8 @@
  *   socket    the same over a socket
  *
  * With two CPUs each side has one and spins; "1cpu": both on one, asleep while they wait. Prints lines of
- * `name value unit`: for each the best of several runs.
+ * `name value unit`: for each the best of several runs. Arguments: the sizes (0, 1KiB, 64KiB, 1MiB) to measure;
+ * default: all.
  */
 #include <linux/futex.h>
 #include <sched.h>
@@ -30,6 +31,7 @@ static const struct {
     size_t bytes;
 } sizes[] = { { "0", 0 }, { "1KiB", 1 << 10 }, { "64KiB", 64 << 10 }, { "1MiB", 1 << 20 } };
 
+static char **asked; /* names of sizes; none: all */
 static int vm_cpu;
 static cpu_set_t cpus_at_start;
 static uint8_t *from, *to; /* a body, and where it goes: each process has its own */
@@ -239,9 +241,21 @@ static void copy(size_t bytes)
     __asm__ volatile("" : : : "memory");
 }
 
+static bool is_asked_for(const char *name)
+{
+    bool is = asked[0] == NULL;
+    for (char **a = asked; *a != NULL; a++) {
+        is = is || strcmp(*a, name) == 0;
+    }
+    return is;
+}
+
 static void compare(const char *cpus, int peer_cpu)
 {
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        if (!is_asked_for(sizes[i].name)) {
+            continue;
+        }
         double ns[ARRAY_LEN(ways)];
         for (size_t k = 0; k < ARRAY_LEN(ways); k++) {
             ns[k] = measure(&ways[k], sizes[i].bytes, peer_cpu);
@@ -252,9 +266,10 @@ static void compare(const char *cpus, int peer_cpu)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     int cpus[2], n = 0;
+    asked = argv + (argc > 0);
     VM_REQUIRE(sched_getaffinity(0, sizeof(cpus_at_start), &cpus_at_start) == 0);
     for (int i = 0; i < CPU_SETSIZE && n < 2; i++) {
         if (CPU_ISSET(i, &cpus_at_start)) {

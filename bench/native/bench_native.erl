@@ -1,9 +1,10 @@
 %% What calling C costs, in nanoseconds: prints "LABEL CASE NS", the best of many short runs.
 %%
 %%   main([Label])   on Bulkhead: this library, in the mode that --isolation says
+%%   main([Label, Cpu, OtherCpu])   VM and worker each on one of these
 %%   start()         on OTP: as NIF, dirty NIF, port and, if told the program, C node
 -module(bench_native).
--export([main/1, start/0, nothing/0]).
+-export([main/1, start/0, nothing/0, place/1]).
 -export([add/2, take/1, give/1, copy/1, turn/1, nap/1, crash/0, kill/1]).
 -nifs([add/2, take/1, give/1, copy/1, turn/1, nap/1, crash/0, kill/1]).
 -on_load(load/0).
@@ -25,11 +26,22 @@ nap(_) -> erlang:nif_error(not_loaded).
 crash() -> erlang:nif_error(not_loaded).
 kill(_) -> erlang:nif_error(not_loaded).
 
-main([Label]) ->
-    %% Two calls are kept apart from the rest: what is first pays for the start of things.
-    3 = add(1, 2),
+main([Label | Cpus]) ->
+    3 = add(1, 2), % what is first pays for the start of things
+    place(Cpus),
     Many = fun(Lists) -> isolation:call_many(?MODULE, add, Lists) end,
     measure(Label, calls(?MODULE, Many)).
+
+%% The kernel puts both on one CPU if others keep the rest busy: no fault of ours.
+place([Cpu, OtherCpu]) ->
+    Pids = [Pid || #{os_pid := Pid, state := ready} <- maps:get(workers, isolation:info(?MODULE), [])],
+    place(Cpu, OtherCpu, Pids);
+place([]) -> ok.
+
+place(_, _, []) -> ok;
+place(Cpu, OtherCpu, [Worker | _]) ->
+    [os:cmd("taskset -acp " ++ C ++ " " ++ P) || {C, P} <- [{Cpu, os:getpid()}, {OtherCpu, integer_to_list(Worker)}]],
+    ok.
 
 start() ->
     measure("otp_nif", calls(?MODULE, each(?MODULE))),

@@ -1,5 +1,6 @@
-%% What the worker of a library costs when it dies, idles, or is slow: prints "MODE WHAT VALUE". `main([Mode])`, with
-%% bench_native and bench_nif in that mode and bench_native_dirty in process. `main([])`: the modes there are.
+%% What the worker of a library costs when it dies, idles, or is slow: prints "MODE WHAT VALUE".
+%%   main([Mode]), main([Mode, Cpu, OtherCpu])   with bench_native and bench_nif in that mode, bench_native_dirty in process
+%%   main([])                                    the modes there are
 -module(bench_worker).
 -export([main/1]).
 
@@ -7,7 +8,7 @@
 
 main([]) ->
     io:format("~s~n", [lists:join(" ", [atom_to_list(Mode) || {Mode, _, _} <- isolation:modes()])]);
-main([Mode]) ->
+main([Mode | Cpus]) ->
     isolation:set(bench_native, #{restart => ?OFTEN}),
     3 = bench_native:add(1, 2),
     3 = bench_nif:add(1, 2),
@@ -20,6 +21,8 @@ main([Mode]) ->
     Report(respawn_spare, lists:min([crash_to_reply() || _ <- lists:seq(1, 20)])),
     isolation:set(bench_native, #{spare => 0}),
     Report(pair_percent, pair_percent()),
+    3 = bench_native:add(1, 2),
+    bench_native:place(Cpus),
     Report(storm_percent, storm_percent()).
 
 %% ---- its end ----
