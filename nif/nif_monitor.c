@@ -69,6 +69,30 @@ static void unlink_from_object(struct nif_monitor *m)
     }
 }
 
+static uint64_t handle_id(const ErlNifMonitor *monitor)
+{
+    struct monitor_handle handle;
+    memcpy(&handle, monitor, sizeof(handle));
+    return handle.id;
+}
+
+/* false: there is none such any more. */
+static bool remove_monitor(struct nif_resource *r, uint64_t id)
+{
+    lock_take(&table_lock);
+    struct nif_monitor *m = r->monitors;
+    while (m != NULL && m->id != id) {
+        m = m->next_of_object;
+    }
+    if (m != NULL) {
+        unlink_from_bucket(m);
+        unlink_from_object(m);
+    }
+    lock_drop(&table_lock);
+    vm_free(m);
+    return m != NULL;
+}
+
 int enif_monitor_process(ErlNifEnv *env, void *obj, const ErlNifPid *target, ErlNifMonitor *monitor)
 {
     struct nif_resource *r = nif_resource_from_payload(obj, "enif_monitor_process");
@@ -91,18 +115,13 @@ int enif_monitor_process(ErlNifEnv *env, void *obj, const ErlNifPid *target, Erl
     m->next_of_object = r->monitors;
     r->monitors = m;
     atomic_fetch_add_explicit(&n_monitors, 1, memory_order_seq_cst);
-    /* Enter first, then ask: whoever ends the process clears its state before it looks here. */
-    bool alive = nif_host->watch(pid);
-    if (!alive) {
-        unlink_from_bucket(m);
-        unlink_from_object(m);
-    }
     lock_drop(&table_lock);
-    if (!alive) {
-        vm_free(m);
+    /* Enter first, then ask: whoever ends the process clears its state before it looks here. Without the lock: a worker
+     * waits for the answer, and the thread that receives it takes the lock for processes that end. */
+    if (!nif_host->watch(pid) && remove_monitor(r, handle_id(&handle))) {
         return 1;
     }
-    if (monitor != NULL) {
+    if (monitor != NULL) { /* or it has ended since, and the callback runs */
         *monitor = handle;
     }
     return 0;
@@ -111,24 +130,8 @@ int enif_monitor_process(ErlNifEnv *env, void *obj, const ErlNifPid *target, Erl
 int enif_demonitor_process(ErlNifEnv *env, void *obj, const ErlNifMonitor *monitor)
 {
     struct nif_resource *r = nif_resource_from_payload(obj, "enif_demonitor_process");
-    struct monitor_handle handle;
-    memcpy(&handle, monitor, sizeof(handle));
     (void) env;
-    lock_take(&table_lock);
-    struct nif_monitor *m = r->monitors;
-    while (m != NULL && m->id != handle.id) {
-        m = m->next_of_object;
-    }
-    if (m != NULL) {
-        unlink_from_bucket(m);
-        unlink_from_object(m);
-    }
-    lock_drop(&table_lock);
-    if (m == NULL) {
-        return 1;
-    }
-    vm_free(m);
-    return 0;
+    return remove_monitor(r, handle_id(monitor)) ? 0 : 1;
 }
 
 int enif_compare_monitors(const ErlNifMonitor *a, const ErlNifMonitor *b)
