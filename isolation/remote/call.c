@@ -126,9 +126,9 @@ static void await(struct remote_progress *p)
             violated(lane->worker);
             leave_to_end(lane);
             return;
-        case LANE_CLOSED:
-            atomic_store(&lane->reader, READER_AT_WORK);
-            lane_lost(lane);
+        case LANE_CLOSED: /* it is ending, and how is known when it has; if it only closed the channel it is of no use */
+            pool_kill(lane->worker, NULL);
+            leave_to_end(lane);
             return;
         case LANE_MORE:
             atomic_store(&lane->reader, READER_WATCHER);
@@ -236,6 +236,8 @@ static void not_sent(struct native_call_elsewhere *call, struct remote_progress 
     }
     if (why == CHANNEL_BROKEN) {
         violated(lane->worker);
+    } else {
+        pool_kill(lane->worker, NULL); /* if it is not dead yet */
     }
     leave_to_end(lane);
     out->status = NATIVE_PENDING;

@@ -51,7 +51,11 @@ static bool serve_question(struct remote_lane *lane, const struct tainted_frame 
         vm_free(body);
     }
     struct frame_header h = { .kind = FRAME_ANSWER, .number = lane->number, .extra = answer };
-    return good && channel_send(lane->channel, &h, NULL, 0) == CHANNEL_OK;
+    if (!good) {
+        return false;
+    }
+    enum channel_status sent = channel_send(lane->channel, &h, NULL, 0);
+    return sent == CHANNEL_OK || sent == CHANNEL_CLOSED; /* it ended after it asked: receiving says so */
 }
 
 static bool take_crash(struct remote_lane *lane, uint64_t bytes)

@@ -115,7 +115,10 @@ void watcher_read_lane(struct remote_lane *lane)
             native_outcome_clear(&o);
             return;
         }
-        case LANE_CLOSED: atomic_store(&lane->reader, READER_WATCHER); return;
+        case LANE_CLOSED:
+            atomic_store(&lane->reader, READER_WATCHER);
+            pool_kill(lane->worker, NULL);
+            return;
         case LANE_MORE:
             atomic_store(&lane->reader, READER_WATCHER);
             watcher_take_over(lane);
