@@ -560,9 +560,11 @@ void pool_retire(struct remote_worker *w, bool crashed)
     }
     if (was_ready) {
         pool->n_workers--;
-        pool->restarts += !pool->closing;
         if (!pool->closing) {
-            note_death_locked(pool);
+            if (crashed) { /* not: other options were set */
+                pool->restarts++;
+                note_death_locked(pool);
+            }
             promote_spare_locked(pool);
         }
     }
