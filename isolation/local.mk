@@ -98,6 +98,13 @@ isolation_remote_tests_hostile_worker_LDADD = libcore.a $(VM_LIBS)
 isolation_remote_tests_hostile_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
 TESTS += isolation/remote/tests/hostile.sh
 EXTRA_DIST += isolation/remote/tests/hostile.sh isolation/remote/tests/hostile_tests.erl
+# For long: that worker, and each end a worker can have ten times as often as in `make check`.
+HOSTILE_SECONDS = 300
+.PHONY: soak-hostile
+soak: soak-hostile
+soak-hostile: bulkhead bulkhead-worker $(erl_beams) $(hostile_worker)
+	$(AM_TESTS_ENVIRONMENT) HOSTILE_SECONDS=$(HOSTILE_SECONDS) $(srcdir)/isolation/remote/tests/hostile.sh
+	$(AM_TESTS_ENVIRONMENT) BULKHEAD_TEST_TIMES=10 $(srcdir)/isolation/tests/remote.sh
 
 TESTS += isolation/remote/tests/tainted.sh
 EXTRA_DIST += isolation/remote/tests/tainted.sh isolation/remote/tests/tainted_misuse.c
