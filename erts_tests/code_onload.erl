@@ -1,6 +1,6 @@
 -module(code_onload).
 -on_load(init/0).
--export([answer/0]).
+-export([answer/0, adder/1]).
 
 %% code_tests makes other versions by renaming the atom.
 init() ->
@@ -8,3 +8,5 @@ init() ->
     Result.
 
 answer() -> 42.
+
+adder(N) -> fun(X) -> X + N + answer() end.

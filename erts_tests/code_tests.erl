@@ -74,6 +74,15 @@ cases() ->
      {undef_apply, fun() -> outcome(fun() -> apply(id(no_such_module), f, [a]) end) end},
      {undef_fun, fun() -> F = fun no_such_module:f/1, outcome(fun() -> (id(F))(x) end) end},
      {undef_spawn, fun() -> {P, R} = spawn_monitor(no_such_module, f, [1]), receive {'DOWN', R, process, P, Why} -> Why end end},
+     {fun_needs_on_load, fun() ->
+          fresh(code_onload), F = code_onload:adder(1), B = term_to_binary(F), A = F(1),
+          code:purge(code_onload), code:delete(code_onload), code:purge(code_onload),
+          G = binary_to_term(B), {A, G(2), apply(G, [3]), lists:map(G, [4, 5])} end},
+     {own_handler_first, fun() ->
+          Me = self(),
+          {module, _} = code:ensure_loaded(code_own_handler),
+          spawn(fun() -> process_flag(error_handler, code_own_handler), Me ! {code_handler:f(1), code_no_such:g(2)} end),
+          receive Answer -> Answer after 5000 -> timeout end end},
      {handle_undefined, fun() -> {code_handler:f(1, 2), code_handler:'with space'(), (fun code_handler:g/1)(x), apply(code_handler, h, [])} end},
      {function_exported, fun() -> [erlang:function_exported(M, F, A) || {M, F, A} <- [{lists, map, 2}, {lists, map, 7}, {lists, reverse, 2}, {erlang, element, 2}, {no_such, f, 0}, {?MODULE, cases, 0}, {?MODULE, ask, 2}]] end},
      {function_exported_bad, fun() -> [outcome(fun() -> erlang:function_exported(id(M), id(F), id(A)) end) || {M, F, A} <- [{1, f, 0}, {m, "f", 0}, {m, f, a}, {m, f, -1}, {m, f, 1 bsl 70}]] end},

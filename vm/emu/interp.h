@@ -147,7 +147,7 @@ term op_arith_name(enum arith_op op);
 const struct bif_row *op_bif_row(enum op op);
 /* ops_call.c: where a call goes; NULL: raised, site filled in */
 const uint64_t *op_resolve_export(struct emu *m, struct export *e, struct raise_site *site);
-const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t arity, struct raise_site *site);
+const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t *live, struct raise_site *site);
 struct export *op_resolve_apply(struct emu *m, term module, term function, size_t arity);
 /* Whose frame tops the trace when a BIF (row) or the native function whose entry is pc fails. */
 struct raise_site op_call_site(const struct bif_row *row, const uint64_t *pc, const term *args, size_t n_args);

@@ -55,12 +55,8 @@ const uint64_t *op_resolve_export(struct emu *m, struct export *e, struct raise_
     if (!is_stub(e)) {
         return atomic_load_explicit(&e->code, memory_order_acquire);
     }
-    struct export *fallback = export_lookup(e->module, ATOM(handle_undefined_function), 2);
+    /* A handler of the process's own comes first: only OTP's knows '$handle_undefined_function'. */
     term handler = p->rare == NULL ? ATOM(error_handler) : p->rare->error_handler;
-    if (fallback != NULL && !is_stub(fallback)) {
-        term args[2] = { e->function, list_of_args(p, m->s->x, e->arity) };
-        return call_handler(m, fallback, args, 2);
-    }
     if (!term_is_none(handler) && !term_same(handler, ATOM(error_handler))) {
         struct export *own = export_get(handler, ATOM(undefined_function), 3);
         if (is_stub(own)) {
@@ -70,6 +66,11 @@ const uint64_t *op_resolve_export(struct emu *m, struct export *e, struct raise_
             term args[3] = { e->module, e->function, list_of_args(p, m->s->x, e->arity) };
             return call_handler(m, own, args, 3);
         }
+    }
+    struct export *fallback = export_lookup(e->module, ATOM(handle_undefined_function), 2);
+    if (fallback != NULL && !is_stub(fallback)) {
+        term args[2] = { e->function, list_of_args(p, m->s->x, e->arity) };
+        return call_handler(m, fallback, args, 2);
     }
     proc_raise(p, EXC_ERROR, ATOM(undef));
     *site = (struct raise_site) { RAISE_CALL, e->module, e->function, m->s->x, e->arity };
@@ -83,9 +84,10 @@ static const uint64_t *bad_fun(struct emu *m, term what, term value, struct rais
     return NULL;
 }
 
-const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t arity, struct raise_site *site)
+const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t *live, struct raise_site *site)
 {
     struct proc *p = m->p;
+    size_t arity = *live;
     if (!term_is_fun(fun)) {
         return bad_fun(m, ATOM(badfun), fun, site);
     }
@@ -100,7 +102,11 @@ const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t arity, struct rai
     struct fun_entry *entry = term_fun_entry(fun);
     const uint64_t *code = atomic_load_explicit(&entry->code, memory_order_acquire);
     if (code == NULL) {
-        (void) load_module(entry->module);
+        if (load_module(entry->module) == MODULE_NEEDS_ON_LOAD) {
+            term args[3] = { entry->module, fun, list_of_args(p, m->s->x, arity) };
+            *live = ARRAY_LEN(args);
+            return call_handler(m, export_get(ATOM(error_handler), ATOM(undefined_lambda), 3), args, ARRAY_LEN(args));
+        }
         code = atomic_load_explicit(&entry->code, memory_order_acquire);
     }
     if (code == NULL) {
@@ -109,6 +115,7 @@ const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t arity, struct rai
         return NULL;
     }
     memcpy(&m->s->x[arity], term_fun_free_vars(fun), term_fun_n_free(fun) * sizeof(term));
+    *live += term_fun_n_free(fun);
     return code;
 }
 
