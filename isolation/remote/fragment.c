@@ -103,6 +103,24 @@ static size_t index_of(const struct fragment *f, uintptr_t w)
     return offset < f->n * sizeof(uintptr_t) && offset % sizeof(uintptr_t) == 0 ? offset / sizeof(uintptr_t) : f->n;
 }
 
+/* Outside of the fragment: is there what could be such an object, whole? The words cannot be told from raw ones, so a
+ * forged address may pass; that of an argument of an earlier call hardly does. */
+static bool refers_well(const struct heap *caller, term t)
+{
+    const uintptr_t *p = (const uintptr_t *) (t.word & ~(uintptr_t) TERM_PRIMARY_MASK);
+    if ((!term_is_cons(t) && !term_is_boxed(t)) || (uintptr_t) p % sizeof(*p) != 0 || !fragment_may_refer(caller, (uintptr_t) p)) {
+        return false;
+    }
+    if (arena_is_literal(p)) { /* perhaps of a part that is not in use: do not look */
+        return true;
+    }
+    if (term_is_cons(t)) {
+        return fragment_may_refer(caller, (uintptr_t) (p + 1)) && !word_is_header(p[0]) && !word_is_header(p[1]);
+    }
+    return word_is_header(p[0]) && header_tag(p[0]) >= TAG_TUPLE && header_tag(p[0]) < TAG_COUNT
+           && header_tag(p[0]) != TAG_MATCH_CTX && fragment_may_refer(caller, (uintptr_t) (p + header_arity(p[0])));
+}
+
 /* A pointer or an immediate; moves it. */
 static bool check_word(const struct fragment *f, const uint8_t *kinds, uintptr_t *w)
 {
@@ -112,8 +130,7 @@ static bool check_word(const struct fragment *f, const uint8_t *kinds, uintptr_t
     }
     size_t i = index_of(f, *w);
     if (i == f->n) {
-        uintptr_t address = *w & ~(uintptr_t) TERM_PRIMARY_MASK;
-        return (term_is_cons(t) || term_is_boxed(t)) && address % sizeof(uintptr_t) == 0 && fragment_may_refer(f->caller, address);
+        return refers_well(f->caller, t);
     }
     bool good = term_is_cons(t)    ? i + 1 < f->n && kinds[i] == WORD_TERM && kinds[i + 1] == WORD_TERM
                 : term_is_boxed(t) ? kinds[i] == WORD_HEADER
