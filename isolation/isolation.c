@@ -97,8 +97,8 @@ struct native_library *isolation_library_slow(struct nif_lib *lib)
     struct native_library *l = library_get(lib->module, lib->path, lib->dl_handle, lib->elsewhere != 0);
     lock_take(&l->lock); /* it may just be closed, by forget(), for the one that this follows */
     l->nif = lib;
-    library_set_handle(l, lib->dl_handle);
     lock_drop(&l->lock);
+    library_set_handle(l, lib->dl_handle);
     if (l->n_code != 0 || lib->elsewhere != 0) { /* else not open yet: come again */
         lib->isolation = l;
     }

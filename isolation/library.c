@@ -86,11 +86,13 @@ static int collect_code(struct dl_phdr_info *info, size_t size, void *arg)
 void library_set_handle(struct native_library *lib, void *handle)
 {
     struct link_map *map;
+    lock_take(&lib->lock);
     if (lib->n_code == 0 && handle != NULL && dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
         struct code_search s = { lib, map->l_addr };
         dl_iterate_phdr(collect_code, &s);
         lib->changes_fp = fp_scan_may_change(lib, handle);
     }
+    lock_drop(&lib->lock);
 }
 
 struct native_library *library_get(term module, const char *path, void *handle, bool elsewhere)
