@@ -1,0 +1,154 @@
+%% Misuse and bad luck in every mode that has workers: prints TAP. The C side is libs/break_tests_nif.c.
+%%   break_tests Dir [Mode [Test]]
+-module(break_tests).
+-export([main/1]).
+-nifs([act/2]).
+-export([act/2]).
+
+act(_, _) -> erlang:nif_error(not_loaded).
+
+main([Dir | Which]) ->
+    Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can), Which =:= [] orelse atom_to_list(M) =:= hd(Which)],
+    Tests = [{M, T} || M <- Modes, T = {Name, _, _} <- tests(), length(Which) < 2 orelse string:find(Name, lists:last(Which)) =/= nomatch],
+    io:format("1..~b~n", [length(Tests)]),
+    ok = isolation:set(?MODULE, #{mode => hd(Modes)}),
+    ok = erlang:load_nif(filename:join(Dir, "break_tests_nif"), 0),
+    lists:foldl(fun({M, T}, N) -> run(N, M, T), N + 1 end, 1, Tests).
+
+run(N, Mode, {Name, Options, Fun}) ->
+    Defaults = #{mode => Mode, timeout => infinity, threads => 8, pool => 1, spare => 0, restart => #{max => 255, within => 1},
+                 transport => ring, scope => all, verify => false},
+    ok = isolation:set(?MODULE, maps:merge(Defaults, Options)),
+    serves(100),
+    case reason(Fun, 30000) of
+        {returned, _} -> io:format("ok ~b - ~s: ~s~n", [N, Mode, Name]);
+        Why -> io:format("not ok ~b - ~s: ~s~n# ~P~n", [N, Mode, Name, Why, 30])
+    end.
+
+serves(0) -> exit(does_not_serve);
+serves(N) -> case reason(fun() -> act(give, 1) end) of {returned, 1} -> ok; _ -> timer:sleep(10), serves(N - 1) end.
+
+reason(Fun) -> reason(Fun, 10000).
+reason(Fun, Patience) ->
+    {Pid, Ref} = start(Fun),
+    receive {'DOWN', Ref, process, Pid, Why} -> Why
+    after Patience -> exit(Pid, kill), receive {'DOWN', Ref, process, Pid, _} -> hangs after 5000 -> hangs_for_ever end
+    end.
+start(Fun) -> spawn_monitor(fun() -> exit({returned, Fun()}) end).
+ended({Pid, Ref}) -> receive {'DOWN', Ref, process, Pid, Why} -> Why after 10000 -> exit({still_runs, Pid}) end.
+os_pids() -> [P || #{os_pid := P} <- maps:get(workers, isolation:info(?MODULE))].
+send_signal(Signal, Pid) -> os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(Pid)).
+
+tests() ->
+    [{"what is built is what comes out, about the limits of each way", #{}, fun built/0},
+     {"a reason of any kind is raised", #{}, fun raised/0},
+     {"a heap whose call is on its way stands still, whatever others do", #{}, fun still/0},
+     {"callers are suspended and resumed in the middle", #{}, fun suspended/0},
+     {"callers are killed in the middle", #{}, fun killed/0},
+     {"workers are killed in the middle, over a ring", #{}, fun workers_killed/0},
+     {"workers are killed in the middle, over a socket", #{transport => socket}, fun workers_killed/0},
+     {"a worker that was stopped does not keep its caller", #{}, fun stopped/0},
+     {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
+     {"callbacks that ask the VM while processes end", #{}, fun callbacks/0},
+     {"options change in the middle", #{}, fun options/0},
+     {"a worker full of atoms says so, and the next one serves", #{mode => ipc}, fun atoms/0}].
+
+built() ->
+    [begin T = act(tuple_of, N), T = list_to_tuple(lists:seq(0, N - 1)) end || N <- [0, 1, 4093, 4094, 4095, 4096, 4097, 65536]],
+    [begin L = act(bins_of, N), L = [binary:copy(<<I>>, 5000) || I <- lists:seq(1, N)] end || N <- [1, 63, 64, 65, 200]],
+    Deep = lists:foldl(fun(_, A) -> [A] end, [], lists:seq(1, 300000)),
+    true = act(nest, 300000) =:= Deep, true = act(give, Deep) =:= Deep, true = act(copy, Deep) =:= Deep,
+    {Deep, Deep} = act(via_env, Deep).
+raised() ->
+    Object = act(object, 0),
+    [T = try act(raise, T) catch error:E -> E end
+     || T <- [1 bsl 1000, binary:copy(<<1>>, 200000), #{a => [fun() -> T0 = self(), T0 end]}, lists:seq(1, 50000), Object]].
+
+still() ->
+    Data = [{I, <<I:64>>, #{I => integer_to_list(I)}} || I <- lists:seq(1, 1000)],
+    Calls = [start(fun() -> D = {K, Data}, D = act(still, {400, D}), fine end) || K <- lists:seq(1, 3)],
+    [disturb(P, erlang:monotonic_time(millisecond) + 100) || {P, _} <- Calls],
+    [{returned, fine} = ended(C) || C <- Calls].
+disturb(P, End) ->
+    [P ! {junk, I, lists:seq(1, 100)} || I <- lists:seq(1, 50)],
+    erlang:garbage_collect(P, [{async, x}]),
+    [process_info(P, K) || K <- [status, messages, memory, total_heap_size, current_stacktrace, dictionary, binary, backtrace]],
+    spawn(fun() -> catch erlang:suspend_process(P), timer:sleep(5) end),
+    exit(P, normal),
+    erlang:monotonic_time(millisecond) > End orelse disturb(P, End).
+
+suspended() ->
+    {P, _} = Call = start(fun() -> [begin T = {I, lists:seq(1, 50)}, T = act(give, T) end || I <- lists:seq(1, 1000)], fine end),
+    [begin catch erlang:suspend_process(P), catch erlang:resume_process(P) end || _ <- lists:seq(1, 100)],
+    {returned, fine} = ended(Call),
+    {Q, _} = Pausing = start(fun() -> act(pause, 0) end),
+    timer:sleep(20), true = erlang:suspend_process(Q), exit(Q, kill), killed = ended(Pausing).
+
+killed() ->
+    [begin
+         Calls = [start(fun() -> work(X) end) || X <- lists:seq(1, 20)],
+         timer:sleep(rand:uniform(20)),
+         [exit(P, kill) || {P, _} <- Calls],
+         [killed = ended(C) || C <- Calls]
+     end || _ <- lists:seq(1, 10)],
+    serves(100).
+work(X) ->
+    T = {X, lists:seq(1, 500)}, T = act(give, T), T = act(copy, T), _ = act(object, 0),
+    ok = act(send, {self(), 1}), receive 1 -> ok end, work(X).
+
+workers_killed() ->
+    Loops = [start(fun() -> work_or_die(0) end) || _ <- lists:seq(1, 5)],
+    [begin timer:sleep(rand:uniform(15)), [send_signal("KILL", P) || P <- os_pids()] end || _ <- lists:seq(1, 25)],
+    [exit(P, stop) || {P, _} <- Loops],
+    [stop = ended(L) || L <- Loops].
+work_or_die(N) ->
+    B = binary:copy(<<N>>, 100000),
+    case reason(fun() -> {B, B} = act(via_env, B), ok = act(send, {self(), 3}), _ = act(object, 0), T = lists:seq(1, 3000), T = act(give, T) end) of
+        {returned, _} -> work_or_die(N + 1);
+        {nif_signal, 9} -> work_or_die(N + 1);
+        Other -> exit({ended_by, Other})
+    end.
+
+stopped() ->
+    Os = act(os_pid, 0), {P, _} = Call = start(fun() -> act(pause, 0) end), timer:sleep(50),
+    send_signal("STOP", Os), exit(P, kill), killed = ended(Call), serves(500),
+    isolation:set(?MODULE, #{timeout => 100}), send_signal("STOP", act(os_pid, 0)),
+    {returned, 2} = reason(fun() -> act(give, 2) end). % it had not begun: the next worker has it
+
+for_ever() ->
+    Os = act(os_pid, 0),
+    {Other, _} = Bystander = start(fun() -> act(pause, 0) end),
+    {P, _} = Call = start(fun() -> act(for_ever, 0) end),
+    timer:sleep(30), exit(P, kill), killed = ended(Call),
+    timer:sleep(400), true = is_process_alive(Other), true = lists:member(Os, os_pids()),
+    exit(Other, kill), killed = ended(Bystander), serves(100),
+    isolation:set(?MODULE, #{timeout => 100}), {nif_timeout, 100} = reason(fun() -> act(for_ever, 0) end).
+
+callbacks() ->
+    Object = act(object, 0),
+    [begin
+         Ps = [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 100)],
+         [0 = act(monitor, {Object, P}) || P <- Ps],
+         [P ! stop || P <- Ps],
+         [receive {down, P} -> ok after 5000 -> exit({no_down, P}) end || P <- Ps]
+     end || _ <- lists:seq(1, 10)].
+
+options() ->
+    Loops = [start(fun() -> give_for_ever() end) || _ <- lists:seq(1, 6)],
+    Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can)],
+    One = fun(L) -> lists:nth(rand:uniform(length(L)), L) end,
+    [begin
+         ok = isolation:set(?MODULE, #{mode => One(Modes), pool => rand:uniform(4), threads => rand:uniform(8), spare => One([0, 1]),
+                                       timeout => One([infinity, 30000]), transport => One([ring, socket]), scope => One([all, caller]),
+                                       verify => One([true, false]), stack => 65536 * rand:uniform(20)}),
+         timer:sleep(rand:uniform(30))
+     end || _ <- lists:seq(1, 30)],
+    [exit(P, stop) || {P, _} <- Loops],
+    [stop = ended(L) || L <- Loops].
+give_for_ever() -> {x, [1, 2]} = act(give, {x, [1, 2]}), give_for_ever().
+
+atoms() ->
+    _ = reason(fun() -> act(atoms, 1100000) end),
+    New = [list_to_atom("new to it " ++ integer_to_list(I)) || I <- lists:seq(1, 60000)],
+    case reason(fun() -> act(give, New) end) of {nif_limit, atoms} -> ok; {returned, New} -> ok end, % the latter in a new worker
+    {returned, New} = reason(fun() -> act(give, New) end).
