@@ -193,8 +193,8 @@ void crash_report_fatal(const char *what, const siginfo_t *si, const ucontext_t 
         uintptr_t pc = (uintptr_t) uc->uc_mcontext.gregs[REG_RIP];
         const struct native_library *lib = library_of_code(pc);
         const struct native_library *direct = interpose_direct_library();
-        add(&r, "%s (%d) at pc %#lx, address %p\n", fault_signal_name(si->si_signo), si->si_signo, (unsigned long) pc,
-            si->si_code > 0 ? si->si_addr : NULL);
+        add(&r, "%s (%d) at pc %#lx, address %#lx\n", fault_signal_name(si->si_signo), si->si_signo, (unsigned long) pc,
+            si->si_code > 0 ? (unsigned long) si->si_addr : 0UL);
         if (t != NULL && nif_guard.depth > 0) {
             const struct native_call *call = t->frame[nif_guard.depth - 1].call;
             add(&r, "  This is a fault in Bulkhead's own code, called by %s of %s: please report it.\n",

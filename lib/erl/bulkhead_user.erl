@@ -35,14 +35,17 @@ loop(State) ->
             loop(State)
     end.
 
+%% Whatever a client sends, all others still want to read and write.
 request(Request, Client, State) ->
-    case output(Request, State) of
+    Answer = try output(Request, State) catch _:_ -> {{error, {request, Request}}, State} end,
+    case Answer of
         {Reply, NewState} ->
             reply(Client, Reply),
             NewState;
         input when State#state.fd =:= 1 ->
             Waiting = queue:in({Client, Request}, State#state.waiting),
-            serve_waiting(prompt(Request, State#state{waiting = Waiting}));
+            catch prompt(Request, State),
+            serve_waiting(State#state{waiting = Waiting});
         input ->
             reply(Client, {error, enotsup}),
             State
@@ -59,7 +62,7 @@ output({put_chars, Encoding, M, F, As}, State) ->
     try apply(M, F, As) of
         Chars -> {put_chars(Encoding, Chars, State), State}
     catch
-        _:_ -> {{error, {put_chars, Encoding, M, F, As}}, State}
+        _:_ -> {{error, put_chars}, State}
     end;
 output({put_chars, Chars}, State) ->
     output({put_chars, latin1, Chars}, State);
@@ -80,7 +83,7 @@ output({get_chars, _, _, _}, _) -> input;
 output({get_until, _, _, _, _}, _) -> input;
 output({get_until, _, _, _, _, _}, _) -> input;
 output({get_password, _}, State) -> {{error, enotsup}, State};
-output(_, State) -> {{error, request}, State}.
+output(Request, State) -> {{error, {request, Request}}, State}.
 
 %% Stops at the first error. Input inside a list of requests is not supported, as with OTP's user.
 requests([Request | Rest], {ok, State}) ->
@@ -92,19 +95,21 @@ requests(_, Result) ->
     Result.
 
 put_chars(Encoding, Chars, #state{fd = Fd, encoding = Out}) ->
-    case unicode:characters_to_binary(Chars, Encoding, Out) of
+    try unicode:characters_to_binary(Chars, Encoding, Out) of
         Bytes when is_binary(Bytes) -> write(Fd, Bytes);
         {_, Good, Rest} when Out =:= latin1 ->
             case escape(Rest, Encoding) of
-                error -> {error, {put_chars, Encoding, Chars}};
+                error -> {error, put_chars};
                 Escaped -> write(Fd, [Good, Escaped])
             end;
-        _ -> {error, {put_chars, Encoding, Chars}}
+        _ -> {error, put_chars}
+    catch
+        _:_ -> {error, put_chars}
     end.
 
 %% Characters that latin1 does not have are shown as \x{HEX}.
 escape(Chars, Encoding) ->
-    case unicode:characters_to_list(Chars, Encoding) of
+    case catch unicode:characters_to_list(Chars, Encoding) of
         List when is_list(List) ->
             [if C > 255 -> ["\\x{", integer_to_list(C, 16), $}]; true -> C end || C <- List];
         _ ->
@@ -146,8 +151,7 @@ prompt(Request, State) ->
         {format, F, As} -> put_chars(unicode, io_lib:format(F, As), State);
         _ when is_atom(Prompt) -> put_chars(unicode, atom_to_list(Prompt), State);
         _ -> put_chars(unicode, io_lib:format("~ts", [Prompt]), State)
-    end,
-    State.
+    end.
 
 serve_waiting(State) ->
     case queue:out(State#state.waiting) of

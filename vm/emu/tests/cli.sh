@@ -25,6 +25,10 @@ cat >"$dir/files.erl" <<'END'
 -export([main/1]).
 main(["hello"]) -> io:format("hello~n");
 main(["write", File]) -> io:format(standard_error, "~p", [file:write_file(File, <<"text">>)]);
+main(["nonsense"]) ->
+    Ask = fun(R) -> user ! {io_request, self(), r, R}, receive {io_reply, r, A} -> A after 2000 -> none end end,
+    io:format("~0p", [[Ask(R) || R <- [{put_chars, unicode, [a]}, {put_chars, latin1, erlang, error, [x]}, foo,
+                                       {setopts, foo}, {requests, foo}, {get_line, unicode, {format, x, y}}]]]);
 main(["print", How]) ->
     R = case How of
         "put" -> catch io:put_chars("text");
@@ -35,7 +39,7 @@ END
 "$ERLC" -o "$dir" "$dir/files.erl" || exit 1
 files() { timeout 30 "$BULKHEAD" run "$dir/files.beam" "$@"; }
 
-echo 1..4
+echo 1..5
 no_files='without leave to write files it runs'
 too_large="and a file that gets too large is an error of the caller's"
 case ${SANITIZED-} in
@@ -47,6 +51,9 @@ case ${SANITIZED-} in
     is "$too_large" "{error,efbig}" "$( (ulimit -f 0; files write "$dir/x") 2>&1 >/dev/null | cat)" ;;
 esac
 is "output that does not fit on its device says so" "{error,enospc}" "$(files print request 2>&1 >/dev/full)"
+is "output survives requests that are none, and answers as OTP's" \
+    '[{error,put_chars},{error,put_chars},{error,{request,foo}},{error,{request,{setopts,foo}}},ok,eof]' \
+    "$(files nonsense </dev/null 2>&1)"
 cat >"$dir/script" <<'END'
 #!/usr/bin/env escript
 main(Args) -> io:format("~p", [{filename:basename(escript:script_name()), Args}]).
