@@ -288,17 +288,18 @@ pool() ->
     Calls = [start(fun() -> act(sleep, 50), act(os_pid, 0) end) || _ <- lists:seq(1, 9)],
     [{returned, _} = ended(C) || C <- Busy ++ Calls],
     3 = length(ready()),
-    %% One of each worker: made while the others are busy.
-    Me = self(),
-    Makers = [start(fun() -> act(sleep, 100), R = act(make, file("pool" ++ integer_to_list(N))), Me ! {made, R}, R end) || N <- lists:seq(1, 9)],
-    [{returned, _} = ended(C) || C <- Makers],
-    Rs = [receive {made, R} -> R end || _ <- Makers],
+    %% A call goes to the least busy worker: with one more kept busy each time, resources come from different ones.
+    {Sleepers, Rs} = lists:unzip([begin
+        S = start(fun() -> act(sleep, 1000) end),
+        wait(fun() -> lists:sum([B || #{busy := B} <- workers()]) >= N end),
+        {S, act(make, file("pool" ++ integer_to_list(N)))} end || N <- [1, 2, 3]]),
     Owners = [element(2, act(look, R)) || R <- Rs],
     true = length(lists:usort(Owners)) > 1,
     [begin {_, P} = act(look, R), [{_, P}] = isolation:call_many(?MODULE, act, [[look, R]]) end || {R, P} <- lists:zip(Rs, Owners), _ <- [1, 2, 3]],
     {R1, R2} = hd([{A, B} || {A, PA} <- lists:zip(Rs, Owners), {B, PB} <- lists:zip(Rs, Owners), PA =/= PB]),
     %% Two of different workers in one call: an error, not a hang.
     {nif_resource_elsewhere, ?MODULE} = seen_nested(fun() -> act(give, [R1, R2]) end, {nif_resource_elsewhere, ?MODULE}),
+    [{returned, _} = ended(S) || S <- Sleepers],
     ok = act(give, ok).
 
 %% What a call raises whose resources lie deeper in its arguments. Modes that share memory do not look there: to the
