@@ -40,7 +40,8 @@ struct native_call {
 struct remote_lane;
 /* What an executor knows of a call between its steps: first member of its own record. */
 struct native_progress {
-    void (*cancel)(struct native_progress *p); /* the caller is gone: frees it */
+    /* The caller is gone: frees it. Who must get the caller's heap when that is freed; NULL: nobody reads it. */
+    struct heap_keeper *(*cancel)(struct native_progress *p);
 };
 /* A call that runs elsewhere (EXEC_CAP_ASYNC): what the executor needs instead of an environment. */
 struct native_call_elsewhere {

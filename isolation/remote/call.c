@@ -144,7 +144,7 @@ static void await(struct remote_progress *p)
 
 /* ---- the beginning ---- */
 
-static void cancel(struct native_progress *progress);
+static struct heap_keeper *cancel(struct native_progress *progress);
 
 /* Most calls end on the thread they began on: it keeps one record. */
 static _Thread_local struct remote_progress *kept_progress;
@@ -527,9 +527,10 @@ void remote_open(struct native_call_elsewhere *call, struct native_outcome *out)
 
 /* ---- nobody waits any more ---- */
 
-static void cancel(struct native_progress *progress)
+static struct heap_keeper *cancel(struct native_progress *progress)
 {
     struct remote_progress *p = container_of(progress, struct remote_progress, base);
+    struct heap_keeper *keeper = NULL;
     struct remote_pool *pool = p->pool;
     struct remote_lane *running = NULL;
     uint32_t number = 0;
@@ -540,6 +541,7 @@ static void cancel(struct native_progress *progress)
         running = p->lane;
         running->progress = NULL;
         running->cancelled = true;
+        keeper = running->worker->mode->memory != WORKER_MEMORY_OWN ? kept_heap_new(running) : NULL;
         deadline_ns = clock_monotonic_ns() + CANCEL_PATIENCE_NS;
         running->deadline_ns = deadline_ns;
         number = running->number;
@@ -569,4 +571,5 @@ static void cancel(struct native_progress *progress)
         worker_unref(p->wanted);
     }
     vm_free(p);
+    return keeper;
 }

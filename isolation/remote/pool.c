@@ -306,6 +306,8 @@ void pool_release_lane(struct remote_lane *lane)
         lock_drop(&pool->lock);
         return;
     }
+    struct kept_heap *kept = lane->kept;
+    lane->kept = NULL;
     lane->progress = NULL;
     lane->busy = false;
     atomic_store_explicit(&lane->deadline_ns, INT64_MAX, memory_order_relaxed);
@@ -317,6 +319,7 @@ void pool_release_lane(struct remote_lane *lane)
     serve_waiting_locked(pool, &wake);
     bool surplus = w->state == WORKER_READY && is_surplus(w, 0);
     lock_drop(&pool->lock);
+    kept_heap_release(kept);
     wake_all(&wake);
     if (close) {
         close_worker(w);
@@ -438,6 +441,8 @@ void lane_lost(struct remote_lane *lane)
     lock_take(&pool->lock);
     struct remote_progress *p = lane->progress;
     bool was_busy = lane->busy;
+    struct kept_heap *kept = lane->kept;
+    lane->kept = NULL;
     lane->progress = NULL;
     lane->busy = false;
     w->n_busy -= was_busy;
@@ -457,6 +462,7 @@ void lane_lost(struct remote_lane *lane)
     }
     bool want = wants_worker_locked(pool);
     lock_drop(&pool->lock);
+    kept_heap_release(kept);
     wake_all(&wake);
     term_reader_drop(&lane->in);
     if (w->mode->drop != NULL) {

@@ -74,6 +74,7 @@ struct remote_lane {
     struct remote_worker *other_owner; /* ... or another worker's; a reference */
     tainted extra;            /* of that frame */
     void *shared;             /* the mode's own */
+    struct kept_heap *kept;   /* the heap its call reads, whose process has ended; NULL: none */
     unsigned spin_misses;     /* times in a row that spinning did not pay */
 };
 
@@ -187,6 +188,12 @@ static inline void worker_ref(struct remote_worker *w)
 }
 /* A new lane of a worker; under pool->lock. NULL: it has enough, or there are no descriptors. */
 struct remote_lane *lane_new_locked(struct remote_worker *w);
+
+/* ---- kept_heap.c ---- */
+/* The heap of a process that ended while the lane's call reads it: freed when both have let go of it. */
+struct heap_keeper *kept_heap_new(struct remote_lane *lane);
+/* The worker does not read it any more; k may be NULL. */
+void kept_heap_release(struct kept_heap *k);
 
 /* ---- nursery.c ---- */
 /* The pool wants a worker: starts one, now or when back-off allows. */

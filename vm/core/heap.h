@@ -159,6 +159,11 @@ static inline bool heap_needs_gc(const struct heap *h, size_t need_words)
  * off-heap chain is broken. Walks the blocks word by word: every word up to top must be written. */
 void heap_verify(const struct heap *h, const struct heap_roots *roots, size_t n_roots);
 
+/* Who still reads a heap whose process has ended: takes what is in *h over, which is empty afterwards. Called once. */
+struct heap_keeper {
+    void (*keep)(struct heap_keeper *k, struct heap *h);
+};
+
 /* Fragments. A fragment made for a sender travels in a message and is attached by the receiver. */
 struct heap_frag *heap_frag_new(size_t words) MUST_CHECK; /* NULL: no memory */
 void heap_frag_free(struct heap_frag *f);                 /* and its off-heap references */

@@ -288,7 +288,7 @@ static void drop_elsewhere(struct proc *p)
     struct native_progress *progress = p->elsewhere;
     if (progress != NULL) {
         p->elsewhere = NULL;
-        progress->cancel(progress);
+        p->heap_keeper = progress->cancel(progress);
     }
 }
 

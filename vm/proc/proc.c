@@ -253,6 +253,9 @@ static void free_proc(struct proc *p)
     if (p->ask_reply != NULL) {
         message_free(p->ask_reply);
     }
+    if (p->heap_keeper != NULL) {
+        p->heap_keeper->keep(p->heap_keeper, &p->heap);
+    }
     heap_destroy(&p->heap);
     if (p->args != p->args_inline) {
         vm_free(p->args);

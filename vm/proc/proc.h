@@ -90,6 +90,7 @@ struct proc {
     bool trap_exit, off_heap_messages, timed_out, exiting, is_system, has_name, suspended;
     void *native;          /* struct pending_call of emu/native.c: a rescheduled call */
     struct native_progress *elsewhere; /* a call that runs in another OS process; NULL: none */
+    struct heap_keeper *heap_keeper;   /* it ended while such a call read its heap; NULL: nobody does */
     const struct code_image *native_module; /* module whose code calls load_nif */
 };
 
