@@ -299,6 +299,13 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
 
 /* ---- the end ---- */
 
+static void replace_crashed(struct remote_worker *w)
+{
+    if (library_policy(w->pool->library, POLICY_AFTER_CRASH) == POLICY_AFTER_CRASH_REPLACE) {
+        pool_retire(w, true);
+    }
+}
+
 static void take_crash(struct native_call_elsewhere *call, struct remote_lane *lane, struct native_outcome *out)
 {
     outcome_from_wire(out, &lane->crash);
@@ -307,9 +314,7 @@ static void take_crash(struct native_call_elsewhere *call, struct remote_lane *l
     }
     term trace = term_decode(&lane->in, call->heap, 0);
     out->crash->trace_term = term_is_list(trace) ? trace : TERM_NIL;
-    if (library_policy(call->library, POLICY_AFTER_CRASH) == POLICY_AFTER_CRASH_REPLACE) {
-        pool_retire(lane->worker, true);
-    }
+    replace_crashed(lane->worker);
 }
 
 static void take_answer(struct native_call_elsewhere *call, struct remote_lane *lane, struct native_outcome *out)
@@ -331,6 +336,9 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
     case FRAME_OPENED:
         t = term_decode(&lane->in, call->heap, 0);
         lane->worker->n_opened = call->library_id;
+        if (!tainted_is(lane->extra, 0)) { /* load crashed, which is reported apart from this, and perhaps later */
+            replace_crashed(lane->worker);
+        }
         break;
     case FRAME_OPEN:
     case FRAME_CALL:

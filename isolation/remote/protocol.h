@@ -25,7 +25,7 @@ enum frame_kind {
     FRAME_CALL_MANY, /* extra: call_target; body: a list of argument lists */
     FRAME_ANSWER,    /* to ASK of the same number; extra: the answer, or a body */
     /* worker to VM */
-    FRAME_OPENED = 32, /* body: {ok, [{Name, Arity, Flags}]} or {error, {Kind, Text}} */
+    FRAME_OPENED = 32, /* body: {ok, [{Name, Arity, Flags}]} or {error, {Kind, Text}}; extra: 1 if load or upgrade crashed */
     FRAME_RESULT,      /* body: mode's own form of the result */
     FRAME_RAISED,      /* body: the reason */
     FRAME_CRASHED,     /* body: struct wire_crash, then a term: the stack trace */

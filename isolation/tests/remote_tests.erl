@@ -448,7 +448,17 @@ both(Version) ->
     Calls = [start(fun() -> remote_loads:version() end) || _ <- lists:seq(1, 50)],
     [{returned, {Version, _}} = ended(C) || C <- Calls].
 
+%% A worker in which load crashed is not used for the next one.
+crashed_then_good() ->
+    forget_loads(),
+    {error, {load, _}} = load(1, "c"),
+    ok = load(1, "w"),
+    {1, Pid} = remote_loads:version(),
+    timer:sleep(5),
+    {1, Pid} = remote_loads:version().
+
 bad_loads() ->
+    [crashed_then_good() || _ <- lists:seq(1, 10)],
     forget_loads(),
     {error, {load, _}} = load(1, "f"),
     {error, {load, _}} = load(1, "c"),

@@ -99,7 +99,8 @@ static term functions(struct heap *h, const struct nif_lib *lib)
     return heap_tuple2(h, ATOM(ok), list);
 }
 
-static term open_library(struct worker_lane *lane, term request, uint32_t id)
+/* *out_crashed: load or upgrade did not return. */
+static term open_library(struct worker_lane *lane, term request, uint32_t id, bool *out_crashed)
 {
     struct heap *h = &lane->heap;
     struct nif_error error = { 0 };
@@ -115,6 +116,7 @@ static term open_library(struct worker_lane *lane, term request, uint32_t id)
         return error_term(h, &error);
     }
     if (!nif_lib_start(lib, previous != NULL ? previous->nif : NULL, h, lane, TERM_NONE, term_tuple_get(request, 3), &error)) {
+        *out_crashed = lib->tainted;
         nif_lib_unref(lib);
         return error_term(h, &error);
     }
@@ -124,7 +126,7 @@ static term open_library(struct worker_lane *lane, term request, uint32_t id)
 
 void worker_open(struct worker_lane *lane, const struct frame_header *h)
 {
-    bool too_large;
+    bool too_large, crashed = false;
     term request = term_receive(&lane->in, lane->channel, h->bytes) ? term_decode(&lane->in, &lane->heap, 0) : TERM_NONE;
     channel_done(lane->channel);
     if (!term_is_tuple_of(request, 5)) {
@@ -132,9 +134,9 @@ void worker_open(struct worker_lane *lane, const struct frame_header *h)
     }
     lane->number = h->number;
     atomic_store(&lane->running, h->number);
-    term answer = open_library(lane, request, (uint32_t) h->extra);
+    term answer = open_library(lane, request, (uint32_t) h->extra, &crashed);
     atomic_store(&lane->running, 0);
-    struct frame_header reply = { .kind = FRAME_OPENED, .number = h->number };
+    struct frame_header reply = { .kind = FRAME_OPENED, .number = h->number, .extra = crashed };
     (void) term_send(&lane->out, lane->channel, &reply, NULL, 0, answer, &too_large);
 }
 
