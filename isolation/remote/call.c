@@ -71,14 +71,6 @@ static bool wait_here(struct remote_lane *lane)
     return executor_linger != NULL && executor_linger(sleep_on_lane, lane, LINGER_NS);
 }
 
-static void violated(struct remote_worker *w)
-{
-    struct native_outcome o;
-    outcome_panic(&o, PANIC_PROTOCOL);
-    pool_kill(w, &o);
-    native_outcome_clear(&o);
-}
-
 /* The worker is dying: the watcher ends the call, or puts it back, when it does; if it has, we do. */
 static void leave_to_end(struct remote_lane *lane)
 {
@@ -123,7 +115,7 @@ static void await(struct remote_progress *p)
             atomic_store_explicit(&p->state, CALL_ANSWERED, memory_order_release);
             return;
         case LANE_VIOLATED:
-            violated(lane->worker);
+            pool_violated(lane->worker);
             leave_to_end(lane);
             return;
         case LANE_CLOSED: /* it is ending, and how is known when it has; if it only closed the channel it is of no use */
@@ -235,7 +227,7 @@ static void not_sent(struct native_call_elsewhere *call, struct remote_progress 
         return;
     }
     if (why == CHANNEL_BROKEN) {
-        violated(lane->worker);
+        pool_violated(lane->worker);
     } else {
         pool_kill(lane->worker, NULL); /* if it is not dead yet */
     }

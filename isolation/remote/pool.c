@@ -597,6 +597,14 @@ void pool_kill(struct remote_worker *w, const struct native_outcome *verdict)
     }
 }
 
+void pool_violated(struct remote_worker *w)
+{
+    struct native_outcome o;
+    outcome_panic(&o, PANIC_PROTOCOL);
+    pool_kill(w, &o);
+    native_outcome_clear(&o);
+}
+
 void pool_refuse_all(struct remote_pool *pool, const struct native_outcome *o)
 {
     struct to_wake wake;

@@ -172,6 +172,8 @@ void pool_worker_died(struct remote_worker *w);
 void pool_retire(struct remote_worker *w, bool crashed);
 /* Ends the worker at once: verdict (copied) for all its calls, or NULL. */
 void pool_kill(struct remote_worker *w, const struct native_outcome *verdict);
+/* It broke the protocol: that ends it, and all its calls. */
+void pool_violated(struct remote_worker *w);
 /* It could not open what the others have: the waiting calls hear why. */
 void pool_worker_failed(struct remote_worker *w, const char *why);
 /* The worker of a lane whose reader we are is gone: the call ends, or is tried again. */

@@ -107,14 +107,10 @@ void watcher_read_lane(struct remote_lane *lane)
         channel_disarm(lane->channel);
         switch (lane_read(lane)) {
         case LANE_ANSWERED: answered(lane); return; /* the lane is the caller's, or idle */
-        case LANE_VIOLATED: {
-            struct native_outcome o;
-            outcome_panic(&o, PANIC_PROTOCOL);
+        case LANE_VIOLATED:
             atomic_store(&lane->reader, READER_WATCHER); /* its death ends the call */
-            pool_kill(lane->worker, &o);
-            native_outcome_clear(&o);
+            pool_violated(lane->worker);
             return;
-        }
         case LANE_CLOSED:
             atomic_store(&lane->reader, READER_WATCHER);
             pool_kill(lane->worker, NULL);
@@ -166,10 +162,7 @@ static bool read_socket(struct remote_worker *w)
     }
     if ((size_t) n < sizeof(d) || (m.msg_flags & MSG_TRUNC) != 0
         || !service_datagram(w, &d, payload, (size_t) n - sizeof(d))) {
-        struct native_outcome o;
-        outcome_panic(&o, PANIC_PROTOCOL);
-        pool_kill(w, &o);
-        native_outcome_clear(&o);
+        pool_violated(w);
         return false;
     }
     return true;
