@@ -75,6 +75,8 @@ EXTRA_DIST += isolation/remote/tests/leftovers.sh isolation/remote/tests/leftove
 TESTS += isolation/tests/remote.sh
 EXTRA_DIST += isolation/tests/remote.sh isolation/tests/remote_tests.erl isolation/tests/remote_loads.erl \
   isolation/tests/libs/remote_tests_nif.c isolation/tests/libs/remote_loads_nif.c
+TESTS += isolation/tests/rust.sh
+EXTRA_DIST += isolation/tests/rust.sh isolation/tests/rust_tests.erl isolation/tests/libs/rust_panics.rs
 TESTS += isolation/tests/break.sh
 EXTRA_DIST += isolation/tests/break.sh isolation/tests/break_tests.erl isolation/tests/libs/break_tests_nif.c
 
