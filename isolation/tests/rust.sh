@@ -1,7 +1,7 @@
 #!/bin/sh
 # A library in Rust, where there is a compiler for it: rust_tests.erl prints TAP.
 : "${srcdir:=.}" "${builddir:=.}" "${BULKHEAD:=./bulkhead}" "${ERLC:=erlc}" "${RUSTC:=rustc}"
-if ! command -v "$RUSTC" > /dev/null; then
+if ! "$RUSTC" --version > /dev/null 2>&1; then
     echo "1..0 # SKIP no rustc"
     exit 0
 fi
