@@ -66,16 +66,15 @@ void outcome_limit(struct native_outcome *out, const char *what)
     strncpy(out->crash->text, what, sizeof(out->crash->text) - 1);
 }
 
-struct native_outcome *outcome_copy(const struct native_outcome *o)
+struct native_outcome outcome_copy(const struct native_outcome *o)
 {
-    struct native_outcome *copy = vm_alloc(sizeof(*copy));
-    *copy = *o;
+    struct native_outcome copy = *o;
     if (o->crash != NULL) {
-        copy->crash = vm_alloc(sizeof(*copy->crash));
-        *copy->crash = *o->crash;
+        copy.crash = vm_alloc(sizeof(*copy.crash));
+        *copy.crash = *o->crash;
         if (o->crash->frames != NULL) {
             size_t n = strlen(o->crash->frames) + 1;
-            copy->crash->frames = memcpy(vm_alloc(n), o->crash->frames, n);
+            copy.crash->frames = memcpy(vm_alloc(n), o->crash->frames, n);
         }
     }
     return copy;

@@ -340,7 +340,6 @@ void remote_trace(const struct remote_worker *w, const char *what)
     }
 }
 
-
 void worker_unref(struct remote_worker *w)
 {
     if (atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1) {
@@ -354,17 +353,11 @@ void worker_unref(struct remote_worker *w)
         term_writer_free(&lane->out);
         term_reader_drop(&lane->in);
         term_reader_free(&lane->in);
-        if (lane->verdict != NULL) {
-            native_outcome_clear(lane->verdict);
-            vm_free(lane->verdict);
-        }
+        native_outcome_clear(&lane->verdict);
         channel_free(lane->channel);
         vm_free(lane);
     }
-    if (w->verdict != NULL) {
-        native_outcome_clear(w->verdict);
-        vm_free(w->verdict);
-    }
+    native_outcome_clear(&w->verdict);
     remote_resources_free(w);
     outbox_free(w);
     vm_free(w->pieces);
@@ -419,16 +412,14 @@ static void note_death_locked(struct remote_pool *pool)
     }
 }
 
-static void verdict_on(struct remote_progress *p, const struct remote_lane *lane)
+void lane_outcome_locked(const struct remote_lane *lane, struct native_outcome *out)
 {
     const struct remote_worker *w = lane->worker;
-    const struct native_outcome *o = lane->verdict != NULL ? lane->verdict : w->verdict;
-    if (o != NULL) {
-        struct native_outcome *copy = outcome_copy(o);
-        p->outcome = *copy;
-        vm_free(copy);
+    const struct native_outcome *o = outcome_is_verdict(&lane->verdict) ? &lane->verdict : &w->verdict;
+    if (outcome_is_verdict(o)) {
+        *out = outcome_copy(o);
     } else {
-        outcome_of_end(&p->outcome, w->end);
+        outcome_of_end(out, w->end);
     }
 }
 
@@ -451,11 +442,11 @@ void lane_lost(struct remote_lane *lane)
     if (p != NULL) {
         enum call_state state = (enum call_state) p->state;
         pid = p->pid;
-        if (state == CALL_GRANTED || (state == CALL_RUNNING && !lane->begun && !channel_taken(lane->channel) && w->verdict == NULL)) {
+        if (state == CALL_GRANTED || (state == CALL_RUNNING && !lane->begun && !channel_taken(lane->channel) && !outcome_is_verdict(&w->verdict))) {
             prepend_locked(pool, p);
             serve_waiting_locked(pool, &wake);
         } else if (state == CALL_RUNNING) {
-            verdict_on(p, lane);
+            lane_outcome_locked(lane, &p->outcome);
             p->lane = NULL;
             set_state(p, CALL_LOST);
         }
@@ -588,7 +579,7 @@ void pool_kill(struct remote_worker *w, const struct native_outcome *verdict)
 {
     struct remote_pool *pool = w->pool;
     lock_take(&pool->lock);
-    if (w->verdict == NULL && verdict != NULL) {
+    if (!outcome_is_verdict(&w->verdict) && verdict != NULL) {
         w->verdict = outcome_copy(verdict);
     }
     lock_drop(&pool->lock);
@@ -614,9 +605,7 @@ void pool_refuse_all(struct remote_pool *pool, const struct native_outcome *o)
         while (pool->first != NULL && wake.n < ARRAY_LEN(wake.item)) {
             struct remote_progress *p = pool->first;
             unlink_locked(pool, &pool->first);
-            struct native_outcome *copy = outcome_copy(o);
-            p->outcome = *copy;
-            vm_free(copy);
+            p->outcome = outcome_copy(o);
             wake.item[wake.n++].pid = p->pid;
             set_state(p, CALL_REFUSED);
         }

@@ -68,7 +68,7 @@ struct remote_lane {
     struct term_writer out;
     struct term_reader in;
     struct wire_crash crash;  /* answer FRAME_CRASHED; unchecked */
-    struct native_outcome *verdict; /* owned: why its worker was killed, if for this call; else NULL */
+    struct native_outcome verdict; /* why its worker was killed, if for this call; else zero */
     _Atomic bool more;        /* the reader stopped in the middle of what there is: the watcher goes on */
     bool stale;               /* the arguments hold a resource that no worker has any more */
     struct remote_worker *other_owner; /* ... or another worker's; a reference */
@@ -98,7 +98,7 @@ struct remote_worker {
     bool tainted; /* a call crashed in it: it is killed rather than closed */
     _Atomic int64_t close_deadline_ns; /* RETIRING: when it is killed for not ending; INT64_MAX */
     struct worker_end end;
-    struct native_outcome *verdict; /* owned: why we killed it, for all its calls; NULL: its end says it */
+    struct native_outcome verdict; /* under pool->lock: why we killed it, for all its calls; zero: its end says it */
     struct remote_lane *lanes[PROTOCOL_MAX_LANES];
     _Atomic unsigned n_lanes; /* grows under pool->lock */
     unsigned n_busy;
@@ -176,6 +176,8 @@ void pool_kill(struct remote_worker *w, const struct native_outcome *verdict);
 void pool_violated(struct remote_worker *w);
 /* It could not open what the others have: the waiting calls hear why. */
 void pool_worker_failed(struct remote_worker *w, const char *why);
+/* What its call ends with, now that its worker has ended. */
+void lane_outcome_locked(const struct remote_lane *lane, struct native_outcome *out);
 /* The worker of a lane whose reader we are is gone: the call ends, or is tried again. */
 void lane_lost(struct remote_lane *lane);
 /* A worker could not be started: unless others serve them, the waiting calls end with this outcome (copied). */
@@ -265,6 +267,11 @@ void outcome_from_wire(struct native_outcome *out, const struct wire_crash *c);
 void outcome_of_end(struct native_outcome *out, struct worker_end end);
 void outcome_panic(struct native_outcome *out, enum native_panic panic);
 void outcome_limit(struct native_outcome *out, const char *what);
-struct native_outcome *outcome_copy(const struct native_outcome *o); /* vm_alloc'd */
+struct native_outcome outcome_copy(const struct native_outcome *o); /* with details of its own */
+/* Is it a verdict, or the zero that stands for none? */
+static inline bool outcome_is_verdict(const struct native_outcome *o)
+{
+    return o->status != NATIVE_RETURNED;
+}
 
 #endif

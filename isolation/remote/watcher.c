@@ -189,9 +189,10 @@ static void bury(struct remote_worker *w)
     }
     if (starting && w->n_opened != 0) {
         struct native_outcome o;
-        outcome_of_end(&o, w->end);
-        const struct native_outcome *verdict = w->verdict != NULL ? w->verdict : w->n_lanes != 0 ? w->lanes[0]->verdict : NULL;
-        pool_start_failed(w->pool, verdict != NULL ? verdict : &o);
+        lock_take(&w->pool->lock);
+        lane_outcome_locked(w->lanes[0], &o);
+        lock_drop(&w->pool->lock);
+        pool_start_failed(w->pool, &o);
         native_outcome_clear(&o);
     }
     worker_unref(w);
@@ -209,9 +210,8 @@ static void end_overdue(struct remote_lane *lane, int64_t now, int64_t *next)
     lock_take(&w->pool->lock);
     bool overdue = lane->deadline_ns <= now;
     lane->deadline_ns = INT64_MAX;
-    if (overdue && !lane->cancelled && lane->verdict == NULL) {
-        struct native_outcome o = { .status = NATIVE_TIMED_OUT, .number = lane->timeout_ms };
-        lane->verdict = outcome_copy(&o);
+    if (overdue && !lane->cancelled && !outcome_is_verdict(&lane->verdict)) {
+        lane->verdict = (struct native_outcome) { .status = NATIVE_TIMED_OUT, .number = lane->timeout_ms };
     }
     lock_drop(&w->pool->lock);
     if (overdue) {
