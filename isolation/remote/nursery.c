@@ -144,15 +144,12 @@ static void could_not_start(struct remote_pool *pool, const char *why)
     lock_take(&pool->lock);
     pool->starting = false;
     pool_back_off_locked(pool);
-    bool alone = pool->n_workers == 0;
     lock_drop(&pool->lock);
     snprintf(line, sizeof(line), "no worker for %s: %s\n", pool->library->module, why);
     crash_report_line(line);
-    if (alone) {
-        outcome_limit(&o, "workers");
-        pool_refuse_all(pool, &o);
-        native_outcome_clear(&o);
-    }
+    outcome_limit(&o, "workers");
+    pool_start_failed(pool, &o);
+    native_outcome_clear(&o);
 }
 
 static void start_one(struct remote_pool *pool)
