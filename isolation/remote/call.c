@@ -366,10 +366,7 @@ static void finish(struct native_call_elsewhere *call, struct remote_progress *p
     if (!damaged(call, p, out)) {
         take_answer(call, lane, out);
     }
-    term_reader_drop(&lane->in);
-    if (lane->worker->mode->drop != NULL) {
-        lane->worker->mode->drop(lane);
-    }
+    lane_forget_call(lane);
     pool_release_lane(lane);
     finished(call, p);
 }
@@ -558,10 +555,7 @@ static struct heap_keeper *cancel(struct native_progress *progress)
     case CALL_WAITING:
     case CALL_GRANTED: pool_withdraw(p); break;
     case CALL_ANSWERED:
-        term_reader_drop(&p->lane->in);
-        if (p->lane->worker->mode->drop != NULL) {
-            p->lane->worker->mode->drop(p->lane);
-        }
+        lane_forget_call(p->lane);
         pool_release_lane(p->lane);
         break;
     case CALL_LOST:

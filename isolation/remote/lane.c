@@ -34,6 +34,14 @@ struct remote_lane *lane_new_locked(struct remote_worker *w)
     return lane;
 }
 
+void lane_forget_call(struct remote_lane *lane)
+{
+    term_reader_drop(&lane->in);
+    if (lane->worker->mode->drop != NULL) {
+        lane->worker->mode->drop(lane);
+    }
+}
+
 static bool serve_question(struct remote_lane *lane, const struct tainted_frame *f)
 {
     uint8_t local[512], *body = local;

@@ -455,10 +455,7 @@ void lane_lost(struct remote_lane *lane)
     lock_drop(&pool->lock);
     kept_heap_release(kept);
     wake_all(&wake);
-    term_reader_drop(&lane->in);
-    if (w->mode->drop != NULL) {
-        w->mode->drop(lane);
-    }
+    lane_forget_call(lane);
     if (!term_is_none(pid)) {
         executor_wake(pid);
     }

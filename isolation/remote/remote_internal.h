@@ -190,8 +190,6 @@ static inline void worker_ref(struct remote_worker *w)
 {
     atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
 }
-/* A new lane of a worker; under pool->lock. NULL: it has enough, or there are no descriptors. */
-struct remote_lane *lane_new_locked(struct remote_worker *w);
 
 /* ---- kept_heap.c ---- */
 /* The heap of a process that ended while the lane's call reads it: freed when both have let go of it. */
@@ -219,7 +217,11 @@ void watcher_poke(void);
 /* A deadline was set: look at it in time. */
 void watcher_note_deadline(int64_t at_ns);
 
-/* ---- lane.c: reading what a worker says on a lane ---- */
+/* ---- lane.c: lanes, and reading what a worker says on them ---- */
+/* A new lane of a worker; under pool->lock. NULL: it has enough, or there are no descriptors. */
+struct remote_lane *lane_new_locked(struct remote_worker *w);
+/* What its call received and was given is of no use any more: the answer has been taken, or nobody waits for it. */
+void lane_forget_call(struct remote_lane *lane);
 enum lane_progress { LANE_NOTHING, LANE_ANSWERED, LANE_VIOLATED, LANE_CLOSED, LANE_MORE };
 /* Reads the frames there are, serves questions and sends, up to the answer. MORE: they do not end; the
  * thread has others to look after. Reader only. */

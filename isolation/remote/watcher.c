@@ -84,10 +84,7 @@ static void answered(struct remote_lane *lane)
     }
     /* Nobody waits for it any more. The call was ended by force: its worker is not trusted with others. */
     bool crashed = lane->answer == FRAME_CRASHED;
-    term_reader_drop(&lane->in);
-    if (w->mode->drop != NULL) {
-        w->mode->drop(lane);
-    }
+    lane_forget_call(lane);
     if (crashed && library_policy(pool->library, POLICY_AFTER_CRASH) == POLICY_AFTER_CRASH_REPLACE) {
         pool_retire(w, true);
     }
