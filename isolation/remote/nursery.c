@@ -288,10 +288,3 @@ void nursery_want(struct remote_pool *pool)
         pthread_mutex_unlock(&nursery.mutex);
     }
 }
-
-void remote_stop(void)
-{
-    if (nursery.started) {
-        zygote_stop();
-    }
-}

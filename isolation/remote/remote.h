@@ -56,8 +56,6 @@ void remote_close(struct native_library *library, uint32_t id);
 
 /* Host's: a process ended that a worker's resource may watch. Cheap when none does. */
 void remote_process_ended(term pid);
-/* At the end of the program. */
-void remote_stop(void);
 
 /* More workers, or fewer, may be wanted now. Nothing if the library has none. */
 void remote_policy_changed(struct native_library *library);

@@ -40,7 +40,8 @@ void worker_process_kill(const struct worker_process *p); /* SIGKILL by pidfd: n
 void worker_process_close(struct worker_process *p);      /* the descriptors */
 /* Pid of the zygote, 0 if it does not run. */
 int zygote_pid(void);
-/* At the end of the program: closes its socket; it kills what is left and ends. */
+/* For tests: closes its socket, upon which it kills what is left and ends, and waits for that. A program just
+ * ends: see above. */
 void zygote_stop(void);
 
 #endif
