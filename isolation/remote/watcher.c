@@ -48,14 +48,22 @@ void watcher_poke(void)
     }
 }
 
-void watcher_note_deadline(int64_t at_ns)
+/* true: it is the earliest. */
+static bool bring_forward(int64_t at_ns)
 {
     int64_t known = atomic_load(&watcher.deadline_ns);
     while (at_ns < known) {
         if (atomic_compare_exchange_weak(&watcher.deadline_ns, &known, at_ns)) {
-            watcher_poke();
-            return;
+            return true;
         }
+    }
+    return false;
+}
+
+void watcher_note_deadline(int64_t at_ns)
+{
+    if (bring_forward(at_ns)) {
+        watcher_poke();
     }
 }
 
@@ -249,11 +257,7 @@ static bool look_after(int64_t now)
             worker_unref(all[i]);
         }
     }
-    if (next != INT64_MAX) {
-        int64_t known = atomic_load(&watcher.deadline_ns);
-        while (next < known && !atomic_compare_exchange_weak(&watcher.deadline_ns, &known, next)) {
-        }
-    }
+    (void) bring_forward(next);
     return again;
 }
 
