@@ -40,10 +40,10 @@ static bool several_cpus(void)
     return k == 2;
 }
 
-static void set_state(struct remote_progress *p, enum call_state s)
+static void set_running(struct remote_progress *p)
 {
     lock_take(&p->pool->lock);
-    atomic_store_explicit(&p->state, s, memory_order_release);
+    atomic_store_explicit(&p->state, CALL_RUNNING, memory_order_release);
     lock_drop(&p->pool->lock);
 }
 
@@ -285,7 +285,7 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
         lane->deadline_ns = clock_monotonic_ns() + ns + ns / 4 + TIMEOUT_GRACE_NS;
         watcher_note_deadline(lane->deadline_ns);
     }
-    set_state(p, CALL_RUNNING);
+    set_running(p);
     return true;
 }
 

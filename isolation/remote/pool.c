@@ -38,7 +38,7 @@ struct remote_pool *pool_of(struct native_library *library)
     return pool;
 }
 
-static void set_state(struct remote_progress *p, enum call_state s)
+static void set_state_locked(struct remote_progress *p, enum call_state s)
 {
     atomic_store_explicit(&p->state, s, memory_order_release);
 }
@@ -155,14 +155,14 @@ static void grant_locked(struct remote_lane *lane, struct remote_progress *p)
     worker_ref(lane->worker);
     lane->worker->calls++;
     p->lane = lane;
-    set_state(p, CALL_GRANTED);
+    set_state_locked(p, CALL_GRANTED);
 }
 
 /* ---- waiting calls ---- */
 
 static void append_locked(struct remote_pool *pool, struct remote_progress *p)
 {
-    set_state(p, CALL_WAITING);
+    set_state_locked(p, CALL_WAITING);
     p->lane = NULL;
     p->next = NULL;
     *pool->last = p;
@@ -172,7 +172,7 @@ static void append_locked(struct remote_pool *pool, struct remote_progress *p)
 
 static void prepend_locked(struct remote_pool *pool, struct remote_progress *p)
 {
-    set_state(p, CALL_WAITING);
+    set_state_locked(p, CALL_WAITING);
     p->lane = NULL;
     p->next = pool->first;
     pool->first = p;
@@ -214,7 +214,7 @@ static void serve_waiting_locked(struct remote_pool *pool, struct to_wake *wake)
         if (p->wanted != NULL && p->wanted->dead) {
             unlink_locked(pool, at);
             p->stale = true;
-            set_state(p, CALL_REFUSED);
+            set_state_locked(p, CALL_REFUSED);
             wake->item[wake->n++].pid = p->pid;
             continue;
         }
@@ -246,7 +246,7 @@ void pool_request_lane(struct remote_pool *pool, struct remote_progress *p)
         grant_locked(lane, p);
     } else if (refused) {
         outcome_limit(&p->outcome, "restarts");
-        set_state(p, CALL_REFUSED);
+        set_state_locked(p, CALL_REFUSED);
     } else {
         append_locked(pool, p);
     }
@@ -448,7 +448,7 @@ void lane_lost(struct remote_lane *lane)
         } else if (state == CALL_RUNNING) {
             lane_outcome_locked(lane, &p->outcome);
             p->lane = NULL;
-            set_state(p, CALL_LOST);
+            set_state_locked(p, CALL_LOST);
         }
     }
     bool want = wants_worker_locked(pool);
@@ -604,7 +604,7 @@ void pool_refuse_all(struct remote_pool *pool, const struct native_outcome *o)
             unlink_locked(pool, &pool->first);
             p->outcome = outcome_copy(o);
             wake.item[wake.n++].pid = p->pid;
-            set_state(p, CALL_REFUSED);
+            set_state_locked(p, CALL_REFUSED);
         }
         lock_drop(&pool->lock);
         wake_all(&wake);
