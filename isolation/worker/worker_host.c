@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "isolation/isolation.h"
-#include "isolation/thread.h"
 #include "isolation/worker/worker_state.h"
 #include "lib/base/clock.h"
 #include "nif/host.h"
@@ -18,11 +17,12 @@
 
 static _Atomic uint64_t ref_counter;
 
-/* A child that the library forked shares the worker's socket and channels, but is not the worker. */
-static void be_the_worker(void)
+/* A child that the library forked shares the worker's socket and channels, but is not the worker: it may exec or
+ * exit, and has nobody to speak to. */
+static void speak_as_worker(void)
 {
-    if (native_self != NULL && (native_self->dirt & DIRT_FORKED) != 0) {
-        _exit(0);
+    if (worker.forked) {
+        _exit(127);
     }
 }
 
@@ -32,7 +32,7 @@ void worker_datagram(const struct datagram *d, const void *payload, size_t n)
 {
     struct iovec parts[2] = { { (void *) d, sizeof(*d) }, { (void *) payload, n } };
     struct msghdr m = { .msg_iov = parts, .msg_iovlen = n != 0 ? 2 : 1 };
-    be_the_worker();
+    speak_as_worker();
     while (sendmsg(worker.socket, &m, MSG_NOSIGNAL) < 0) {
         if (errno != EINTR && errno != ENOBUFS && errno != ENOMEM) {
             _exit(0); /* the VM is gone */
@@ -75,7 +75,6 @@ static uint64_t ask_by_lane(struct worker_lane *lane, enum ask_kind what, const 
 {
     struct frame_header h = { .kind = FRAME_ASK, .number = lane->number, .extra = what };
     struct channel_part part = { body, n };
-    be_the_worker();
     if (channel_send(lane->channel, &h, &part, n != 0 ? 1 : 0) != CHANNEL_OK) {
         _exit(0);
     }
@@ -92,17 +91,9 @@ static uint64_t ask_by_lane(struct worker_lane *lane, enum ask_kind what, const 
     }
 }
 
-/* A child that the library forked may exec or exit; it has nobody to speak to. */
-static void speak_only_for_ourselves(void)
-{
-    if (worker.forked) {
-        _exit(127);
-    }
-}
-
 uint64_t worker_ask(enum ask_kind what, const void *body, size_t n)
 {
-    speak_only_for_ourselves();
+    speak_as_worker();
     nif_guard_enter(); /* the answer comes soon, and a timeout can wait for it */
     uint64_t answer = worker_lane != NULL ? ask_by_lane(worker_lane, what, body, n) : ask_by_socket(what, body, n);
     nif_guard_leave();
@@ -183,7 +174,7 @@ static bool host_send(struct enif_environment_t *env, term to, term message, str
     struct worker_lane *lane = worker_lane;
     bool too_large = false;
     (void) env;
-    speak_only_for_ourselves();
+    speak_as_worker();
     nif_guard_enter();
     bool alive = process_alive(to); /* before: it may end because of the message */
     if (alive && lane != NULL) {
