@@ -24,12 +24,11 @@ struct call_result {
     struct native_outcome outcome;
 };
 
-static void crashed(struct call_result *r, struct enif_environment_t *env, struct native_call *call)
+static void crashed(struct call_result *r, struct enif_environment_t *env)
 {
     nif_env_abort(env);
     env->lib->tainted = true;
     r->end = CALL_CRASHED;
-    (void) call;
 }
 
 static void bad_result(struct native_outcome *o)
@@ -88,14 +87,14 @@ static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t
         nif_env_begin(&env, &lane->heap, lane, caller, f->lib);
         exec_in_process.call(&call, &r->outcome);
         if (r->outcome.status != NATIVE_RETURNED) {
-            crashed(r, &env, &call);
+            crashed(r, &env);
             return;
         }
         r->value = (term) { r->outcome.value };
         r->end = env.raised ? CALL_RAISED : CALL_RETURNED;
         if (!env.raised && !env.resched.wanted && !nif_term_plausible(r->value)) {
             bad_result(&r->outcome);
-            crashed(r, &env, &call);
+            crashed(r, &env);
             return;
         }
         nif_env_commit(&env);
