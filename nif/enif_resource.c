@@ -343,18 +343,6 @@ struct nif_resource *nif_resource_from_term(term t)
                : NULL;
 }
 
-bool nif_resource_try_ref(struct nif_resource *r)
-{
-    uint64_t refs = atomic_load_explicit(&r->base.refs, memory_order_relaxed);
-    while (refs != 0) {
-        if (atomic_compare_exchange_weak_explicit(
-                &r->base.refs, &refs, refs + 1, memory_order_relaxed, memory_order_relaxed)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void nif_resource_abandon(struct nif_resource *r)
 {
     r->abandoned = atomic_load_explicit(&r->base.refs, memory_order_acquire) == 1;

@@ -175,7 +175,7 @@ term nif_monitor_list(struct heap *h, term pid, term tail)
     }
     lock_take(&table_lock);
     for (struct nif_monitor *m = *bucket_of(pid); m != NULL; m = m->next_in_bucket) {
-        if (term_same(m->pid, pid) && nif_resource_try_ref(m->object)) {
+        if (term_same(m->pid, pid) && resource_try_ref(&m->object->base)) {
             tail = heap_cons(h, nif_resource_make_term(h, m->object), tail);
             atomic_fetch_sub_explicit(
                 &m->object->base.refs, 1, memory_order_relaxed); /* the term has its own */
@@ -210,7 +210,7 @@ void nif_process_ended(term pid)
         *at = m->next_in_bucket;
         atomic_fetch_sub_explicit(&n_monitors, 1, memory_order_relaxed);
         unlink_from_object(m);
-        if (!nif_resource_try_ref(m->object)) {
+        if (!resource_try_ref(&m->object->base)) {
             vm_free(m); /* its object is on the way out */
             continue;
         }

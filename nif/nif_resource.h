@@ -92,7 +92,4 @@ void nif_resource_call_down(struct nif_resource *r, term pid, const ErlNifMonito
 /* Forgets every process that r watches. */
 void nif_monitor_drop_all(struct nif_resource *r);
 
-/* One more reference, unless the last is gone. */
-bool nif_resource_try_ref(struct nif_resource *r);
-
 #endif

@@ -117,23 +117,12 @@ static void grow_locked(struct remote_worker *w)
     vm_free(old);
 }
 
-static bool try_ref(struct resource *r)
-{
-    uint64_t refs = atomic_load_explicit(&r->refs, memory_order_relaxed);
-    while (refs != 0) {
-        if (atomic_compare_exchange_weak_explicit(&r->refs, &refs, refs + 1, memory_order_relaxed, memory_order_relaxed)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* With a reference for the term that is made of it. */
 static struct remote_resource *object_of(struct remote_worker *w, uint64_t handle)
 {
     lock_take(&w->resources_lock);
     struct remote_resource *r = *bucket_of(w, handle);
-    while (r != NULL && !(r->handle == handle && try_ref(&r->base))) {
+    while (r != NULL && !(r->handle == handle && resource_try_ref(&r->base))) {
         r = r->next;
     }
     if (r == NULL) {

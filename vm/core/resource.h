@@ -21,6 +21,17 @@ static inline void resource_ref(struct resource *r)
 {
     atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
 }
+/* false: the last reference has gone, the object is about to. */
+static inline bool resource_try_ref(struct resource *r)
+{
+    uint64_t refs = atomic_load_explicit(&r->refs, memory_order_relaxed);
+    while (refs != 0) {
+        if (atomic_compare_exchange_weak_explicit(&r->refs, &refs, refs + 1, memory_order_relaxed, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
 static inline void resource_unref(struct resource *r)
 {
     if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1) {
