@@ -181,15 +181,19 @@ static void start_one(struct remote_pool *pool)
     if (lane != NULL) {
         atomic_store(&lane->reader, READER_AT_WORK);
     }
+    good &= lane != NULL;
+    if (!good) {
+        w->state = WORKER_RETIRING; /* its end is no second failure */
+    }
     lock_drop(&pool->lock);
-    if (lane != NULL && good) {
+    remote_trace(w, "started");
+    if (good) {
         worker_open_next(w);
     } else {
         could_not_start(pool, "out of descriptors or memory");
         worker_process_kill(&w->process);
     }
-    watcher_add_worker(w);
-    remote_trace(w, "started");
+    watcher_add_worker(w); /* last: it may end at once, and the watcher frees it */
 }
 
 /* ---- the thread ---- */

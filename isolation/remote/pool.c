@@ -383,7 +383,8 @@ void pool_worker_ready(struct remote_worker *w)
     for (unsigned i = 0; i < POOL_MAX_LIBRARIES; i++) {
         newest = pool->libraries[i].id > newest ? pool->libraries[i].id : newest;
     }
-    bool wrong = is_of_other_shape(w, 0) || lacks_library(w, newest); /* that has changed meanwhile */
+    /* That has changed meanwhile: */
+    bool wrong = is_of_other_shape(w, 0) || lacks_library(w, newest) || (pool->closing && pool->first == NULL);
     if (wrong) {
         lock_drop(&pool->lock);
         pool_retire(w, false);
