@@ -13,6 +13,7 @@ libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec
   isolation/remote/channel_internal.h isolation/remote/channel_layout.h isolation/remote/channel_ring.c \
   isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
   isolation/remote/kept_heap.c isolation/remote/lane.c isolation/remote/nursery.c isolation/remote/outbox.c isolation/remote/pool.c \
+  isolation/remote/pool_internal.h isolation/remote/pool_options.c isolation/remote/pool_workers.c \
   isolation/remote/protocol.h isolation/remote/remote.h isolation/remote/remote_internal.h \
   isolation/remote/remote_resource.c isolation/remote/remote_watch.c isolation/remote/service.c \
   isolation/remote/tainted.h isolation/remote/term_message.c isolation/remote/term_message.h \

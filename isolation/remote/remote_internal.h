@@ -151,7 +151,7 @@ struct remote_pool {
     struct remote_pool *next; /* of all */
 };
 
-/* ---- pool.c ---- */
+/* ---- pool.c, pool_workers.c, pool_options.c ---- */
 struct remote_pool *pool_of(struct native_library *library); /* made if need be */
 struct remote_pool *pool_first(void);
 /* New workers are like this from now on; others are retired. */
