@@ -27,6 +27,10 @@ cases() ->
      {after_value, fun() -> X = try 1 + id(1) after ignored end, X end},
      {nested_try, fun() -> try try throw(inner) catch inner -> throw(outer) end catch outer -> done end end},
      {rethrow, fun() -> outcome(fun() -> try boom(error) catch C:R:S -> erlang:raise(C, R, S) end end) end},
+     {backtrace_depth, fun() -> [depths(D) || D <- [0, 1, 2, 3]] ++ [erlang:system_flag(backtrace_depth, 8)] end},
+     {backtrace_depth_bad, fun() -> [outcome(fun() -> erlang:system_flag(backtrace_depth, id(D)) end) || D <- [-1, x, 1.0]] end},
+     {error_3_options, fun() -> [outcome(fun() -> erlang:error(why, [arg], id(O)) end)
+                                 || O <- [[], bad, [bad], [{bad, tuple}], [{error_info, not_map}], [bad | bad], [{error_info, #{cause => c}}]]] end},
      {raise_own, fun() -> outcome(fun() -> erlang:raise(throw, mine, [{m, f, 2, []}]) end) end},
      {raise_bad, fun() -> erlang:raise(id(what), x, []) end},
      {error_args, fun() -> outcome(fun() -> erlang:error(reason, [1, 2]) end) end},
@@ -76,5 +80,15 @@ catch_depth(N) ->
         bottom when N > 1 -> throw(bottom);
         X -> {N, X}
     end.
+
+%% How long traces are with the flag set so: of an error, a trace made by hand, one passed on, and a deep one.
+depths(Depth) ->
+    Old = erlang:system_flag(backtrace_depth, Depth),
+    {Old, [trace_length(F) || F <- [fun() -> error(id(a)) end,
+                                    fun() -> {'EXIT', {_, [H | T]}} = (catch error(id(b))), erlang:raise(error, r, [H | T]) end,
+                                    fun() -> try error(id(b)) catch error:_:S -> erlang:raise(error, r, S) end end,
+                                    fun() -> deep(5) end,
+                                    fun() -> atom_to_list(id(1)) end]]}.
+trace_length(F) -> try F() catch _:_:S -> length(S) end.
 
 undefined_target() -> ok.

@@ -20,6 +20,8 @@ cases() ->
      {subtract, fun() -> {id([1, 2, 3, 2, 1]) -- id([2, 1]), id([]) -- id([1]), lists:seq(1, 100) -- lists:seq(1, 100, 2)} end},
      {subtract_bad, fun() -> [outcome(fun() -> id(A) -- id(B) end) || {A, B} <- [{a, []}, {[], b}, {[1 | 2], [1]}]] end},
      {atoms, fun() -> {list_to_atom("abc"), atom_to_list('hello world'), atom_to_binary('ä', utf8), binary_to_atom(<<"žluť"/utf8>>, utf8), list_to_atom([955])} end},
+     {atom_bad_utf8, fun() -> [outcome(fun() -> binary_to_atom(iolist_to_binary([lists:duplicate(id(N), 0), 255, Z]), utf8) end)
+                               || N <- [0, 254, 255, 256, 1020, 1021], Z <- [[], lists:duplicate(1021, 0)]] end},
      {atom_bad, fun() -> [outcome(fun() -> list_to_atom(id(X)) end) || X <- [a, [a], [16#110000], lists:duplicate(256, $a)]] end},
      {existing_atom, fun() -> {list_to_existing_atom("ok"), outcome(fun() -> list_to_existing_atom("surely_this_atom_is_not_there_" ++ "yet") end)} end},
      {print_atoms, fun() -> fmt([abc, 'A', 'a b', '', 'ä', '\n', '1a', a@b, 'if', 'it\'s']) end},

@@ -8,16 +8,16 @@
 
 /* ---- atoms ---- */
 
-/* Characters of well-formed UTF-8, or -1. */
-static intptr_t utf8_length(const uint8_t *bytes, size_t n)
+/* Characters of UTF-8, up to the end or to where it is ill-formed. */
+static size_t utf8_length(const uint8_t *bytes, size_t n, bool *out_good)
 {
     struct match_ctx m = { .bytes = bytes, .end = n * 8 };
-    intptr_t chars = 0;
-    for (uint32_t c; m.position < m.end; chars++) {
-        if (!bits_get_utf8(&m, &c)) {
-            return -1;
-        }
+    size_t chars = 0;
+    uint32_t c;
+    while (m.position < m.end && bits_get_utf8(&m, &c)) {
+        chars++;
     }
+    *out_good = m.position == m.end;
     return chars;
 }
 
@@ -91,8 +91,12 @@ static term atom_from_binary(struct proc *p, term binary, term encoding, bool ex
     if (latin1) {
         t = atom_from_latin1(p, &text, existing);
     } else {
-        intptr_t chars = utf8_length((const uint8_t *) text.text, text.n);
-        if (chars < 0 || (existing && chars > ATOM_MAX_CHARS)) {
+        bool good;
+        size_t chars = utf8_length((const uint8_t *) text.text, text.n, &good);
+        bool too_long = chars + !good > ATOM_MAX_CHARS || text.n > ATOM_MAX_BYTES;
+        if (too_long && !existing) { /* OTP has seen that before it sees what is wrong behind it */
+            t = proc_system_limit(p);
+        } else if (too_long || !good) {
             t = proc_badarg(p);
         } else {
             t = make_atom(p, text.text, text.n, existing);

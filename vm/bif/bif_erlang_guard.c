@@ -304,14 +304,10 @@ term bif_erlang_error_3(struct proc *p, term *args)
     term info = TERM_NONE, t = args[2];
     for (; term_is_cons(t); t = term_tail(t)) {
         term option = term_head(t);
-        if (!term_is_tuple_of(option, 2) || !term_same(term_tuple_get(option, 0), ATOM(error_info))
-            || !term_is_map(term_tuple_get(option, 1))) {
-            return proc_badarg(p);
-        }
-        info = term_tuple_get(option, 1);
-    }
-    if (!term_is_nil(t)) {
-        return proc_badarg(p);
+        if (term_is_tuple_of(option, 2) && term_same(term_tuple_get(option, 0), ATOM(error_info))
+            && term_is_map(term_tuple_get(option, 1))) {
+            info = term_tuple_get(option, 1);
+        } /* anything else is passed over, as OTP does */
     }
     (void) bif_erlang_error_2(p, args);
     p->exc.error_info = info;

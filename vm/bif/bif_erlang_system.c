@@ -299,7 +299,7 @@ term bif_erlang_system_info_1(struct proc *p, term *args)
 term bif_erlang_system_flag_2(struct proc *p, term *args)
 {
     static const struct { enum atom_index name; int64_t value; enum atom_index atom; } flags[] = {
-        { ATOM_INDEX_backtrace_depth, 8, 0 },
+        { ATOM_INDEX_backtrace_depth, -4, 0 },
         { ATOM_INDEX_fullsweep_after, FULLSWEEP_DEFAULT, 0 },
         { ATOM_INDEX_min_heap_size, HEAP_DEFAULT_MIN_WORDS, 0 },
         { ATOM_INDEX_min_bin_vheap_size, MIN_VHEAP_DEFAULT, 0 },
@@ -329,6 +329,11 @@ term bif_erlang_system_flag_2(struct proc *p, term *args)
             return term_from_small(sched_set_online((unsigned) term_to_small(args[1])));
         case -2:
             return info_dirty_cpu(p);
+        case -4:
+            if (!term_is_small(args[1]) || term_to_small(args[1]) < 0) {
+                return proc_badarg(p);
+            }
+            return term_from_small((intptr_t) proc_set_backtrace_depth((size_t) term_to_small(args[1])));
         case -3:
             return term_from_atom_index(flags[i].atom);
         default:

@@ -12,12 +12,10 @@
 
 #include "vm/core/map.h"
 
-size_t exception_depth = 8;
-
 enum {
     RAW_LIST = 16, /* otherwise: enum raise_kind */
     RAW_ELEMENTS = 7,
-    DEPTH_MAX = 1024,
+    DEPTH_MAX = 1024, /* of a process that is asked for its trace */
 };
 enum { RAW_PCS, RAW_KIND, RAW_CLASS, RAW_M, RAW_F, RAW_ARGS, RAW_INFO };
 
@@ -66,12 +64,8 @@ static size_t walk_stack(const struct heap *h, uintptr_t *out, size_t n, size_t 
 
 static term take_pcs(struct proc *p, const uint64_t *pc, size_t depth)
 {
-    uintptr_t few[16], *pcs = few;
-    size_t max = depth + 2; /* stubs are dropped later */
-    if (max > ARRAY_LEN(few)) {
-        max = ARRAY_LEN(few);
-    }
-    size_t n = 0;
+    uintptr_t pcs[PROC_BACKTRACE_MAX + 2];
+    size_t max = depth + 2, n = 0; /* stubs are dropped later */
     if (pc != NULL) {
         pcs[n++] = (uintptr_t) (pc + 1);
     }
@@ -116,7 +110,7 @@ static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site
     }
     e[RAW_KIND] = term_from_small(kind);
     /* A native function stands in code of its own: that is the frame just noted, not another. */
-    e[RAW_PCS] = take_pcs(p, kind == RAISE_CALL && is_native_entry(pc) ? NULL : pc, exception_depth);
+    e[RAW_PCS] = take_pcs(p, kind == RAISE_CALL && is_native_entry(pc) ? NULL : pc, proc_backtrace_depth());
     return heap_tuple(h, e, RAW_ELEMENTS);
 }
 
@@ -308,7 +302,7 @@ term exception_stacktrace(struct proc *p, term raw)
     if (term_is_list(term_tuple_get(raw, RAW_PCS)) && term_same(term_tuple_get(raw, RAW_KIND), term_from_small(RAW_LIST))) {
         return term_tuple_get(raw, RAW_PCS);
     }
-    struct frame_list l = { .n = 0, .max = exception_depth };
+    struct frame_list l = { .n = 0, .max = proc_backtrace_depth() };
     return build_list(&p->heap, raw, &l);
 }
 
@@ -350,7 +344,7 @@ static term check_frame(struct heap *h, term t)
 
 term interp_check_stacktrace(struct proc *p, term t)
 {
-    struct frame_list l = { .n = 0, .max = exception_depth };
+    struct frame_list l = { .n = 0, .max = proc_backtrace_depth() };
     for (; term_is_cons(t); t = term_tail(t)) {
         term frame = check_frame(&p->heap, term_head(t));
         if (term_is_none(frame)) {

@@ -86,7 +86,6 @@ term exception_stacktrace(struct proc *p, term raw);
 bool exception_reraise(struct proc *p, term class, term reason, term trace);
 /* What `catch` gives for a throw, exit or error. */
 term exception_caught(struct proc *p, term class, term reason, term raw);
-extern size_t exception_depth; /* erlang:system_flag(backtrace_depth, N) */
 
 /* ---- bodies of instructions, out of the loop. They get the instruction's address, with heap top
  * and stack pointer written back, and answer with where to go on; NULL: raised, p->exc. ---- */

@@ -82,7 +82,7 @@ static term raise_for_origin(struct proc *p, term module, const struct origin *o
     struct heap *h = &p->heap;
     term none = proc_raise(p, EXC_ERROR, reason);
     term frame = heap_tuple4(h, module, origin->name, origin->args, TERM_NIL);
-    p->exc.stacktrace = heap_cons(h, frame, interp_stacktrace(p, h, exception_depth - 1));
+    p->exc.stacktrace = heap_cons(h, frame, interp_stacktrace(p, h, proc_backtrace_depth() - 1));
     p->exc.has_stacktrace = true;
     return none;
 }

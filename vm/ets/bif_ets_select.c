@@ -493,7 +493,7 @@ term bif_ets_match_spec_run_r_3(struct proc *p, term *args)
 term bif_erlang_match_spec_test_3(struct proc *p, term *args)
 {
     struct heap *h = &p->heap;
-    if (!term_same(args[2], ATOM(table)) || !term_is_tuple(args[0])) {
+    if (!term_same(args[2], ATOM(table))) {
         return proc_badarg(p);
     }
     struct match_spec *ms = match_spec_compile(args[1], MATCH_SPEC, false);

@@ -56,6 +56,19 @@ term proc_raise(struct proc *p, enum exc_class class, term reason)
     return TERM_NONE;
 }
 
+static _Atomic size_t backtrace_depth = 8;
+
+size_t proc_backtrace_depth(void)
+{
+    size_t depth = atomic_load_explicit(&backtrace_depth, memory_order_relaxed);
+    return depth > 0 ? depth : 1;
+}
+
+size_t proc_set_backtrace_depth(size_t depth)
+{
+    return atomic_exchange(&backtrace_depth, depth < PROC_BACKTRACE_MAX ? depth : PROC_BACKTRACE_MAX);
+}
+
 term proc_system_limit(struct proc *p)
 {
     return proc_raise(p, EXC_ERROR, ATOM(system_limit));

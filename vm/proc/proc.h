@@ -101,6 +101,11 @@ static inline term proc_badarg(struct proc *p)
     return proc_raise(p, EXC_ERROR, ATOM(badarg));
 }
 term proc_system_limit(struct proc *p);
+/* The most frames a trace has, at least 1: erlang:system_flag(backtrace_depth, N). Setting answers with what was set
+ * before, which may be 0. Any thread. */
+enum { PROC_BACKTRACE_MAX = 64 };
+size_t proc_backtrace_depth(void);
+size_t proc_set_backtrace_depth(size_t depth);
 /* error(Reason) with error_info #{cause => Cause} as OTP's BIFs give it */
 term proc_raise_cause(struct proc *p, term reason, term cause);
 term proc_trap(struct proc *p, struct export *target, const term *args, size_t n_args);
