@@ -63,6 +63,7 @@ cases() ->
      {group_leader, fun() -> G = group_leader(), S = self(), spawn(fun() -> S ! (group_leader() =:= G) end), A = receive X -> X end, group_leader(self(), self()), {A, group_leader() =:= self()} end},
      {spawn_opt, fun() -> S = self(), {P, R} = spawn_opt(fun() -> S ! process_info(self(), priority), ok end, [monitor, {priority, low}, {min_heap_size, 1000}]), [receive {priority, X} -> X end, receive {'DOWN', R, process, P, Y} -> Y end] end},
      {spawn_opt_bad, fun() -> outcome(fun() -> id(spawn_opt(fun() -> ok end, id([nonsense]))) end) end},
+     {max_heap_size_messages, fun() -> [flooded(D) || D <- [on_heap, off_heap]] end},
      {max_heap_size, fun() -> {P, R} = spawn_opt(fun() -> lists:seq(1, 1000000) end, [monitor, {max_heap_size, #{size => 10000, kill => true, error_logger => false}}]), receive {'DOWN', R, process, P, X} -> X end end},
      {pid_text, fun() -> L = pid_to_list(self()), {hd(L), list_to_pid(L) =:= self(), outcome(fun() -> list_to_pid(id("<a>")) end)} end},
      {ref_unique, fun() -> Rs = [make_ref() || _ <- lists:seq(1, 1000)], {length(lists:usort(Rs)), hd(Rs) < lists:last(Rs)} end},
@@ -125,4 +126,17 @@ wait_registered(Name) ->
     case whereis(Name) of
         undefined -> receive after 1 -> ok end, wait_registered(Name);
         _ -> ok
+    end.
+
+%% Messages count as heap unless they are kept off it.
+flooded(Where) ->
+    {Pid, Ref} = spawn_opt(fun() -> receive never -> ok end end,
+                           [monitor, {max_heap_size, #{size => 1024, error_logger => false, kill => true}}, {message_queue_data, Where}]),
+    [Pid ! lists:duplicate(N, N) || N <- lists:seq(1, 100)],
+    {messages, _} = process_info(Pid, messages),
+    {total_heap_size, Words} = process_info(Pid, total_heap_size),
+    garbage_collect(Pid),
+    receive
+        {'DOWN', Ref, process, Pid, Why} -> {Why, Words > 5000}
+    after 300 -> exit(Pid, kill), {lives, Words > 5000}
     end.

@@ -304,7 +304,7 @@ static size_t stack_words(const struct heap *h)
 
 static term total_heap_size(const struct info *i)
 {
-    return heap_uinteger(i->h, heap_total_words(&i->target->heap));
+    return heap_uinteger(i->h, heap_total_words(&i->target->heap) + msgq_words(i->target));
 }
 
 static term heap_size(const struct info *i)

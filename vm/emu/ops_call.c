@@ -154,7 +154,6 @@ void op_show_contexts(struct emu *m, size_t arity)
 
 /* ---- collecting ---- */
 
-
 static bool gc_failed(struct proc *p, enum heap_status st)
 {
     struct proc_rare *rare = p->rare;
@@ -168,19 +167,29 @@ static bool gc_failed(struct proc *p, enum heap_status st)
     return true;
 }
 
+/* What messages leave of the limit; the smallest there is if they leave nothing. */
+static size_t limit_without_messages(const struct proc *p, size_t limit)
+{
+    size_t queued = msgq_words(p);
+    return queued < limit ? limit - queued : 1;
+}
+
 /* With max_heap_size and kill => false the process goes on over its limit. */
 static enum heap_status collect(struct proc *p, enum heap_gc_kind kind, size_t need, struct heap_roots *roots,
     size_t n_roots, size_t *reclaimed)
 {
+    size_t limit = p->heap.max_words;
+    if (limit != 0) {
+        p->heap.max_words = limit_without_messages(p, limit);
+    }
     trace_gc_begin(p->id.word, trace_on(TRACE_GC) ? heap_used_words(&p->heap) : 0);
     enum heap_status st = heap_gc(&p->heap, kind, need, roots, n_roots, reclaimed);
     trace_gc_end(p->id.word, trace_on(TRACE_GC) ? heap_used_words(&p->heap) : 0);
     if (st == HEAP_MAX_SIZE && !gc_failed(p, st)) {
-        size_t limit = p->heap.max_words;
         p->heap.max_words = 0;
         st = heap_gc(&p->heap, kind, need, roots, n_roots, reclaimed);
-        p->heap.max_words = limit;
     }
+    p->heap.max_words = limit;
     return st;
 }
 

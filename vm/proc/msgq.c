@@ -69,6 +69,15 @@ void msgq_next(struct proc *p)
     p->msg_save = &(*p->msg_save)->next;
 }
 
+size_t msgq_words(const struct proc *p)
+{
+    size_t words = 0;
+    for (const struct message *m = p->msg_first; m != NULL && !p->off_heap_messages; m = m->next) {
+        words += m->frag.size_words;
+    }
+    return words;
+}
+
 void msgq_reset(struct proc *p)
 {
     p->msg_save = &p->msg_first;

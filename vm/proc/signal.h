@@ -84,6 +84,8 @@ struct message *msgq_peek(struct proc *p, bool *must_exit);
 void msgq_next(struct proc *p);           /* loop_rec_end */
 term msgq_take(struct proc *p);           /* remove_message: unlinks, attaches to heap, resets save */
 void msgq_reset(struct proc *p);          /* save = first: timeout, or a receive is left */
+/* Words of the messages that have been fetched and wait, which count as heap unless the process has them off_heap. */
+size_t msgq_words(const struct proc *p);
 /* Receive marks. reserve: remember the end of the queue now; the value goes where the compiler wants
  * it. bind: it belongs to ref. use: the receive that comes looks only at what came after ref's mark,
  * if there still is one. clear: ref, or an unbound marker, is done with. */
