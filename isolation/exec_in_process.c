@@ -1,14 +1,13 @@
 /* exec_in_process.c - on a stack of its own, under the signal handler. The default.
  *
  * The way in and out: take a stack, fill in a frame, switch. Whatever ends the call early leaves its
- * reason in the thread's record and comes back through the same return (`abandoned`);
- * everything that takes time or locks happens here, afterwards, on the VM's stack.
+ * reason in the thread's record and comes back through the same return (DIRT_ABANDONED);
+ * everything that takes time or locks happens here, afterwards, on the VM's stack. quick.h has the usual call.
  */
 #include "isolation/crash_report.h"
 #include "isolation/interpose.h"
-#include "isolation/thread.h"
+#include "isolation/quick.h"
 #include "isolation/watchdog.h"
-#include "lib/base/sanitize.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -87,21 +86,37 @@ void native_describe_abandoned(
 }
 
 /* What became of a call in frame f, on the VM's stack again. */
-static __attribute__((noinline)) void finish(struct native_thread *t, struct native_frame *f, struct native_return ret,
-    struct native_call *call, struct native_outcome *out)
+static void finish(struct native_thread *t, struct native_frame *f, uintptr_t value, struct native_call *call, struct native_outcome *out)
 {
-    struct native_stack *stack = f->stack;
-    if (ret.abandoned == 0) {
-        out->status = NATIVE_RETURNED;
-        out->value = ret.value;
-        out->crash = NULL;
-        if (t->dirt != 0) {
-            clean_up_after_return(t);
-        }
-    } else {
+    if ((t->dirt & DIRT_ABANDONED) != 0) {
         native_describe_abandoned(t, f, call, out);
+        return;
     }
-    stack_give(&t->stacks, stack);
+    if (t->dirt != 0) {
+        clean_up_after_return(t);
+    }
+    *out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = value };
+}
+
+void native_end_call(struct native_call *call, uintptr_t value, struct native_outcome *out)
+{
+    struct native_thread *t = native_self;
+    nif_guard.in_vm = 0;
+    finish(t, &t->frame[0], value, call, out);
+}
+
+/* A stack that quick.h would have used is kept for its next call. */
+static void give_back(struct native_thread *t, struct native_stack *stack, const struct native_library *lib)
+{
+    if (nif_guard.depth == 0 && stack->bytes == atomic_load_explicit(&lib->quick_stack_bytes, memory_order_relaxed)) {
+        struct native_stack *other = t->ready;
+        t->ready = stack;
+        native_ready_bytes = stack->bytes;
+        stack = other;
+    }
+    if (stack != NULL) {
+        stack_give(&t->stacks, stack);
+    }
 }
 
 /* Any call: nested, with a timeout, on a stack of another size, of code that changes FP control. */
@@ -133,7 +148,7 @@ static __attribute__((noinline)) void call_in_general(struct native_call *call, 
     } else {
         atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
     }
-    library_count_call(lib, t->index);
+    library_count_call(lib, t->slot);
     nif_guard.in_vm = 0;
     __asm__ volatile("" ::: "memory");
     native_set_depth(depth + 1);
@@ -141,55 +156,35 @@ static __attribute__((noinline)) void call_in_general(struct native_call *call, 
         watchdog_wake();
     }
     sanitize_switch_stack(stack->low, stack->bytes, &outer_low, &outer_bytes);
-    struct native_return ret = __builtin_expect(lib->changes_fp, 0) ? native_enter(f, call->code, call->arg, stack->high)
-                                                       : native_enter_fp_safe(f, call->code, call->arg, stack->high);
+    uintptr_t value = native_switch(f, call->code, call->arg, stack->high, lib->changes_fp);
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
     sanitize_switch_stack(outer_low, outer_bytes, NULL, NULL);
-    finish(t, f, ret, call, out);
+    finish(t, f, value, call, out);
+    give_back(t, stack, lib);
 }
 
-/* The usual call does the least: no other is in progress on this thread, its stack is the first at hand. */
+/* In a worker each call brings its own timeout, so that is asked for here as well. */
 static void call_in_process(struct native_call *call, struct native_outcome *out)
 {
-    struct native_thread *t = native_thread_get();
-    struct native_library *lib = call->library;
-    struct native_stack *stack = t->stacks;
-    if (__builtin_expect(nif_guard.depth != 0 || nif_guard.in_vm != 0 || stack == NULL || lib->changes_fp
-            || stack->bytes != atomic_load_explicit(&lib->stack_bytes, memory_order_relaxed)
-            || atomic_load_explicit(&lib->timeout_ms, memory_order_relaxed) != 0, 0)) {
+    if (__builtin_expect(nif_guard.depth != 0 || nif_guard.in_vm != 0 || !native_is_quick(call->library)
+            || atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed) != 0, 0)) {
         call_in_general(call, out);
         return;
     }
-    struct native_frame *f = &t->frame[0];
-    t->stacks = stack->next;
-    f->call = call;
-    f->stack = stack;
-    atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
-    library_count_call(lib, t->index);
-    __asm__ volatile("" ::: "memory");
-    native_set_depth(1);
-    const void *outer_low = NULL;
-    size_t outer_bytes = 0;
-    sanitize_switch_stack(stack->low, stack->bytes, &outer_low, &outer_bytes);
-    struct native_return ret = native_enter_fp_safe(f, call->code, call->arg, stack->high);
-    native_set_depth(0);
-    sanitize_switch_stack(outer_low, outer_bytes, NULL, NULL);
-    if (__builtin_expect(ret.abandoned != 0 || t->dirt != 0, 0)) {
-        nif_guard.in_vm = 0;
-        finish(t, f, ret, call, out);
+    unsigned dirt;
+    uintptr_t value = native_call_quick(call, call->code, call->arg, &dirt);
+    if (__builtin_expect(dirt != 0, 0)) {
+        native_end_call(call, value, out);
         return;
     }
-    stack_give(&t->stacks, stack);
-    out->status = NATIVE_RETURNED;
-    out->value = ret.value;
-    out->crash = NULL;
+    *out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = value };
 }
 
 const struct executor_ops exec_in_process = {
     .name = "in_process",
     .summary = "a stack of its own under a signal handler: a crash ends the call",
-    .caps = EXEC_CAP_LOCAL | EXEC_CAP_SURVIVES_CRASH | EXEC_CAP_TIMEOUT,
+    .caps = EXEC_CAP_LOCAL | EXEC_CAP_SURVIVES_CRASH | EXEC_CAP_TIMEOUT | EXEC_CAP_PLAIN_STACK,
     .call = call_in_process,
 };
 
@@ -205,6 +200,7 @@ bool native_try(void (*fn)(void *arg), void *arg)
     struct native_outcome left = t->left;
     ucontext_t stopped = t->stopped;
     siginfo_t info = t->info;
+    unsigned dirt = t->dirt;
     const void *code;
     uintptr_t args[3] = { (uintptr_t) arg, 0, 0 };
     memcpy(&code, &fn, sizeof(code));
@@ -213,15 +209,18 @@ bool native_try(void (*fn)(void *arg), void *arg)
     f->stack = stack;
     uint32_t in_vm_outside = nif_guard.in_vm;
     atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
+    t->dirt = 0;
     nif_guard.in_vm = 0;
     native_set_depth(depth + 1);
     const void *outer_low = NULL;
     size_t outer_bytes = 0;
     sanitize_switch_stack(stack->low, stack->bytes, &outer_low, &outer_bytes);
-    struct native_return ret = native_enter(f, code, args, stack->high);
+    native_switch(f, code, args, stack->high, true);
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
     sanitize_switch_stack(outer_low, outer_bytes, NULL, NULL);
+    bool returned = (t->dirt & DIRT_ABANDONED) == 0;
+    t->dirt = dirt | (t->dirt & ~(unsigned) DIRT_ABANDONED);
     sanitize_forget(stack->low, stack->bytes);
     stack_give(&t->stacks, stack);
     f->call = saved.call;
@@ -229,5 +228,5 @@ bool native_try(void (*fn)(void *arg), void *arg)
     t->left = left;
     t->stopped = stopped;
     t->info = info;
-    return ret.abandoned == 0;
+    return returned;
 }

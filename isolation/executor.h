@@ -122,6 +122,7 @@ enum executor_caps {
     EXEC_CAP_ASYNC = 8,          /* call() answers NATIVE_PENDING */
     EXEC_CAP_PROTECTS_MEMORY = 16, /* the library cannot write the VM's memory */
     EXEC_CAP_LOCAL = 32,         /* runs in this OS process: resources are plain pointers */
+    EXEC_CAP_PLAIN_STACK = 64,   /* a call is a switch to a guarded stack: quick.h may make it in place of call() */
 };
 
 struct executor_ops {

@@ -547,10 +547,10 @@ static void *run_thread(void *start)
     atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
     nif_guard.in_vm = 0;
     native_set_depth(1);
-    struct native_return ret = native_enter(f, call.code, call.arg, (char *) __builtin_frame_address(0) - ROOM_FOR_US);
+    uintptr_t value = native_switch(f, call.code, call.arg, (char *) __builtin_frame_address(0) - ROOM_FOR_US, true);
     native_set_depth(0);
-    if (!ret.abandoned) {
-        return (void *) ret.value;
+    if ((t->dirt & DIRT_ABANDONED) == 0) {
+        return (void *) value;
     }
     if (symbols_find((uintptr_t) call.code, &name) && name.function != NULL) {
         call.name = name.function;

@@ -28,6 +28,14 @@ static char *copy_text(const char *s)
     return memcpy(vm_alloc(n), s, n);
 }
 
+/* What quick.h asks, in one word. */
+static void decide_quick(struct native_library *lib)
+{
+    bool quick = (lib->ops->caps & EXEC_CAP_PLAIN_STACK) != 0 && lib->timeout_ms == 0 && !lib->changes_fp;
+    size_t bytes = quick ? lib->stack_bytes : LIBRARY_NOT_QUICK;
+    atomic_store_explicit(&lib->quick_stack_bytes, bytes, memory_order_relaxed);
+}
+
 static void refresh(struct native_library *lib)
 {
     struct policy p;
@@ -47,6 +55,7 @@ static void refresh(struct native_library *lib)
     if (p.value[POLICY_TIMEOUT] != 0 && (lib->ops->caps & EXEC_CAP_TIMEOUT) != 0) {
         watchdog_note_timeout((uint32_t) p.value[POLICY_TIMEOUT]);
     }
+    decide_quick(lib);
 }
 
 void library_refresh_policies(term module)
@@ -91,6 +100,7 @@ void library_set_handle(struct native_library *lib, void *handle)
         struct code_search s = { lib, map->l_addr };
         dl_iterate_phdr(collect_code, &s);
         lib->changes_fp = fp_scan_may_change(lib, handle);
+        decide_quick(lib);
     }
     lock_drop(&lib->lock);
 }

@@ -17,6 +17,7 @@ struct nif_lib;
 struct remote_pool;
 
 enum { LIBRARY_MAX_CODE = 8, LIBRARY_COUNTER_SLOTS = 32 };
+#define LIBRARY_NOT_QUICK SIZE_MAX
 
 struct library_range {
     uintptr_t start, end; /* end: first byte behind */
@@ -27,6 +28,7 @@ struct native_library {
     const struct executor_ops *_Atomic ops;
     _Atomic uint32_t timeout_ms; /* 0: none */
     size_t _Atomic stack_bytes;
+    size_t _Atomic quick_stack_bytes; /* as stack_bytes, if quick.h may call it; else LIBRARY_NOT_QUICK */
     struct arena *_Atomic arena; /* what it gets from malloc; NULL: not yet made */
 
     const char *name;   /* owned: file name without directory, "crypto.so" */
@@ -83,9 +85,10 @@ static inline bool library_has_code(const struct native_library *lib, uintptr_t 
     }
     return false;
 }
+/* slot: below LIBRARY_COUNTER_SLOTS. */
 static inline void library_count_call(struct native_library *lib, unsigned slot)
 {
-    _Atomic uint64_t *n = &lib->calls[slot % LIBRARY_COUNTER_SLOTS].n;
+    _Atomic uint64_t *n = &lib->calls[slot].n;
     /* Threads that share a slot may lose a count; nobody else writes it. */
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
 }

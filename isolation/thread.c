@@ -9,7 +9,8 @@
 #include "isolation/watchdog.h"
 #include "lib/base/sanitize.h"
 
-_Thread_local struct native_thread *native_self __attribute__((tls_model("initial-exec")));
+_Thread_local struct native_thread *native_self __attribute__((tls_model("local-exec")));
+_Thread_local size_t native_ready_bytes __attribute__((tls_model("local-exec")));
 
 /* All records ever made, live and spare; guarded by the lock. */
 static struct native_thread *all;
@@ -45,6 +46,7 @@ struct native_thread *native_thread_attach(void)
     if (t == NULL) {
         t = vm_zalloc(sizeof(*t));
         t->index = n_records++;
+        t->slot = t->index % LIBRARY_COUNTER_SLOTS;
         t->next = all;
         all = t;
     }
@@ -72,8 +74,13 @@ void native_thread_detach(void)
         return;
     }
     native_self = NULL;
+    native_ready_bytes = 0;
     stack_t ss = { .ss_flags = SS_DISABLE };
     syscall(SYS_sigaltstack, &ss, NULL);
+    if (t->ready != NULL) {
+        stack_give(&t->stacks, t->ready);
+        t->ready = NULL;
+    }
     while (t->stacks != NULL) {
         struct native_stack *s = t->stacks;
         t->stacks = s->next;
@@ -98,6 +105,7 @@ void native_thread_each(void (*fn)(struct native_thread *t, void *arg), void *ar
 
 void native_leave(struct native_thread *t)
 {
+    t->dirt |= DIRT_ABANDONED;
     native_leave_saving(native_top(t), t->stopped.uc_mcontext.gregs);
 }
 
@@ -114,6 +122,7 @@ void native_leave_from_signal(struct native_thread *t, ucontext_t *uc)
     enum { FLAG_TF = 0x100, FLAG_DF = 0x400, FLAG_AC = 0x40000 };
     greg_t *regs = uc->uc_mcontext.gregs;
     memcpy(t->stopped.uc_mcontext.gregs, regs, sizeof(t->stopped.uc_mcontext.gregs));
+    t->dirt |= DIRT_ABANDONED;
     regs[REG_RIP] = (greg_t) native_abandon;
     regs[REG_RSP] = (greg_t) native_top(t)->host_sp;
     regs[REG_EFL] &= ~(greg_t) (FLAG_TF | FLAG_DF | FLAG_AC);

@@ -4,7 +4,8 @@
  *   native_self (TLS) ─► native_thread ─► frame[0]  outermost native call in progress
  *                          │              frame[1]  a callback inside it (destructor ...)
  *                          ├─ alternate signal stack (64 KiB + guard)
- *                          └─ free stacks for calls
+ *                          ├─ ready: the stack of the outermost call, if that is a plain one (quick.h)
+ *                          └─ free stacks for other calls
  *
  * Thread: its own, but for the fields marked "watchdog", which are atomic. A record is reused by a
  * later thread when its thread ends, never freed.
@@ -38,10 +39,12 @@ _Static_assert(offsetof(struct native_frame, host_sp) == 0, "known to the trampo
 enum native_dirt {
     DIRT_MASK = 1,   /* the call changed the signal mask */
     DIRT_FORKED = 2, /* this is a child that the library forked: it must not return */
+    DIRT_ABANDONED = 4, /* it did not return */
 };
 
 struct native_thread {
     struct native_stack *stacks;  /* free ones */
+    struct native_stack *ready;   /* of native_ready_bytes; NULL: none yet. In use whenever a plain call is outermost */
     uint64_t seq;                 /* calls with a timeout begun */
     _Atomic uint64_t overdue_seq; /* watchdog: the call to be abandoned, 0: none */
     _Atomic uint64_t trapped_seq; /* watchdog: the call whose library it made non-executable, 0: none */
@@ -50,6 +53,7 @@ struct native_thread {
     unsigned waits;               /* times an overdue call was found in this system call */
     uintptr_t waits_sp, waits_pc;
     unsigned index;
+    unsigned slot;                /* its counter in each library: library_count_call() */
     unsigned dirt;                /* enum native_dirt: looked at when a call returns */
     bool library_thread;          /* made by a library */
     struct native_library *maker; /* that library */
@@ -82,7 +86,9 @@ struct native_thread {
     struct native_library *protects;   /* whose code is not executable on this call's account */
 };
 
-extern _Thread_local struct native_thread *native_self __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct native_thread *native_self __attribute__((tls_model("local-exec")));
+/* Size of native_self->ready; 0: there is none. */
+extern _Thread_local size_t native_ready_bytes __attribute__((tls_model("local-exec")));
 
 /* The record of this thread; made at its first use. Never NULL. */
 struct native_thread *native_thread_attach(void);
@@ -121,15 +127,39 @@ void native_describe_abandoned(struct native_thread *t, struct native_frame *fra
  * at memory a library may have wrecked. */
 bool native_try(void (*fn)(void *arg), void *arg);
 
-/* trampoline_x86_64.S */
-struct native_return {
-    uintptr_t value;     /* what the function returned */
-    uintptr_t abandoned; /* it did not return */
-};
-struct native_return native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top);
-/* For code that does not change FP control: see fp_scan.h. */
-struct native_return native_enter_fp_safe(struct native_frame *f, const void *code, const uintptr_t arg[3], void *stack_top);
+/* trampoline_x86_64.S. Not C functions: native_switch() knows how they are called. native_enter_fp_safe is for
+ * code that does not change FP control: see fp_scan.h. */
+extern const char native_enter[], native_enter_fp_safe[];
 extern const char native_enter_end[], native_abandon[];
 _Noreturn void native_leave_saving(struct native_frame *f, greg_t *registers);
+
+#ifdef __AVX512F__
+#define NATIVE_MORE_REGISTERS , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", \
+    "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#else
+#define NATIVE_MORE_REGISTERS
+#endif
+#define NATIVE_REGISTERS                                                                                     \
+    "rbx", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3",   \
+    "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",    \
+    "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)" NATIVE_MORE_REGISTERS
+
+/* Calls code(arg[0..2]) on the stack that ends at stack_top, in frame f. What it returned; if t->dirt has
+ * DIRT_ABANDONED, it did not. The registers a function must keep are all given up here: that costs one saving of
+ * them in the caller's prologue, instead of one in each function on the way. Needs -mno-red-zone. */
+static inline __attribute__((always_inline)) uintptr_t native_switch(struct native_frame *f, const void *code,
+    const uintptr_t arg[3], const void *stack_top, bool looks_at_fp)
+{
+    uintptr_t a = arg[0], b = arg[1], c = arg[2];
+    register struct native_frame *frame __asm__("r8") = f;
+    if (looks_at_fp) {
+        __asm__ volatile("call native_enter"
+            : "+a"(code), "+D"(a), "+S"(b), "+d"(c), "+c"(stack_top), "+r"(frame) : : NATIVE_REGISTERS);
+    } else {
+        __asm__ volatile("call native_enter_fp_safe"
+            : "+a"(code), "+D"(a), "+S"(b), "+d"(c), "+c"(stack_top), "+r"(frame) : : NATIVE_REGISTERS);
+    }
+    return (uintptr_t) code;
+}
 
 #endif

@@ -1,21 +1,21 @@
 /* trampoline_x86_64.S - onto a native call's own stack and back.
  *
  *   VM's stack                          call's stack
- *   | return address |                  | frame pointer | <- found again whatever the callee did
- *   | rbp | rbx | r12 .. r15 |          | 0             |
- *   | 0              | <- host_sp       | return address into native_enter
+ *   | return address |                  | frame         | <- found again whatever the callee did
+ *   | rbp            | <- host_sp       | 0             |
+ *                                       | return address into native_enter
  *
- * The unwinder crosses by rbp; the personality routine (exception.c) takes every exception that gets
- * as far as this frame.
+ * native_switch() of thread.h, the only caller, lets the compiler keep nothing in registers across the
+ * call: so nothing but rbp need be saved here, and none of them be right afterwards. The unwinder
+ * crosses by rbp; the personality routine (exception.c) takes every exception that gets as far as this frame.
  */
 #define HOST_SP 0
 /* Exception flags of MXCSR are sticky and harmless; what matters is masks, rounding, FTZ, DAZ. */
 #define MXCSR_CONTROL 0xffc0
 
         .text
-/* struct native_return native_enter(struct native_frame *f, const void *code, const uintptr_t arg[3],
- *     void *stack_top)
- * and the same without a look at FP control afterwards, which costs more than all the rest. */
+/* In: rax code, rdi rsi rdx its arguments, rcx where its stack ends, r8 the frame. Out: rax.
+ * Once with, and once without a look at FP control afterwards, which costs more than all the rest. */
         .macro  enter name, looks_at_fp
         .globl  \name
         .hidden \name
@@ -30,26 +30,10 @@
         .cfi_offset %rbp, -16
         movq    %rsp, %rbp
         .cfi_def_cfa_register %rbp
-        pushq   %rbx
-        .cfi_offset %rbx, -24
-        pushq   %r12
-        .cfi_offset %r12, -32
-        pushq   %r13
-        .cfi_offset %r13, -40
-        pushq   %r14
-        .cfi_offset %r14, -48
-        pushq   %r15
-        .cfi_offset %r15, -56
-        pushq   $0
-        movq    %rsp, HOST_SP(%rdi)
+        movq    %rsp, HOST_SP(%r8)
         movq    %rcx, %rsp
-        pushq   %rdi
+        pushq   %r8
         pushq   $0
-        movq    %rsi, %rax
-        movq    16(%rdx), %r10
-        movq    (%rdx), %rdi
-        movq    8(%rdx), %rsi
-        movq    %r10, %rdx
         call    *%rax
         cld
         .if     \looks_at_fp
@@ -65,17 +49,9 @@
 1:
         .endif
         /* Back by rbp, which the callee has kept; what it should be is checked beside that. */
-        leaq    -48(%rbp), %rcx
         movq    8(%rsp), %rdi
-        cmpq    HOST_SP(%rdi), %rcx
+        cmpq    HOST_SP(%rdi), %rbp
         jne     3f
-        movq    %rcx, %rsp
-        xorl    %edx, %edx
-        movq    8(%rsp), %r15
-        movq    16(%rsp), %r14
-        movq    24(%rsp), %r13
-        movq    32(%rsp), %r12
-        movq    40(%rsp), %rbx
         movq    %rbp, %rsp
         popq    %rbp
         .cfi_remember_state
@@ -99,33 +75,19 @@
 native_enter_end:
 
 /* The abandon point: rsp is a frame's host_sp, every other register may hold anything. native_enter
- * returns with `abandoned`. */
+ * returns; t->dirt tells how it came to that. */
         .globl  native_abandon
         .hidden native_abandon
         .type   native_abandon, @function
         .balign 16
 native_abandon:
         .cfi_startproc
-        .cfi_def_cfa %rsp, 64
+        .cfi_def_cfa %rsp, 16
         .cfi_offset %rbp, -16
-        .cfi_offset %rbx, -24
-        .cfi_offset %r12, -32
-        .cfi_offset %r13, -40
-        .cfi_offset %r14, -48
-        .cfi_offset %r15, -56
         cld
         fninit
         ldmxcsr native_mxcsr(%rip)
         fldcw   native_fpucw(%rip)
-        movl    $1, %edx
-        leaq    48(%rsp), %rbp
-        .cfi_def_cfa %rbp, 16
-        movq    8(%rsp), %r15
-        movq    16(%rsp), %r14
-        movq    24(%rsp), %r13
-        movq    32(%rsp), %r12
-        movq    40(%rsp), %rbx
-        movq    %rbp, %rsp
         popq    %rbp
         .cfi_def_cfa %rsp, 8
         ret

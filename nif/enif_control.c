@@ -6,15 +6,13 @@
 
 ERL_NIF_TERM enif_raise_exception(ErlNifEnv *env, ERL_NIF_TERM reason)
 {
-    env->reason = nif_term_in(env, reason, "enif_raise_exception");
-    env->raised = true;
+    nif_env_raise(env, nif_term_in(env, reason, "enif_raise_exception"));
     return TERM_NONE.word;
 }
 
 ERL_NIF_TERM enif_make_badarg(ErlNifEnv *env)
 {
-    env->reason = ATOM(badarg);
-    env->raised = true;
+    nif_env_raise(env, ATOM(badarg));
     return TERM_NONE.word;
 }
 
@@ -55,6 +53,7 @@ ERL_NIF_TERM enif_schedule_nif(ErlNifEnv *env, const char *name, int flags,
     r->args = argc <= NIF_RESCHED_INLINE_ARGS ? r->args_inline
                                               : vm_alloc((size_t) argc * sizeof(*r->args));
     r->wanted = true;
+    env->eventful = true;
     r->flags = (unsigned) flags;
     r->fn = fp;
     r->name = atom;

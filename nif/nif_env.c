@@ -6,7 +6,7 @@
 #include "nif/host.h"
 #include "nif/nif_resource.h"
 
-_Thread_local struct enif_environment_t *nif_env_current __attribute__((tls_model("initial-exec")));
+_Thread_local struct enif_environment_t *nif_env_current __attribute__((tls_model("local-exec")));
 
 /* In an attached worker the first two are the VM's, the third is its own. */
 static bool points_to_term_memory(uintptr_t address)
@@ -53,6 +53,7 @@ void nif_env_abort(struct enif_environment_t *env)
     nif_env_done(env);
     env->resched.wanted = false;
     env->raised = false;
+    env->eventful = false;
 }
 
 void nif_callback_env_begin(struct nif_callback_env *e, struct nif_lib *lib)
@@ -95,6 +96,7 @@ void *nif_tmp_alloc(ErlNifEnv *env, size_t bytes)
     b->tmp.free = NULL;
     b->tmp.next = env->tmp;
     env->tmp = &b->tmp;
+    env->eventful = true;
     return b->payload;
 }
 
@@ -122,6 +124,7 @@ void nif_tmp_defer(ErlNifEnv *env, void (*fn)(void *arg), void *arg)
     struct tmp_deferred *d = vm_alloc(sizeof(*d));
     *d = (struct tmp_deferred) { { env->tmp, run_deferred }, fn, arg };
     env->tmp = &d->tmp;
+    env->eventful = true;
 }
 
 void nif_tmp_adopt(ErlNifEnv *env, void *block)
@@ -168,7 +171,6 @@ _Noreturn void nif_bad_handle(const char *api)
 
 ERL_NIF_TERM nif_system_limit(ErlNifEnv *env)
 {
-    env->raised = true;
-    env->reason = ATOM(system_limit);
+    nif_env_raise(env, ATOM(system_limit));
     return 0;
 }

@@ -62,6 +62,7 @@ struct enif_environment_t {
     struct nif_load *load;            /* during load and upgrade: resource types opened so far */
     uint32_t owed_at; /* where this thread's list of owed objects stood; see nif_owed.c */
     enum nif_env_kind kind;
+    bool eventful; /* raised, resched or tmp is set, or something is owed: the end of the call must look */
     bool raised; /* enif_raise_exception, enif_make_badarg */
     struct heap_mark mark;
     struct nif_resched resched;
@@ -69,10 +70,10 @@ struct enif_environment_t {
 
 /* The environment of the native call this thread is in, or NULL. */
 extern _Thread_local struct enif_environment_t *nif_env_current
-    __attribute__((tls_model("initial-exec")));
+    __attribute__((tls_model("local-exec")));
 
 /* How many objects this thread's calls got from the API and must still give back. */
-extern _Thread_local uint32_t nif_owed_count __attribute__((tls_model("initial-exec")));
+extern _Thread_local uint32_t nif_owed_count __attribute__((tls_model("local-exec")));
 
 /* Where a large binary that enif_make_new_binary makes for env is to lie instead of term memory of its own: NULL, or a
  * function that gives it, or NULL. Set at start. */
@@ -81,6 +82,13 @@ extern struct offheap_bin *(*nif_result_binary)(const struct enif_environment_t 
 void nif_env_drop_tmp(struct enif_environment_t *env);
 void nif_env_drop_owed(struct enif_environment_t *env, bool crashed);
 
+static inline void nif_env_raise(struct enif_environment_t *env, term reason)
+{
+    env->reason = reason;
+    env->raised = true;
+    env->eventful = true;
+}
+
 /* What an uneventful call leaves as it was: an environment used again and again needs it once, and
  * after each call that raised, rescheduled or crashed. */
 static inline void nif_env_clear(struct enif_environment_t *env)
@@ -88,6 +96,7 @@ static inline void nif_env_clear(struct enif_environment_t *env)
     env->tmp = NULL;
     env->load = NULL;
     env->kind = NIF_ENV_CALL;
+    env->eventful = false;
     env->raised = false;
     env->resched.wanted = false;
 }
@@ -100,9 +109,26 @@ static inline void nif_env_enter(
     env->caller = caller;
     env->pid = pid;
     env->owed_at = nif_owed_count;
-    env->mark = heap_mark(heap);
+    heap_mark_set(&env->mark, heap);
     env->outer = nif_env_current;
     nif_env_current = env;
+}
+/* The same where no other environment can be this thread's, and the end of it: what nif_env_commit() does if nothing
+ * was eventful. pre: as above, and owed_at and outer are 0 and NULL. */
+static inline void nif_env_enter_outermost(
+    struct enif_environment_t *env, struct heap *heap, void *caller, term pid, struct nif_lib *lib)
+{
+    VM_ASSERT(nif_env_current == NULL && nif_owed_count == 0 && env->owed_at == 0 && env->outer == NULL && !env->eventful);
+    env->heap = heap;
+    env->lib = lib;
+    env->caller = caller;
+    env->pid = pid;
+    heap_mark_set(&env->mark, heap);
+    nif_env_current = env;
+}
+static inline void nif_env_leave_outermost(void)
+{
+    nif_env_current = NULL;
 }
 static inline void nif_env_begin(
     struct enif_environment_t *env, struct heap *heap, void *caller, term pid, struct nif_lib *lib)

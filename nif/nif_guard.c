@@ -1,3 +1,3 @@
 #include "nif/nif_guard.h"
 
-_Thread_local struct nif_guard nif_guard __attribute__((tls_model("initial-exec")));
+_Thread_local struct nif_guard nif_guard __attribute__((tls_model("local-exec")));

@@ -16,7 +16,7 @@ struct nif_guard {
     uint32_t in_vm; /* nesting of critical sections */
     uint32_t depth; /* protected native calls in progress on this thread */
 };
-extern _Thread_local struct nif_guard nif_guard __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct nif_guard nif_guard __attribute__((tls_model("local-exec")));
 
 static inline void nif_guard_enter(void)
 {

@@ -21,8 +21,8 @@ struct owed {
 };
 
 /* A stack per thread. When it is full the oldest are forgotten, which costs a leak at worst. */
-_Thread_local uint32_t nif_owed_count __attribute__((tls_model("initial-exec")));
-static _Thread_local struct owed owed[OWED_MAX] __attribute__((tls_model("initial-exec")));
+_Thread_local uint32_t nif_owed_count __attribute__((tls_model("local-exec")));
+static _Thread_local struct owed owed[OWED_MAX] __attribute__((tls_model("local-exec")));
 
 static struct {
     pthread_once_t once;
@@ -37,6 +37,7 @@ void nif_owed_add(enum nif_owed_kind kind, void *p)
 {
     if (nif_env_current != NULL && nif_owed_count < OWED_MAX) {
         owed[nif_owed_count++] = (struct owed) { kind, p, 0 };
+        nif_env_current->eventful = true;
     }
 }
 

@@ -63,8 +63,8 @@ struct heap {
     struct heap_frag *frags;  /* newest first */
     size_t frag_words;        /* in all fragments */
     uintptr_t *offheap;       /* of young block, newest first */
-    uintptr_t *old_offheap;
     size_t vheap_words;       /* off-heap bytes / 8 referred to from young + frags */
+    uintptr_t *old_offheap;
     size_t vheap_limit;       /* collect when vheap_words passes it */
     size_t old_vheap_words, old_vheap_limit;
     size_t max_words;         /* max_heap_size, 0: none */
@@ -180,15 +180,28 @@ size_t heap_total_words(const struct heap *h);
  * pre: no collection and no heap_attach_frag() in between. */
 struct heap_mark {
     uintptr_t *top;
+    /* As they follow each other in struct heap: copied at once. */
     struct heap_frag *frags;
+    size_t frag_words;
     uintptr_t *offheap;
-    size_t frag_used_words; /* of the newest fragment */
-    size_t frag_words, vheap_words;
+    size_t vheap_words;
+    size_t frag_used_words; /* of the newest fragment, if there is one */
 };
+_Static_assert(offsetof(struct heap_mark, vheap_words) - offsetof(struct heap_mark, frags)
+        == offsetof(struct heap, vheap_words) - offsetof(struct heap, frags), "in the same order");
+static inline void heap_mark_set(struct heap_mark *m, const struct heap *h)
+{
+    m->top = h->top;
+    memcpy(&m->frags, &h->frags, offsetof(struct heap_mark, frag_used_words) - offsetof(struct heap_mark, frags));
+    if (__builtin_expect(h->frags != NULL, 0)) {
+        m->frag_used_words = h->frags->used_words;
+    }
+}
 static inline struct heap_mark heap_mark(const struct heap *h)
 {
-    return (struct heap_mark) { h->top, h->frags, h->offheap,
-        h->frags != NULL ? h->frags->used_words : 0, h->frag_words, h->vheap_words };
+    struct heap_mark m = { 0 };
+    heap_mark_set(&m, h);
+    return m;
 }
 void heap_rollback(struct heap *h, const struct heap_mark *m);
 

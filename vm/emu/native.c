@@ -6,6 +6,7 @@
 #include "isolation/crash_report.h"
 #include "isolation/executor.h"
 #include "isolation/isolation.h"
+#include "isolation/quick.h"
 #include "lib/base/trace.h"
 #include "nif/host.h"
 #include "vm/bif/bif.h"
@@ -139,17 +140,18 @@ static __attribute__((noinline)) void trace_native_end(
 
 /* What a native function is called with, kept from call to call: one runs at a time on a thread. */
 static _Thread_local struct native_slot {
-    bool ready; /* what does not change from call to call is filled in */
     struct native_call call;
     struct native_outcome out;
     struct enif_environment_t env;
 } slot;
 
+/* What does not change from call to call. At the start of a thread, and after a crash: that may have written anywhere. */
 static void prepare(struct native_slot *s)
 {
     s->call = (struct native_call) { .entry = NATIVE_FUNCTION, .arg = { (uintptr_t) &s->env }, .env = &s->env };
     nif_env_clear(&s->env);
-    s->ready = true;
+    s->env.owed_at = 0;
+    s->env.outer = NULL;
 }
 
 /* The call came back, but without a value. */
@@ -175,19 +177,40 @@ static __attribute__((noinline)) term without_value(
     return none;
 }
 
-static inline __attribute__((always_inline)) term run(struct proc *p, const struct nif_func *f, term *args)
+/* What a call of this thread's slot came to. */
+static __attribute__((noinline)) term settle(struct proc *p, const struct nif_func *f, term *args)
+{
+    struct native_slot *s = &slot;
+    term result = { s->out.value };
+    if (s->out.status != NATIVE_RETURNED) {
+        result = did_not_return(p, &s->env, &s->call, &s->out);
+        prepare(s);
+        return result;
+    }
+    if (s->env.raised || s->env.resched.wanted) {
+        return without_value(p, f, args, &s->env);
+    }
+    if (!nif_term_plausible(result)) {
+        result = returned_nonsense(p, &s->env, &s->call, &s->out);
+        prepare(s);
+        return result;
+    }
+    nif_env_commit(&s->env);
+    nif_env_clear(&s->env);
+    drop_pending(p);
+    return result;
+}
+
+static term run(struct proc *p, const struct nif_func *f, term *args)
 {
     struct native_slot *s = &slot;
     struct native_library *lib = isolation_library(f->lib);
-    if (__builtin_expect(!s->ready, 0)) {
-        prepare(s);
-    }
     s->call.library = lib;
     memcpy(&s->call.code, &f->fn, sizeof(s->call.code));
     s->call.arg[1] = f->arity;
     s->call.arg[2] = (uintptr_t) args;
     s->call.func = f;
-    nif_env_enter(&s->env, &p->heap, p, p->id, f->lib);
+    nif_env_enter_outermost(&s->env, &p->heap, p, p->id, f->lib);
     bool traced = trace_on(TRACE_NATIVE);
     if (__builtin_expect(traced, 0)) {
         trace_native(f, lib, p->id, NULL);
@@ -196,22 +219,36 @@ static inline __attribute__((always_inline)) term run(struct proc *p, const stru
     if (__builtin_expect(traced, 0)) {
         trace_native_end(f, lib, p->id, &s->out, s->env.raised);
     }
-    if (__builtin_expect(s->out.status != NATIVE_RETURNED, 0)) {
-        s->ready = false; /* it may have written anywhere */
-        return did_not_return(p, &s->env, &s->call, &s->out);
-    }
-    if (__builtin_expect(s->env.raised || s->env.resched.wanted, 0)) {
-        return without_value(p, f, args, &s->env);
-    }
     term result = { s->out.value };
-    if (__builtin_expect(!term_is_immed(result) && !nif_term_plausible(result), 0)) {
-        s->ready = false;
-        return returned_nonsense(p, &s->env, &s->call, &s->out);
+    if (s->out.status != NATIVE_RETURNED || s->env.eventful || !nif_term_plausible(result) || p->native != NULL) {
+        return settle(p, f, args);
     }
-    nif_env_commit(&s->env);
-    if (__builtin_expect(p->native != NULL, 0)) {
-        drop_pending(p);
+    nif_env_leave_outermost();
+    return result;
+}
+
+/* The call that quick.h is for. */
+static inline __attribute__((always_inline)) term run_quick(struct proc *p, const struct nif_func *f, struct native_library *lib, term *args)
+{
+    struct native_slot *s = &slot;
+    unsigned dirt;
+    const void *code;
+    memcpy(&code, &f->fn, sizeof(code));
+    VM_ASSERT(p->native == NULL);
+    s->call.library = lib;
+    s->call.func = f;
+    nif_env_enter_outermost(&s->env, &p->heap, p, p->id, f->lib);
+    uintptr_t arg[3] = { (uintptr_t) &s->env, f->arity, (uintptr_t) args };
+    term result = { native_call_quick(&s->call, code, arg, &dirt) };
+    if (__builtin_expect(dirt != 0, 0)) {
+        native_end_call(&s->call, result.word, &s->out);
+        return settle(p, f, args);
     }
+    if (__builtin_expect(s->env.eventful || (!term_is_immed(result) && !nif_term_plausible(result)), 0)) {
+        s->out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = result.word };
+        return settle(p, f, args);
+    }
+    nif_env_leave_outermost();
     return result;
 }
 
@@ -292,16 +329,25 @@ static void drop_elsewhere(struct proc *p)
     }
 }
 
-term native_call(struct proc *p, struct nif_func *f, term *args)
+static __attribute__((noinline)) term call_in_general(struct proc *p, struct nif_func *f, term *args)
 {
-    if (__builtin_expect(f->lib->elsewhere != 0, 0)) {
+    if (f->lib->elsewhere != 0) {
         return call_elsewhere(p, f, args);
     }
-    if (__builtin_expect(f->flags != 0, 0) && sched_self()->kind == SCHED_NORMAL) {
+    if (f->flags != 0 && sched_self()->kind == SCHED_NORMAL) {
         p->control = f->flags == ERL_NIF_DIRTY_JOB_CPU_BOUND ? CONTROL_DIRTY_CPU : CONTROL_DIRTY_IO;
         return TERM_NONE;
     }
     return run(p, f, args);
+}
+
+term native_call(struct proc *p, struct nif_func *f, term *args)
+{
+    struct native_library *lib = f->lib->isolation;
+    if (__builtin_expect(f->flags != 0 || lib == NULL || !native_is_quick(lib) || trace_on(TRACE_NATIVE), 0)) {
+        return call_in_general(p, f, args);
+    }
+    return run_quick(p, f, lib, args);
 }
 
 static term go_on(struct proc *p, term *args, enum sched_kind kind)
@@ -407,6 +453,7 @@ static void thread_started(struct sched *s)
 {
     (void) s;
     isolation_thread_start();
+    prepare(&slot);
 }
 static void thread_stops(struct sched *s)
 {
