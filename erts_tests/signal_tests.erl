@@ -235,6 +235,9 @@ system() ->
      {info_build, fun() -> [lists:member(erlang:system_info(K), [opt, asan, tsan]) || K <- [build_type, emu_type]] end},
      {info_unknown, fun() -> [fails(fun() -> erlang:system_info(id(K)) end) || K <- [nope, 1, {wordsize, x}, "x"]] end},
      {statistics, fun() -> [{K, shape(erlang:statistics(K))} || K <- [context_switches, exact_reductions, garbage_collection, reductions, run_queue, runtime, total_run_queue_lengths, total_active_tasks, wall_clock]] end},
+     {statistics_gc, fun() -> {C, W, 0} = erlang:statistics(garbage_collection), lists:seq(1, 100000), garbage_collect(),
+                              {C1, W1, 0} = erlang:statistics(garbage_collection), {C1 > C, W1 > W} end},
+     {wall_time, fun wall_time/0},
      {statistics_bad, fun() -> fails(fun() -> erlang:statistics(id(x)) end) end},
      {system_flags, fun() -> [erlang:system_flag(K, V) || {K, V} <- [{min_heap_size, 233}, {fullsweep_after, 65535}, {scheduler_wall_time, false}, {backtrace_depth, 8}]] end},
      {system_flag_bad, fun() -> fails(fun() -> erlang:system_flag(id(nope), 1) end) end},
@@ -252,3 +255,22 @@ shared() ->
      {atomics_shared, fun() -> R = atomics:new(1, []), Ps = [spawn_monitor(fun() -> [atomics:add(R, 1, 1) || _ <- lists:seq(1, 1000)] end) || _ <- lists:seq(1, 8)], [receive {'DOWN', M, process, P, _} -> ok end || {P, M} <- Ps], atomics:get(R, 1) end},
      {counters, fun() -> [begin C = counters:new(2, O), counters:add(C, 1, 5), counters:sub(C, 1, 2), counters:put(C, 2, -1), {counters:get(C, 1), counters:get(C, 2), maps:get(size, counters:info(C))} end || O <- [[], [atomics], [write_concurrency]]] end},
      {counter_is_ref, fun() -> R = atomics:new(1, []), is_reference(R) andalso R =:= R end}].
+
+%% Half of the time busy on one scheduler.
+wall_time() ->
+    Off = erlang:statistics(scheduler_wall_time),
+    Was = erlang:system_flag(scheduler_wall_time, true),
+    spin(erlang:monotonic_time(millisecond) + 200),
+    timer:sleep(200),
+    Times = erlang:statistics(scheduler_wall_time),
+    Busy = lists:max([A / T || {_, A, T} <- Times]),
+    Dirty = erlang:system_info(dirty_cpu_schedulers),
+    N = {length(Times) - erlang:system_info(schedulers) - Dirty,
+         length(erlang:statistics(scheduler_wall_time_all)) - length(Times) - erlang:system_info(dirty_io_schedulers)},
+    {Off, Was, Busy > 0.1, N, erlang:system_flag(scheduler_wall_time, false), erlang:statistics(scheduler_wall_time),
+     fails(fun() -> erlang:system_flag(scheduler_wall_time, id(1)) end)}.
+spin(End) ->
+    case erlang:monotonic_time(millisecond) of
+        T when T < End -> spin(End);
+        _ -> ok
+    end.

@@ -15,6 +15,7 @@
 #include "vm/core/print.h"
 #include "vm/proc/proc_options.h"
 #include "vm/proc/sched.h"
+#include "vm/proc/sched_use.h"
 
 enum { ATOM_LIMIT = 1048576, ETS_LIMIT = 8192, PORT_LIMIT = 65536, MIN_VHEAP_DEFAULT = 46422, FULLSWEEP_DEFAULT = 65535 };
 #define OTP_RELEASE "25"
@@ -294,51 +295,72 @@ term bif_erlang_system_info_1(struct proc *p, term *args)
     return proc_badarg(p);
 }
 
-/* Flags that change nothing here are taken and their old value given, as OTP on a machine where they
- * have no effect. */
+/* ---- flags ---- */
+
+static term set_backtrace_depth(struct proc *p, term value)
+{
+    if (!term_is_small(value) || term_to_small(value) < 0) {
+        return proc_badarg(p);
+    }
+    return term_from_small((intptr_t) proc_set_backtrace_depth((size_t) term_to_small(value)));
+}
+
+static term set_schedulers_online(struct proc *p, term value)
+{
+    if (!term_is_small(value) || term_to_small(value) < 1 || term_to_small(value) > sched_count()) {
+        return proc_badarg(p);
+    }
+    return term_from_small(sched_set_online((unsigned) term_to_small(value)));
+}
+
+static term set_dirty_cpu_online(struct proc *p, term value)
+{
+    return term_is_integer(value) ? info_dirty_cpu(p) : proc_badarg(p); /* they are made as needed */
+}
+
+static term set_wall_time(struct proc *p, term value)
+{
+    return term_is_bool(value) ? term_from_bool(sched_use_measure(term_same(value, ATOM(true)))) : proc_badarg(p);
+}
+
+/* Those that have no effect here are taken and their old value given, as OTP does on a machine where they have none. */
 term bif_erlang_system_flag_2(struct proc *p, term *args)
 {
-    static const struct { enum atom_index name; int64_t value; enum atom_index atom; } flags[] = {
-        { ATOM_INDEX_backtrace_depth, -4, 0 },
-        { ATOM_INDEX_fullsweep_after, FULLSWEEP_DEFAULT, 0 },
-        { ATOM_INDEX_min_heap_size, HEAP_DEFAULT_MIN_WORDS, 0 },
-        { ATOM_INDEX_min_bin_vheap_size, MIN_VHEAP_DEFAULT, 0 },
-        { ATOM_INDEX_max_heap_size, 0, 0 },
-        { ATOM_INDEX_schedulers_online, -1, 0 },
-        { ATOM_INDEX_dirty_cpu_schedulers_online, -2, 0 },
-        { ATOM_INDEX_trace_control_word, 0, 0 },
-        { ATOM_INDEX_multi_scheduling, -3, ATOM_INDEX_enabled },
-        { ATOM_INDEX_scheduler_wall_time, -3, ATOM_INDEX_false },
-        { ATOM_INDEX_microstate_accounting, -3, ATOM_INDEX_false },
-        { ATOM_INDEX_scheduler_bind_type, -3, ATOM_INDEX_unbound },
-        { ATOM_INDEX_system_logger, -3, ATOM_INDEX_logger },
-        { ATOM_INDEX_time_offset, -3, ATOM_INDEX_final },
+    static const struct {
+        enum atom_index name;
+        term (*set)(struct proc *p, term value); /* answers with the old value; NULL: no effect */
+        enum atom_index atom;                    /* the old value, if not 0; else number */
+        int64_t number;
+    } flags[] = {
+        { ATOM_INDEX_backtrace_depth, set_backtrace_depth, 0, 0 },
+        { ATOM_INDEX_schedulers_online, set_schedulers_online, 0, 0 },
+        { ATOM_INDEX_scheduler_wall_time, set_wall_time, 0, 0 },
+        { ATOM_INDEX_dirty_cpu_schedulers_online, set_dirty_cpu_online, 0, 0 },
+        { ATOM_INDEX_fullsweep_after, NULL, 0, FULLSWEEP_DEFAULT },
+        { ATOM_INDEX_min_heap_size, NULL, 0, HEAP_DEFAULT_MIN_WORDS },
+        { ATOM_INDEX_min_bin_vheap_size, NULL, 0, MIN_VHEAP_DEFAULT },
+        { ATOM_INDEX_max_heap_size, NULL, 0, 0 },
+        { ATOM_INDEX_trace_control_word, NULL, 0, 0 },
+        { ATOM_INDEX_multi_scheduling, NULL, ATOM_INDEX_enabled, 0 },
+        { ATOM_INDEX_microstate_accounting, NULL, ATOM_INDEX_false, 0 },
+        { ATOM_INDEX_scheduler_bind_type, NULL, ATOM_INDEX_unbound, 0 },
+        { ATOM_INDEX_system_logger, NULL, ATOM_INDEX_logger, 0 },
+        { ATOM_INDEX_time_offset, NULL, ATOM_INDEX_final, 0 },
     };
     for (size_t i = 0; term_is_atom(args[0]) && i < ARRAY_LEN(flags); i++) {
         if (term_to_atom_index(args[0]) != (size_t) flags[i].name) {
             continue;
         }
-        if (flags[i].value >= 0 && !term_is_integer(args[1]) && !term_is_map(args[1])) {
+        if (flags[i].set != NULL) {
+            return flags[i].set(p, args[1]);
+        }
+        if (flags[i].atom != 0) {
+            return term_from_atom_index(flags[i].atom);
+        }
+        if (!term_is_integer(args[1]) && !term_is_map(args[1])) {
             return proc_badarg(p);
         }
-        switch (flags[i].value) {
-        case -1:
-            if (!term_is_small(args[1]) || term_to_small(args[1]) < 1 || term_to_small(args[1]) > sched_count()) {
-                return proc_badarg(p);
-            }
-            return term_from_small(sched_set_online((unsigned) term_to_small(args[1])));
-        case -2:
-            return info_dirty_cpu(p);
-        case -4:
-            if (!term_is_small(args[1]) || term_to_small(args[1]) < 0) {
-                return proc_badarg(p);
-            }
-            return term_from_small((intptr_t) proc_set_backtrace_depth((size_t) term_to_small(args[1])));
-        case -3:
-            return term_from_atom_index(flags[i].atom);
-        default:
-            return term_from_small(flags[i].value);
-        }
+        return term_from_small(flags[i].number);
     }
     return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
 }
@@ -368,12 +390,31 @@ static size_t queued(unsigned *n)
     return total;
 }
 
-static term queue_lengths(struct proc *p, size_t running)
+/* The normal queues, and one or both dirty ones. */
+static term queue_lengths(struct proc *p, size_t running, bool io)
 {
     term list = TERM_NIL;
-    list = heap_cons(&p->heap, term_from_small(0), list); /* the dirty queue */
+    for (unsigned i = 0; i < 1u + io; i++) {
+        list = heap_cons(&p->heap, term_from_small(0), list);
+    }
     for (unsigned i = sched_count(); i-- > 0;) {
         list = heap_cons(&p->heap, heap_uinteger(&p->heap, sched_queue_length(i) + running), list);
+    }
+    return list;
+}
+
+/* [{Id, Active, Total}], or undefined as long as the flag is off. */
+static term wall_times(struct proc *p, bool io)
+{
+    struct heap *h = &p->heap;
+    unsigned n = sched_count() + sched_count_dirty(SCHED_DIRTY_CPU) + (io ? sched_count_dirty(SCHED_DIRTY_IO) : 0);
+    int64_t active, total;
+    term list = TERM_NIL;
+    for (unsigned i = n; i > 0; i--) {
+        if (!sched_use_times(i, &active, &total)) {
+            return ATOM(undefined);
+        }
+        list = heap_cons(h, heap_tuple3(h, term_from_small(i), heap_integer(h, active), heap_integer(h, total)), list);
     }
     return list;
 }
@@ -397,7 +438,9 @@ term bif_erlang_statistics_1(struct proc *p, term *args)
         return heap_tuple2(&p->heap, heap_uinteger(&p->heap, sched_switches()), term_from_small(0));
     }
     if (term_same(k, ATOM(garbage_collection))) {
-        return heap_tuple3(&p->heap, term_from_small(0), term_from_small(0), term_from_small(0));
+        uint64_t count, words;
+        sched_use_collections(&count, &words);
+        return heap_tuple3(&p->heap, heap_uinteger(&p->heap, count), heap_uinteger(&p->heap, words), term_from_small(0));
     }
     if (term_same(k, ATOM(io))) {
         return heap_tuple2(&p->heap, pair(p, ATOM(input), term_from_small(0)), pair(p, ATOM(output), term_from_small(0)));
@@ -407,16 +450,16 @@ term bif_erlang_statistics_1(struct proc *p, term *args)
         return heap_uinteger(&p->heap, queued(&n));
     }
     if (term_same(k, ATOM(run_queue_lengths)) || term_same(k, ATOM(run_queue_lengths_all))) {
-        return queue_lengths(p, 0);
+        return queue_lengths(p, 0, term_same(k, ATOM(run_queue_lengths_all)));
     }
     if (term_same(k, ATOM(active_tasks)) || term_same(k, ATOM(active_tasks_all))) {
-        return queue_lengths(p, 1);
+        return queue_lengths(p, 1, term_same(k, ATOM(active_tasks_all)));
     }
     if (term_same(k, ATOM(total_active_tasks)) || term_same(k, ATOM(total_active_tasks_all))) {
         return heap_uinteger(&p->heap, queued(&n) + n);
     }
     if (term_same(k, ATOM(scheduler_wall_time)) || term_same(k, ATOM(scheduler_wall_time_all))) {
-        return ATOM(undefined); /* as long as the flag is off, and it cannot be turned on */
+        return wall_times(p, term_same(k, ATOM(scheduler_wall_time_all)));
     }
     return proc_badarg(p);
 }

@@ -10,6 +10,7 @@
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
 #include "vm/proc/dict.h"
+#include "vm/proc/sched_use.h"
 #include "vm/proc/signal.h"
 
 static term list_of_args(struct proc *p, const term *args, size_t n)
@@ -207,6 +208,7 @@ static bool gc_with(struct proc *p, enum heap_gc_kind kind, term *live, size_t n
     if (st != HEAP_OK) {
         return !gc_failed(p, st);
     }
+    sched_use_collected(sched_self()->index, reclaimed);
     if (p->heap.over_limit) {
         return !gc_failed(p, HEAP_NOMEM);
     }

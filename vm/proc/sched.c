@@ -22,6 +22,7 @@
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
 #include "vm/proc/runq.h"
+#include "vm/proc/sched_use.h"
 #include "vm/proc/timer.h"
 
 enum {
@@ -338,7 +339,9 @@ static void go_to_sleep(struct sched *s, int64_t now)
         wait = TRIM_AGAIN_NS;
     }
     if (!work && (wait != 0 && (next == INT64_MAX || next > now))) {
+        sched_use_sleeps(s->index);
         futex_wait(&v->state, nap ? NAPPING : ASLEEP, wait);
+        sched_use_works(s->index);
     }
     atomic_store_explicit(&v->state, AWAKE, memory_order_seq_cst);
     atomic_fetch_sub(&n_idle, 1);
@@ -370,7 +373,9 @@ bool sched_linger(void (*sleep)(void *arg, _Atomic uint32_t *word, uint32_t valu
     bool work = runq_length(&v->queue) > 0 || inbox_has_signals(s->current->shared) || atomic_load(&stopping)
                 || atomic_load(&v->eager);
     if (!work) {
+        sched_use_sleeps(s->index);
         sleep(arg, &v->state, LINGERING, max_ns);
+        sched_use_works(s->index);
         work = atomic_load(&v->state) != LINGERING || atomic_load(&v->eager);
     }
     atomic_store_explicit(&v->state, AWAKE, memory_order_seq_cst);
@@ -450,7 +455,9 @@ static void stay_offline(struct sched *s)
     int64_t next = wheel_next_ns(v->wheel), now = clock_monotonic_ns();
     bool stay = s->index > sched_online() && runq_length(&v->queue) == 0 && !atomic_load(&stopping);
     if (stay && next > now) {
+        sched_use_sleeps(s->index);
         futex_wait(&v->state, ASLEEP, next == INT64_MAX ? -1 : next - now);
+        sched_use_works(s->index);
     }
     atomic_store_explicit(&v->state, AWAKE, memory_order_seq_cst);
     look_at_clock(v);
@@ -470,6 +477,7 @@ static void *sched_main(void *arg)
     struct sched *s = arg;
     struct sched_private *v = s->private;
     self = s;
+    sched_use_works(s->index);
     if (sched_thread_hooks.start != NULL) {
         sched_thread_hooks.start(s);
     }

@@ -3,6 +3,7 @@
 #include "lib/base/arena.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/runq.h"
+#include "vm/proc/sched_use.h"
 
 struct dirty_pool {
     struct lock lock;
@@ -56,7 +57,9 @@ static void *dirty_main(void *arg)
     }
     struct proc *p;
     while ((p = take_work(d)) != NULL) {
+        sched_use_works(s->index);
         (void) sched_run(s, p);
+        sched_use_sleeps(s->index);
     }
     if (sched_thread_hooks.stop != NULL) {
         sched_thread_hooks.stop(s);
