@@ -5,6 +5,9 @@
 -nifs([act/2]).
 -export([act/2]).
 
+%% How long anything may take before it counts as hanging, in ms. A busy machine is slow; nothing waits for as long.
+-define(PATIENCE, 60000).
+
 act(_, _) -> erlang:nif_error(not_loaded).
 
 main([Dir | Which]) ->
@@ -19,23 +22,24 @@ run(N, Mode, {Name, Options, Fun}) ->
     Defaults = #{mode => Mode, timeout => infinity, threads => 8, pool => 1, spare => 0, restart => #{max => 255, within => 1},
                  transport => ring, scope => all, verify => false},
     ok = isolation:set(?MODULE, maps:merge(Defaults, Options)),
-    serves(100),
-    case reason(Fun, 30000) of
+    serves(),
+    case reason(Fun, 2 * ?PATIENCE) of
         {returned, _} -> io:format("ok ~b - ~s: ~s~n", [N, Mode, Name]);
         Why -> io:format("not ok ~b - ~s: ~s~n# ~P~n", [N, Mode, Name, Why, 30])
     end.
 
+serves() -> serves(?PATIENCE div 10).
 serves(0) -> exit(does_not_serve);
 serves(N) -> case reason(fun() -> act(give, 1) end) of {returned, 1} -> ok; _ -> timer:sleep(10), serves(N - 1) end.
 
-reason(Fun) -> reason(Fun, 10000).
+reason(Fun) -> reason(Fun, ?PATIENCE).
 reason(Fun, Patience) ->
     {Pid, Ref} = start(Fun),
     receive {'DOWN', Ref, process, Pid, Why} -> Why
-    after Patience -> exit(Pid, kill), receive {'DOWN', Ref, process, Pid, _} -> hangs after 5000 -> hangs_for_ever end
+    after Patience -> exit(Pid, kill), receive {'DOWN', Ref, process, Pid, _} -> hangs after ?PATIENCE -> hangs_for_ever end
     end.
 start(Fun) -> spawn_monitor(fun() -> exit({returned, Fun()}) end).
-ended({Pid, Ref}) -> receive {'DOWN', Ref, process, Pid, Why} -> Why after 10000 -> exit({still_runs, Pid}) end.
+ended({Pid, Ref}) -> receive {'DOWN', Ref, process, Pid, Why} -> Why after ?PATIENCE -> exit({still_runs, Pid}) end.
 os_pids() -> [P || #{os_pid := P} <- maps:get(workers, isolation:info(?MODULE))].
 send_signal(Signal, Pid) -> os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(Pid)).
 
@@ -91,7 +95,7 @@ killed() ->
          [exit(P, kill) || {P, _} <- Calls],
          [killed = ended(C) || C <- Calls]
      end || _ <- lists:seq(1, 10)],
-    serves(100).
+    serves().
 work(X) ->
     T = {X, lists:seq(1, 500)}, T = act(give, T), T = act(copy, T), _ = act(object, 0),
     ok = act(send, {self(), 1}), receive 1 -> ok end, work(X).
@@ -111,8 +115,9 @@ work_or_die(N) ->
 
 stopped() ->
     Os = act(os_pid, 0), {P, _} = Call = start(fun() -> act(pause, 0) end), timer:sleep(50),
-    send_signal("STOP", Os), exit(P, kill), killed = ended(Call), serves(500),
-    isolation:set(?MODULE, #{timeout => 100}), send_signal("STOP", act(os_pid, 0)),
+    send_signal("STOP", Os), exit(P, kill), killed = ended(Call), serves(),
+    Next = act(os_pid, 0),
+    isolation:set(?MODULE, #{timeout => 1000}), send_signal("STOP", Next),
     {returned, 2} = reason(fun() -> act(give, 2) end). % it had not begun: the next worker has it
 
 for_ever() ->
@@ -121,7 +126,7 @@ for_ever() ->
     {P, _} = Call = start(fun() -> act(for_ever, 0) end),
     timer:sleep(30), exit(P, kill), killed = ended(Call),
     timer:sleep(400), true = is_process_alive(Other), true = lists:member(Os, os_pids()),
-    exit(Other, kill), killed = ended(Bystander), serves(100),
+    exit(Other, kill), killed = ended(Bystander), serves(),
     isolation:set(?MODULE, #{timeout => 100}), {nif_timeout, 100} = reason(fun() -> act(for_ever, 0) end).
 
 callbacks() ->
@@ -130,7 +135,7 @@ callbacks() ->
          Ps = [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 100)],
          [0 = act(monitor, {Object, P}) || P <- Ps],
          [P ! stop || P <- Ps],
-         [receive {down, P} -> ok after 5000 -> exit({no_down, P}) end || P <- Ps]
+         [receive {down, P} -> ok after ?PATIENCE -> exit({no_down, P}) end || P <- Ps]
      end || _ <- lists:seq(1, 10)].
 
 options() ->

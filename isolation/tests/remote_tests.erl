@@ -14,6 +14,8 @@ dirty_io(_, _) -> erlang:nif_error(not_loaded).
 count(_, _, _) -> erlang:nif_error(not_loaded).
 
 -define(NO_LIMIT, #{max => 255, within => 1}). % no circuit breaker
+%% How long anything may take before it counts as hanging, in ms. A busy machine is slow; nothing waits for as long.
+-define(PATIENCE, 60000).
 
 main([Dir, _, Mode, "child", How]) -> child(Dir, list_to_atom(Mode), How);
 main([Dir, Program | Which]) ->
@@ -27,7 +29,7 @@ main([Dir, Program | Which]) ->
 run(N, Mode, Name, Fun) ->
     T0 = erlang:monotonic_time(millisecond),
     Context = [{K, get(K)} || K <- [dir, program]] ++ [{mode, Mode}],
-    case in(Context, fun() -> fresh(Mode), Fun(), exit(passed) end, 30000) of
+    case in(Context, fun() -> fresh(Mode), Fun(), exit(passed) end, 2 * ?PATIENCE) of
         passed -> io:format("ok ~b - ~s: ~s~s~n", [N, Mode, Name, took(T0)]);
         Why -> io:format("not ok ~b - ~s: ~s~n# ~p~n", [N, Mode, Name, Why])
     end.
@@ -44,7 +46,7 @@ in(Context, Fun, Patience) ->
         {'DOWN', Ref, process, Pid, Why} -> Why
     after Patience ->
         exit(Pid, kill),
-        receive {'DOWN', Ref, process, Pid, killed} -> hangs after 5000 -> hangs_for_ever end
+        receive {'DOWN', Ref, process, Pid, killed} -> hangs after ?PATIENCE -> hangs_for_ever end
     end.
 
 %% What is in force when a test begins.
@@ -62,19 +64,14 @@ fresh(Mode) ->
 set(Options) -> ok = isolation:set(?MODULE, Options).
 
 %% What a process that runs Fun exits with.
-reason(Fun) -> reason(Fun, 10000).
-reason(Fun, Patience) ->
-    Context = get(),
-    {Pid, Ref} = spawn_monitor(fun() -> [put(K, V) || {K, V} <- Context], exit({returned, Fun()}) end),
-    ended(Pid, Ref, Patience).
-ended(Pid, Ref, Patience) ->
-    receive {'DOWN', Ref, process, Pid, Reason} -> Reason after Patience -> exit({still_runs, process_info(Pid, status)}) end.
-ended({Pid, Ref}) -> ended(Pid, Ref, 10000).
+reason(Fun) -> ended(start(Fun)).
+ended({Pid, Ref}) ->
+    receive {'DOWN', Ref, process, Pid, Reason} -> Reason after ?PATIENCE -> exit({still_runs, process_info(Pid, status)}) end.
 start(Fun) ->
     Context = get(),
     spawn_monitor(fun() -> [put(K, V) || {K, V} <- Context], exit({returned, Fun()}) end).
 
-wait(Fun) -> wait(Fun, 500).
+wait(Fun) -> wait(Fun, ?PATIENCE div 10).
 wait(_, 0) -> exit({never, maps:with([workers, waiting, circuit], isolation:info(?MODULE)), erlang:process_info(self(), current_stacktrace)});
 wait(Fun, N) -> case Fun() of true -> ok; _ -> timer:sleep(10), wait(Fun, N - 1) end.
 
@@ -82,6 +79,8 @@ file(Name) ->
     File = filename:join(get(dir), atom_to_list(get(mode)) ++ "_" ++ Name),
     _ = file:delete(File),
     File.
+%% What waits for the file, act(await, File), goes on.
+release(File) -> ok = file:write_file(File, "go").
 %% Letters in a file, sorted.
 letters(File) -> case file:read_file(File) of {ok, B} -> lists:sort(binary_to_list(B)); _ -> "" end.
 
@@ -134,9 +133,10 @@ tests() ->
      {"calls that had not begun run on the new worker, a call that had begun never twice", fun queued/0},
      {"an endless call ends in time, in C, in libc, asleep", fun timeouts/0},
      {"a timeout is changed while the worker lives",
-      fun() -> set(#{timeout => 50}), {nif_timeout, 50} = reason(fun() -> act(sleep, 2000) end),
+      fun() -> set(#{timeout => 50}), {nif_timeout, 50} = reason(fun() -> act(pause, 0) end),
                set(#{timeout => infinity}), ok = act(give, ok), set(#{timeout => 100}), {nif_timeout, 100} = reason(fun() -> act(loop, 0) end),
-               set(#{timeout => 50}), ok = act(give, ok), set(#{timeout => 5000}), 400 = act(sleep, 400),
+               set(#{timeout => 50}), wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
+               set(#{timeout => ?PATIENCE}), 400 = act(sleep, 400),
                set(#{timeout => infinity}), 300 = act(sleep, 300) end},
      {"exit(Pid, kill) ends the native code, other calls of the same worker go on", fun killed_callers/0},
      {"slow calls do not hold up schedulers", fun not_blocked/0},
@@ -231,13 +231,15 @@ queued() ->
     {nif_signal, 11} = reason(fun() -> act(note, {File, -1}) end),
     13 = length(letters(File)),
     %% One whose caller is killed while it waits never begins.
-    Busy = [start(fun() -> act(sleep, 150) end) || _ <- [1, 2]],
+    Go = file("queued_go"),
+    Busy = [start(fun() -> act(await, Go) end) || _ <- [1, 2]],
     wait(fun() -> [2] =:= [B || #{busy := B} <- ready()] end),
-    {Gone, Ref} = start(fun() -> act(note, {File, 0}) end),
+    {Gone, _} = Call = start(fun() -> act(note, {File, 0}) end),
     wait(fun() -> maps:get(waiting, isolation:info(?MODULE)) =:= 1 end),
     exit(Gone, kill),
-    killed = ended(Gone, Ref, 1000),
-    [{returned, 150} = ended(C) || C <- Busy],
+    killed = ended(Call),
+    release(Go),
+    [{returned, Go} = ended(C) || C <- Busy],
     ok = act(give, ok),
     13 = length(letters(File)).
 
@@ -250,57 +252,63 @@ timeouts() ->
     N = Ticks(),
     timer:sleep(50),
     N = Ticks(),
-    20 = act(sleep, 20).
+    wait(fun() -> reason(fun() -> act(sleep, 20) end) =:= {returned, 20} end).
 
 killed_callers() ->
     File = file("killed"),
     Other = start(fun() -> {act(sleep, 400), act(os_pid, 0)} end),
     Pid = act(os_pid, 0),
-    {Ticker, Ref} = start(fun() -> act(tick, File) end),
-    {Looper, Ref2} = start(fun() -> act(loop, 0) end),
+    Endless = [start(fun() -> act(tick, File) end), start(fun() -> act(loop, 0) end)],
     wait(fun() -> length(letters(File)) > 3 end),
-    [exit(P, kill) || P <- [Ticker, Looper]],
-    killed = ended(Ticker, Ref, 500),
-    killed = ended(Looper, Ref2, 500),
-    wait(fun() -> N = length(letters(File)), timer:sleep(30), N =:= length(letters(File)) end, 50),
+    [exit(P, kill) || {P, _} <- Endless],
+    [killed = ended(C) || C <- Endless],
+    wait(fun() -> N = length(letters(File)), timer:sleep(30), N =:= length(letters(File)) end),
     {returned, {400, _}} = ended(Other),
     %% It has stopped burning time too, wherever calls go now.
-    wait(fun() -> not exists(Pid) orelse begin C = cpu_ms(Pid), timer:sleep(100), cpu_ms(Pid) - C < 60 end end, 20),
+    wait(fun() -> not exists(Pid) orelse begin C = cpu_ms(Pid), timer:sleep(100), cpu_ms(Pid) - C < 60 end end),
     ok = act(give, ok).
 cpu_ms(Pid) -> number("awk '{ print ($14 + $15) * 10 }' /proc/" ++ integer_to_list(Pid) ++ "/stat 2>/dev/null || echo 0").
 
 not_blocked() ->
-    Calls = [start(fun() -> act(sleep, 100) end) || _ <- lists:seq(1, 100)],
+    Calls = [start(fun() -> act(pause, 0) end) || _ <- lists:seq(1, 100)],
     Echo = spawn_link(fun Loop() -> receive {From, X} -> From ! X, Loop() end end),
-    T0 = now_ms(),
     [begin Echo ! {self(), N}, receive N -> ok end end || N <- lists:seq(1, 2000)],
-    true = now_ms() - T0 < 1000,
     unlink(Echo),
     exit(Echo, kill),
-    [{returned, 100} = ended(C) || C <- Calls].
+    [exit(P, kill) || {P, _} <- Calls],
+    [killed = ended(C) || C <- Calls].
 
 pool() ->
     set(#{pool => 3, threads => 1}),
     kill_9(act(os_pid, 0)),
     wait(fun() -> act(give, ok) =:= ok end),
-    Busy = [start(fun() -> act(sleep, 300), act(os_pid, 0) end) || _ <- lists:seq(1, 3)],
+    Go = file("pool_go"),
+    Busy = [start(fun() -> act(await, Go), act(os_pid, 0) end) || _ <- lists:seq(1, 3)],
     wait(fun() -> length(ready()) =:= 3 end),
     Calls = [start(fun() -> act(sleep, 50), act(os_pid, 0) end) || _ <- lists:seq(1, 9)],
+    release(Go),
     [{returned, _} = ended(C) || C <- Busy ++ Calls],
     3 = length(ready()),
-    %% A call goes to the least busy worker: with one more kept busy each time, resources come from different ones.
-    {Sleepers, Rs} = lists:unzip([begin
-        S = start(fun() -> act(sleep, 1000) end),
-        wait(fun() -> lists:sum([B || #{busy := B} <- workers()]) >= N end),
-        {S, act(make, file("pool" ++ integer_to_list(N)))} end || N <- [1, 2, 3]]),
+    %% With all three busy but one, and each time another, resources come from different workers.
+    Each = [busy("pool" ++ integer_to_list(N)) || N <- [1, 2, 3]],
+    {Again, Rs} = lists:unzip([begin
+        release(F), {returned, F} = ended(C), R = act(make, file("pool" ++ integer_to_list(N))), {busy("pool_again" ++ integer_to_list(N)), R}
+        end || {N, {F, C}} <- lists:zip([1, 2, 3], Each)]),
+    [begin release(F), {returned, F} = ended(C) end || {F, C} <- Again],
     Owners = [element(2, act(look, R)) || R <- Rs],
-    true = length(lists:usort(Owners)) > 1,
+    3 = length(lists:usort(Owners)),
     [begin {_, P} = act(look, R), [{_, P}] = isolation:call_many(?MODULE, act, [[look, R]]) end || {R, P} <- lists:zip(Rs, Owners), _ <- [1, 2, 3]],
-    {R1, R2} = hd([{A, B} || {A, PA} <- lists:zip(Rs, Owners), {B, PB} <- lists:zip(Rs, Owners), PA =/= PB]),
+    [R1, R2, _] = Rs,
     %% Two of different workers in one call: an error, not a hang.
     {nif_resource_elsewhere, ?MODULE} = seen_nested(fun() -> act(give, [R1, R2]) end, {nif_resource_elsewhere, ?MODULE}),
-    [{returned, _} = ended(S) || S <- Sleepers],
     ok = act(give, ok).
+%% A call that goes on until its file is there, begun: {File, Call}.
+busy(Name) ->
+    _ = file(Name ++ ".begun"),
+    F = file(Name),
+    C = start(fun() -> act(await, F) end),
+    wait(fun() -> letters(F ++ ".begun") =:= "b" end),
+    {F, C}.
 
 %% What a call raises whose resources lie deeper in its arguments. Modes that share memory do not look there: to the
 %% library such a resource is a reference.
@@ -322,14 +330,7 @@ spare() ->
     set(#{spare => 0}).
 
 circuit() ->
-    set(#{restart => #{max => 3, within => 400}}),
-    Ends = [reason(fun() -> act(crash, 0) end) || _ <- lists:seq(1, 12)],
-    true = lists:member({nif_limit, restarts}, Ends),
-    {nif_limit, restarts} = lists:last(Ends),
-    #{circuit := open} = isolation:info(?MODULE),
-    T0 = now_ms(),
-    {nif_limit, restarts} = reason(fun() -> act(give, ok) end),
-    true = now_ms() - T0 < 100,
+    opens(400),
     wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
     #{circuit := closed} = isolation:info(?MODULE),
     %% Calls that wait when it opens do not wait for it to close.
@@ -349,6 +350,18 @@ circuit() ->
     [{nif_limit, restarts} = ended(W) || W <- Waiting],
     wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
     set(#{restart => ?NO_LIMIT}).
+
+%% Four deaths within Ms open it for Ms: where the machine takes longer for them, as much longer as it needs.
+opens(Ms) when Ms < ?PATIENCE ->
+    set(#{restart => #{max => 3, within => Ms}}),
+    Ends = [reason(fun() -> act(crash, 0) end) || _ <- lists:seq(1, 12)],
+    T0 = now_ms(),
+    Circuit = maps:get(circuit, isolation:info(?MODULE)),
+    Next = reason(fun() -> act(give, ok) end),
+    case {lists:last(Ends), Circuit, Next, now_ms() - T0 < Ms div 4} of
+        {{nif_limit, restarts}, open, {nif_limit, restarts}, true} -> ok;
+        _ -> wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end), opens(4 * Ms)
+    end.
 
 %% What comes after them lies where they lay.
 kept_binaries() ->
@@ -386,7 +399,7 @@ socket() ->
     [P ! stop || P <- Others],
     Me = self(),
     1 = act(send, {Me, {large, binary:copy(<<2>>, 2 bsl 20)}}),
-    receive {large, B} -> 2 bsl 20 = byte_size(B) after 2000 -> exit(no_message) end,
+    receive {large, B} -> 2 bsl 20 = byte_size(B) after ?PATIENCE -> exit(no_message) end,
     set(#{timeout => 60}),
     {nif_timeout, 60} = reason(fun() -> act(pause, 0) end),
     set(#{timeout => infinity}),
@@ -463,8 +476,10 @@ bad_loads() ->
     {error, {load, _}} = load(1, "f"),
     {error, {load, _}} = load(1, "c"),
     {error, {load, _}} = load(1, "e"),
-    ok = isolation:set(remote_loads, #{timeout => 100}),
+    Timeout = fun(T) -> ok = isolation:set(remote_loads, #{timeout => T}) end,
+    Timeout(100),
     {error, {load, _}} = load(1, "l"),
+    Timeout(infinity),
     ok = load(1, "w"),
     {1, _} = remote_loads:version(),
     %% The same when a new worker loads it again: the caller hears of it, and nothing spins.
@@ -472,15 +487,18 @@ bad_loads() ->
     [begin
          ok = file:write_file(Info, How),
          {1, Pid} = remote_loads:version(),
+         Timeout(case How of "l" -> 400; _ -> infinity end),
          kill_9(Pid),
          wait(fun() -> not exists(Pid) end),
          N = length(log()),
-         Why = reason(fun() -> remote_loads:version() end),
+         Version = fun() -> reason(fun() -> remote_loads:version() end) end,
+         Why = Version(),
          true = lists:member(element(1, Why), [nif_panic, nif_signal, nif_exit, nif_timeout, nif_limit]),
          timer:sleep(200),
          true = length(log()) - N < 60,
          ok = file:write_file(Info, "w"),
-         wait(fun() -> element(1, reason(fun() -> remote_loads:version() end)) =:= returned end)
+         wait(fun() -> element(1, Version()) =:= returned end),
+         Timeout(infinity)
      end || How <- ["f", "c", "e", "l"]],
     {1, _} = remote_loads:version(),
     forget_loads().
@@ -517,11 +535,11 @@ destructors() ->
     use([act(give, act(make, F)) || _ <- lists:seq(1, 100)]),
     Gone(105),
     1 = act(send, {self(), act(make, F)}),
-    use(receive R when is_reference(R) -> R after 1000 -> exit(no_message) end),
+    use(receive R when is_reference(R) -> R after ?PATIENCE -> exit(no_message) end),
     Gone(106),
     {returned, ok} = reason(fun() -> isolation:call_many(?MODULE, act, [[make, F] || _ <- lists:seq(1, 50)]), ok end),
     Gone(156),
-    [1] = [N || #{resources := N} <- ready()]. % the persistent one
+    wait(fun() -> [1] =:= [N || #{resources := N} <- ready()] end). % the persistent one
 use(_) -> ok.
 
 monitors() ->
@@ -555,7 +573,7 @@ select() ->
     0 = act(select, R),
     receive Early -> exit({early, Early}) after 20 -> ok end,
     1 = act(fill, R),
-    receive {select, R, undefined, ready_input} -> ok after 2000 -> exit(no_select) end,
+    receive {select, R, undefined, ready_input} -> ok after ?PATIENCE -> exit(no_select) end,
     Stopped = act(stop, R),
     true = Stopped >= 0,
     wait(fun() -> lists:member($s, letters(F)) end).
@@ -563,9 +581,9 @@ select() ->
 sends() ->
     Me = self(),
     1 = act(send, {Me, {hello, [1, 2]}}),
-    receive {hello, [1, 2]} -> ok after 1000 -> exit(1) end,
-    [begin 1 = act(send, {Me, B = binary:copy(<<N>>, N)}), receive B -> ok after 2000 -> exit(N) end end || N <- [1000, 70000, 3 bsl 20]],
-    [begin ok = act(send_from_thread, {Me, N}), receive {parcel, B} -> N = byte_size(B), B = binary:copy(<<"p">>, N) after 3000 -> exit({no_parcel, N}) end end
+    receive {hello, [1, 2]} -> ok after ?PATIENCE -> exit(1) end,
+    [begin 1 = act(send, {Me, B = binary:copy(<<N>>, N)}), receive B -> ok after ?PATIENCE -> exit(N) end end || N <- [1000, 70000, 3 bsl 20]],
+    [begin ok = act(send_from_thread, {Me, N}), receive {parcel, B} -> N = byte_size(B), B = binary:copy(<<"p">>, N) after ?PATIENCE -> exit({no_parcel, N}) end end
      || erlang:system_info(build_type) =/= tsan, N <- [0, 100, 65000, 66000, 1 bsl 20, 5 bsl 20]], % it does not know a library's threads
     Dead = spawn(fun() -> ok end),
     wait(fun() -> not is_process_alive(Dead) end),
@@ -585,7 +603,7 @@ names_and_ports() ->
     Port = open_port({spawn, "cat"}, [binary]),
     Port = act(give, Port),
     1 = act(port_command, {Port, <<"through">>}),
-    receive {Port, {data, <<"through">>}} -> ok after 2000 -> exit(no_data) end,
+    receive {Port, {data, <<"through">>}} -> ok after ?PATIENCE -> exit(no_data) end,
     register(remote_tests_port, Port),
     {port} = act(whereis, remote_tests_port),
     port_close(Port),
@@ -640,11 +658,11 @@ call_many() ->
 
 change_mode() ->
     Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can)],
-    Slow = start(fun() -> act(sleep, 100) end),
-    timer:sleep(20),
+    {Go, Slow} = busy("change_mode"),
     Pids = [begin set(#{mode => M}), P = act(os_pid, 0), [1, 2] = act(give, [1, 2]), P = act(os_pid, 0), P end || M <- Modes ++ Modes],
     true = length(Modes) =:= 1 orelse length(lists:usort(Pids)) =:= 2 * length(Modes),
-    {returned, 100} = ended(Slow),
+    release(Go),
+    {returned, Go} = ended(Slow),
     %% While calls run.
     Callers = [start(fun() -> [N = act(give, N) || N <- lists:seq(1, 300)], ok end) || _ <- [1, 2, 3]],
     [begin set(#{mode => M}), timer:sleep(5) end || _ <- lists:seq(1, 5), M <- Modes],

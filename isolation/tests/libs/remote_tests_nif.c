@@ -80,6 +80,15 @@ static ERL_NIF_TERM act_sleep(ErlNifEnv *env, ERL_NIF_TERM arg)
     usleep((useconds_t) ms * 1000);
     return arg;
 }
+static ERL_NIF_TERM act_await(ErlNifEnv *env, ERL_NIF_TERM arg) /* until a file is there; leaves a letter in FILE.begun */
+{
+    char file[400], begun[410];
+    if (!text_of(env, arg, file, sizeof(file))) { return enif_make_badarg(env); }
+    snprintf(begun, sizeof(begun), "%s.begun", file);
+    note(begun, "b");
+    while (access(file, F_OK) != 0) { usleep(2000); }
+    return arg;
+}
 static ERL_NIF_TERM act_tick(ErlNifEnv *env, ERL_NIF_TERM arg) /* adds to a file as long as it runs */
 {
     char file[400];
@@ -303,7 +312,8 @@ static const struct {
     { "give", act_give }, { "crash", act_crash }, { "raise_signal", act_raise_signal }, { "divide", act_divide },
     { "illegal", act_illegal }, { "overflow", act_overflow }, { "panic", act_panic }, { "exit", act_exit }, { "_exit", act__exit },
     { "badarg", act_badarg }, { "throw", act_throw }, { "nonsense", act_nonsense }, { "loop", act_loop },
-    { "loop_in_libc", act_loop_in_libc }, { "pause", act_pause }, { "sleep", act_sleep }, { "tick", act_tick },
+    { "loop_in_libc", act_loop_in_libc }, { "pause", act_pause }, { "sleep", act_sleep },
+    { "await", act_await }, { "tick", act_tick },
     { "os_pid", act_os_pid }, { "calls", act_calls }, { "note", act_note }, { "copy", act_copy }, { "sum", act_sum }, { "store", act_store },
     { "stored", act_stored },
     { "zeros", act_zeros }, { "range", act_range }, { "thread_type", act_thread_type }, { "unique", act_unique },
