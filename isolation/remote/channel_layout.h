@@ -31,7 +31,7 @@ struct slot {
     _Alignas(2 * LINE) _Atomic uint32_t stamp;
     uint32_t taken;   /* as the sender's words have it: spares the other a look there */
     struct frame_header header;
-    uint32_t restart; /* nonzero: the body lies at the start of data */
+    uint32_t restart; /* nonzero: the body lies at the start of data or bulk */
     uint32_t unused;
     uint8_t body[SLOT_BODY];
 };

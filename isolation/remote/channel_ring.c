@@ -27,6 +27,7 @@
 
 enum {
     BULK_KEEP = 1 << 20,          /* channel_trim leaves this much */
+    BULK_WINDOW = 4 << 20,        /* bodies across two CPUs take turns in it: more than a core's own cache holds */
     WORKER_SPIN_NS = 4000,
     SPIN_LOOKS_PER_CLOCK = 16,    /* looks at the memory for each at the clock */
     SPIN_SKIPS_MAX = 31,          /* waits without a spin, once spins have failed often */
@@ -40,6 +41,7 @@ struct direction {
     uint8_t *data, *bulk;
     uint32_t number;      /* of the last frame sent or received */
     uint32_t data_at;     /* end of its body in data: counts on, modulo 2^32 */
+    uint64_t bulk_from, bulk_to; /* where the last large body lies in bulk, page by page */
     uint64_t bulk_used;   /* bytes of bulk that may have memory */
     /* Sending: */
     uint32_t taken;       /* by the peer, as far as we have looked */
@@ -175,6 +177,21 @@ static uint32_t lines(uint64_t bytes)
     return (uint32_t) (bytes + LINE - 1) & ~(uint32_t) (LINE - 1);
 }
 
+static uint64_t pages(uint64_t bytes)
+{
+    return (bytes + PAGE - 1) & ~(uint64_t) (PAGE - 1);
+}
+
+/* Behind the last one, as long as there is room in the window: lines that the peer has just read, or has not
+ * written back yet, are the slowest there are. */
+static uint8_t *take_bulk(struct direction *l, uint64_t bytes, bool restart)
+{
+    l->bulk_from = restart || l->bulk_to + bytes > BULK_WINDOW ? 0 : l->bulk_to;
+    l->bulk_to = l->bulk_from + pages(bytes);
+    l->bulk_used = l->bulk_to > l->bulk_used ? l->bulk_to : l->bulk_used;
+    return l->bulk + l->bulk_from;
+}
+
 /* Address of a body, whose size has been checked; counts it. */
 static uint8_t *take_place(struct direction *l, struct slot *s, uint64_t bytes, bool restart)
 {
@@ -182,8 +199,7 @@ static uint8_t *take_place(struct direction *l, struct slot *s, uint64_t bytes, 
         return s->body;
     }
     if (bytes > CHANNEL_INLINE_MAX) {
-        l->bulk_used = bytes > l->bulk_used ? bytes : l->bulk_used;
-        return l->bulk;
+        return take_bulk(l, bytes, restart);
     }
     uint32_t at = restart ? front(l->data_at) : place(l->data_at, bytes);
     l->data_at = at + lines(bytes);
@@ -320,14 +336,19 @@ static enum channel_status publish(struct ring *r, struct slot *s)
     return CHANNEL_OK;
 }
 
-/* Memory for the first n bytes of bulk, in one go instead of a fault for each page. */
-static void populate_bulk(struct direction *out, uint64_t n)
+/* Memory for more of bulk, in one go instead of a fault for each page. */
+static void populate_bulk(struct direction *out, uint64_t before)
 {
-    uint64_t from = (out->bulk_used + PAGE - 1) & ~(uint64_t) (PAGE - 1);
-    uint64_t to = (n + PAGE - 1) & ~(uint64_t) (PAGE - 1);
-    if (to > from) {
-        (void) madvise(out->bulk + from, to - from, MADV_POPULATE_WRITE); /* before Linux 5.14: faults */
+    if (out->bulk_used > before) {
+        (void) madvise(out->bulk + before, out->bulk_used - before, MADV_POPULATE_WRITE); /* before Linux 5.14: faults */
     }
+}
+
+/* Does this body begin at the front again? On one CPU what is used over and over is in its cache; across two, what has
+ * not been touched lately is faster. */
+static bool restarts(struct ring *r, uint64_t bytes)
+{
+    return bytes <= CHANNEL_INLINE_MAX ? bytes > SLOT_BODY && r->out.taken == r->out.number : peer_is_here(r);
 }
 
 static enum channel_status ring_send(
@@ -349,19 +370,20 @@ static enum channel_status ring_send(
             }
         }
     }
-    bool restart = total > SLOT_BODY && total <= CHANNEL_INLINE_MAX && out->taken == out->number;
-    if (restart) {
+    bool restart = restarts(r, total);
+    if (restart && total <= CHANNEL_INLINE_MAX) {
         out->data_taken = front(out->data_at);
         out->data_ends[out->number % ARRAY_LEN(out->data_ends)] = out->data_taken;
     }
     out->number++;
+    uint64_t bulk_before = out->bulk_used;
+    struct slot *s = &out->slots[out->number % RING_SLOTS];
+    uint8_t *to = take_place(out, s, total, restart);
     if (total > CHANNEL_INLINE_MAX) {
-        populate_bulk(out, total);
+        populate_bulk(out, bulk_before);
         out->bulk_busy = true;
         out->bulk_number = out->number;
     }
-    struct slot *s = &out->slots[out->number % RING_SLOTS];
-    uint8_t *to = take_place(out, s, total, restart);
     out->data_ends[out->number % ARRAY_LEN(out->data_ends)] = out->data_at;
     for (size_t i = 0; i < n; i++) {
         if (parts[i].bytes != 0) {
@@ -529,9 +551,8 @@ static bool ring_wants_write(const struct channel *c)
 static void drop_bulk(struct direction *l)
 {
     if (l->bulk_used > BULK_KEEP) {
-        uint64_t to = (l->bulk_used + PAGE - 1) & ~(uint64_t) (PAGE - 1);
         /* Punches a hole: MADV_DONTNEED returns nothing of shared memory. */
-        if (madvise(l->bulk + BULK_KEEP, to - BULK_KEEP, MADV_REMOVE) == 0) {
+        if (madvise(l->bulk + BULK_KEEP, l->bulk_used - BULK_KEEP, MADV_REMOVE) == 0) {
             l->bulk_used = BULK_KEEP;
         }
     }
@@ -553,18 +574,20 @@ static void ring_trim(struct channel *c)
 static bool ring_keep(struct channel *c)
 {
     struct direction *in = &ring_of(c)->in;
-    uint64_t n = (in->bulk_used + PAGE - 1) & ~(uint64_t) (PAGE - 1);
+    uint8_t *from = in->bulk + in->bulk_from, *to = in->bulk + in->bulk_to;
+    size_t n = (size_t) (to - from);
     /* An old size of 0 maps the same shared pages a second time. */
     void *again = mremap(in->bulk, 0, CHANNEL_BODY_MAX, MREMAP_MAYMOVE);
     void *own = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (again == MAP_FAILED || own == MAP_FAILED) {
         return false; /* what has been mapped stays: the worker ends */
     }
-    memcpy(own, in->bulk, n);
-    if (mremap(own, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, in->bulk) == MAP_FAILED) {
+    memcpy(own, from, n);
+    if (mremap(own, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, from) == MAP_FAILED) {
         return false;
     }
-    munmap(in->bulk + n, CHANNEL_BODY_MAX - n);
+    munmap(in->bulk, in->bulk_from);
+    munmap(to, CHANNEL_BODY_MAX - in->bulk_to);
     (void) madvise(again, CHANNEL_BODY_MAX, MADV_DONTDUMP);
     in->bulk = again;
     return true;
