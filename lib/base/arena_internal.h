@@ -1,6 +1,7 @@
 /* arena_internal.h - what the arena's files share; nobody else includes it.
  *
- *   arena.c          the API, the three global arenas, vm_alloc
+ *   arena.c          the API, vm_alloc
+ *   arena_vm.c       the three global arenas, a worker's view of them
  *   arena_cache.c    per-thread magazines
  *   arena_classes.c  size classes and slabs                        (under the lock)
  *   arena_runs.c     page runs: allocate, free, coalesce, give back (under the lock)
@@ -180,5 +181,8 @@ static inline struct cache *cache_of_thread(struct arena *a)
     }
     return cache_of_thread_slow(a);
 }
+
+/* arena.c: fault injection, in builds that have it: the Nth allocation that may fail does; 0: none. */
+void arena_fail_after(int64_t allocations);
 
 #endif

@@ -3,7 +3,7 @@ libcore_a_SOURCES += \
   lib/base/clock.h lib/base/installed.c lib/base/installed.h lib/base/sanitize.h lib/base/lock.c lib/base/lock.h lib/base/trace.c lib/base/trace.h
 libcore_a_SOURCES += lib/base/md5.c lib/base/md5.h
 libcore_a_SOURCES += lib/base/arena.c lib/base/arena_cache.c lib/base/arena_classes.c \
-  lib/base/arena_internal.h lib/base/arena_runs.c
+  lib/base/arena_internal.h lib/base/arena_runs.c lib/base/arena_vm.c
 check_PROGRAMS += lib/base/tests/check_arena lib/base/tests/check_lock
 lib_base_tests_check_arena_SOURCES = lib/base/tests/check_arena.c
 lib_base_tests_check_lock_SOURCES = lib/base/tests/check_lock.c
