@@ -57,6 +57,7 @@ cases() ->
      {mutants, fun() -> fresh(), not here() orelse lists:all(fun mutant_is_judged/1, lists:seq(1, 300)) end},
      {prepare_finish, fun() -> fresh(), P = erts_internal:prepare_loading(code_target, object(two)), A = is_reference(P), B = erlang:has_prepared_code_on_load(P), {A, B, erlang:finish_loading([P]), code_target:version()} end},
      {finish_twice, fun() -> fresh(), P = erts_internal:prepare_loading(code_target, object(two)), ok = erlang:finish_loading([P]), outcome(fun() -> erlang:finish_loading([P, id(P)]), second end) =/= ok end},
+     {finish_duplicated, fun() -> fresh(), Two = fun() -> erts_internal:prepare_loading(code_target, object(two)) end, erlang:finish_loading([Two(), Two(), Two()]) end},
      {finish_bad, fun() -> [element(2, outcome(fun() -> erlang:finish_loading(id(L)) end)) || L <- [[x], x, [make_ref()]]] end},
      {prepare_dropped, fun() -> [erts_internal:prepare_loading(code_target, object(one)) || _ <- lists:seq(1, 50)], erlang:garbage_collect(), ok end},
      {on_load_good, fun() -> fresh(code_onload), {load(code_onload, onload_good, onload_good), code_onload:answer(), erlang:module_loaded(code_onload)} end},

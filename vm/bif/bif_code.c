@@ -99,26 +99,34 @@ term bif_erlang_has_prepared_code_on_load_1(struct proc *p, term *args)
     return term_from_bool(!term_is_none(prepared->image->on_load));
 }
 
-/* ok, or {not_purged | on_load, [Module]} */
+static term prepared_name(term handle)
+{
+    return take_prepared(handle)->image->module;
+}
+
+/* ok, or {duplicated | not_purged | on_load, [Module]} */
 term bif_erlang_finish_loading_1(struct proc *p, term *args)
 {
     size_t n = 0;
-    term list = args[0];
+    term list = args[0], duplicated = TERM_NIL;
     for (; term_is_cons(list); list = term_tail(list), n++) {
         struct prepared *prepared = take_prepared(term_head(list));
         if (prepared == NULL || prepared->image == NULL) {
             return proc_badarg(p);
         }
-        for (term before = args[0]; !term_same(before, list); before = term_tail(before)) {
-            if (term_same(
-                    take_prepared(term_head(before))->image->module, prepared->image->module)) {
-                term name = prepared->image->module;
-                return heap_tuple2(&p->heap, ATOM(duplicated), heap_cons(&p->heap, name, TERM_NIL));
-            }
+        term before = args[0], name = prepared->image->module;
+        while (!term_same(before, list) && !term_same(prepared_name(term_head(before)), name)) {
+            before = term_tail(before);
+        }
+        if (!term_same(before, list)) {
+            duplicated = heap_cons(&p->heap, name, duplicated);
         }
     }
     if (!term_is_nil(list)) {
         return proc_badarg(p);
+    }
+    if (!term_is_nil(duplicated)) {
+        return heap_tuple2(&p->heap, ATOM(duplicated), duplicated);
     }
     term not_purged = TERM_NIL, on_load = TERM_NIL;
     for (list = args[0]; term_is_cons(list); list = term_tail(list)) {
@@ -126,7 +134,7 @@ term bif_erlang_finish_loading_1(struct proc *p, term *args)
         if (code_current_image(image->module) != NULL && code_old_image(image->module) != NULL) {
             not_purged = heap_cons(&p->heap, image->module, not_purged);
         } else if (n > 1 && !term_is_none(image->on_load)) {
-            return proc_badarg(p); /* must be loaded one by one */
+            return proc_system_limit(p); /* must be loaded one by one */
         }
     }
     if (!term_is_nil(not_purged)) {
