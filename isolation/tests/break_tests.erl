@@ -41,6 +41,10 @@ reason(Fun, Patience) ->
 start(Fun) -> spawn_monitor(fun() -> exit({returned, Fun()}) end).
 ended({Pid, Ref}) -> receive {'DOWN', Ref, process, Pid, Why} -> Why after ?PATIENCE -> exit({still_runs, Pid}) end.
 os_pids() -> [P || #{os_pid := P} <- maps:get(workers, isolation:info(?MODULE))].
+%% Returns when every thread stands still.
+stop(Pid) ->
+    send_signal("STOP", Pid),
+    os:cmd("for i in $(seq 3000); do grep -L '^State:.T' /proc/" ++ integer_to_list(Pid) ++ "/task/*/status | grep -q . || break; sleep 0.01; done").
 send_signal(Signal, Pid) -> os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(Pid)).
 
 tests() ->
@@ -115,9 +119,9 @@ work_or_die(N) ->
 
 stopped() ->
     Os = act(os_pid, 0), {P, _} = Call = start(fun() -> act(pause, 0) end), timer:sleep(50),
-    send_signal("STOP", Os), exit(P, kill), killed = ended(Call), serves(),
+    stop(Os), exit(P, kill), killed = ended(Call), serves(),
     Next = act(os_pid, 0),
-    isolation:set(?MODULE, #{timeout => 1000}), send_signal("STOP", Next),
+    isolation:set(?MODULE, #{timeout => 1000}), stop(Next),
     {returned, 2} = reason(fun() -> act(give, 2) end). % it had not begun: the next worker has it
 
 for_ever() ->

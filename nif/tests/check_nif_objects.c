@@ -371,7 +371,7 @@ START_TEST(descriptors_send_messages)
     ck_assert_uint_eq(host.n_sent, 0);
     ck_assert_int_eq(
         enif_select(E, fds[0], ERL_NIF_SELECT_READ, obj, &pid, ATOM(undefined).word), 0);
-    for (int i = 0; i < 500 && host.n_sent == 0; i++) {
+    for (int i = 0; i < 6000 && host.n_sent == 0; i++) {
         usleep(10000);
     }
     ck_assert_uint_eq(host.n_sent, 1);
@@ -383,7 +383,7 @@ START_TEST(descriptors_send_messages)
     ck_assert_int_eq(enif_select_write(E, fds[1], obj, &pid,
                          enif_make_tuple1(msg_env, enif_make_int(msg_env, 3)), msg_env),
         0);
-    for (int i = 0; i < 500 && host.n_sent == 1; i++) {
+    for (int i = 0; i < 6000 && host.n_sent == 1; i++) {
         usleep(10000);
     }
     ck_assert(term_is_tuple_of(host.sent[1], 1));

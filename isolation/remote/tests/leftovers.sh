@@ -18,7 +18,7 @@ check() { # how the VM ends, mode
     "$BULKHEAD" run --isolation "$2" "$dir/leftovers.beam" "$dir/leftovers" "$1" >> "$dir/out" 2> "$dir/err" &
     vm=$!
     i=0
-    while ! grep -q ready "$dir/out" && [ $i -lt 100 ]; do
+    while ! grep -q ready "$dir/out" && [ $i -lt 1200 ]; do
         sleep 0.1
         i=$((i + 1))
     done
@@ -29,9 +29,15 @@ check() { # how the VM ends, mode
     terminated) kill -TERM $vm ;;
     *) echo go > "$dir/leftovers.go" ;;
     esac
+    i=0
+    while [ -d /proc/$vm ] && ! grep -q '^State:.Z' /proc/$vm/status && [ $i -lt 1200 ]; do # a limit to the wait
+        sleep 0.05
+        i=$((i + 1))
+    done
+    kill -KILL $vm 2>/dev/null
     wait $vm 2>/dev/null
     i=0
-    while [ "$(n_left "${session:-none}")" -gt 0 ] && [ $i -lt 20 ]; do
+    while [ "$(n_left "${session:-none}")" -gt 0 ] && [ $i -lt 1200 ]; do
         sleep 0.05
         i=$((i + 1))
     done

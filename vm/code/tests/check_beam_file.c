@@ -119,9 +119,9 @@ START_TEST(mutants_are_judged_without_harm)
         uint8_t before = bytes[at];
         bytes[at] = (uint8_t) next_random(&state);
         char error[256];
-        int64_t start = clock_monotonic_ns();
+        int64_t start = clock_read(CLOCK_THREAD_CPUTIME_ID);
         bool ok = check_file(bytes, n, error, NULL);
-        ck_assert_int_lt(clock_monotonic_ns() - start, 2000000000);
+        ck_assert_int_lt(clock_read(CLOCK_THREAD_CPUTIME_ID) - start, 2000000000);
         ck_assert_msg(ok || error[0] != '\0', "%s: no message", path);
         accepted += ok;
         bytes[at] = before;
