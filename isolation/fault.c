@@ -263,7 +263,7 @@ static bool waits_in_kernel(struct native_thread *t, const ucontext_t *uc)
  * until its code is not executable, which ends the call there; or until that takes too long. */
 static void hold_until_trapped(struct native_thread *t)
 {
-    enum { PAUSE_NS = 200000, MAX_PAUSES = 250 };
+    enum { PAUSE_NS = 200000, MAX_PAUSES = 25000 }; /* the watchdog, too, may find a busy machine */
     uint64_t seq = atomic_load_explicit(&t->overdue_seq, memory_order_relaxed);
     atomic_store_explicit(&t->held, 1, memory_order_relaxed);
     for (int i = 0; i < MAX_PAUSES && atomic_load_explicit(&t->trapped_seq, memory_order_acquire) != seq; i++) {

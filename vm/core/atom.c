@@ -18,6 +18,7 @@
 
 enum {
     ATOM_LIMIT = SHARED_ROOT_ATOM_LIMIT,
+    ATOM_RESERVE = SHARED_ROOT_ATOM_RESERVE,
     CHUNK_SHIFT = SHARED_ROOT_CHUNK_SHIFT,
     CHUNK = 1 << CHUNK_SHIFT,
     TEXT_BLOCK = 32 << 10,
@@ -154,10 +155,13 @@ static void grow_locked(size_t count)
     atomic_store_explicit(&SHARED_ROOT->atom_slots, t, memory_order_release);
 }
 
-static const char *keep_text_locked(const char *text, size_t bytes)
+/* Can the VM go on without it? */
+enum need { OPTIONAL, NEEDED };
+
+static const char *keep_text_locked(const char *text, size_t bytes, enum need need)
 {
     if ((size_t) (text_end - text_at) < bytes + 1) {
-        text_at = arena_alloc(arena_literals, TEXT_BLOCK);
+        text_at = need == NEEDED ? arena_alloc_urgent(arena_literals, TEXT_BLOCK) : arena_alloc(arena_literals, TEXT_BLOCK);
         if (text_at == NULL) {
             text_end = NULL;
             return NULL;
@@ -172,10 +176,10 @@ static const char *keep_text_locked(const char *text, size_t bytes)
 }
 
 /* pre: the text is checked and not in the table */
-static term add_locked(uint64_t hash, const char *text, size_t bytes, int chars)
+static term add_locked(uint64_t hash, const char *text, size_t bytes, int chars, enum need need)
 {
     size_t index = atomic_load_explicit(&SHARED_ROOT->n_atoms, memory_order_relaxed);
-    const char *kept = index < ATOM_LIMIT ? keep_text_locked(text, bytes) : NULL;
+    const char *kept = index < ATOM_LIMIT + (need == NEEDED ? ATOM_RESERVE : 0) ? keep_text_locked(text, bytes, need) : NULL;
     if (kept == NULL) {
         return TERM_NONE;
     }
@@ -201,7 +205,7 @@ static term add_locked(uint64_t hash, const char *text, size_t bytes, int chars)
     return term_from_atom_index(index);
 }
 
-term atom_intern(const char *utf8, size_t bytes)
+static term intern(const char *utf8, size_t bytes, enum need need)
 {
     uint64_t hash = XXH3_64bits(utf8, bytes);
     term atom = find(
@@ -220,10 +224,15 @@ term atom_intern(const char *utf8, size_t bytes)
     atom = find(
         atomic_load_explicit(&SHARED_ROOT->atom_slots, memory_order_relaxed), hash, utf8, bytes);
     if (term_is_none(atom)) {
-        atom = add_locked(hash, utf8, bytes, chars);
+        atom = add_locked(hash, utf8, bytes, chars, need);
     }
     lock_drop(&lock);
     return atom;
+}
+
+term atom_intern(const char *utf8, size_t bytes)
+{
+    return intern(utf8, bytes, OPTIONAL);
 }
 
 /* Bytes written to out, of room for 2 * n. */
@@ -261,7 +270,7 @@ term atom_lookup_latin1(const uint8_t *text, size_t bytes)
 
 term atom_from_cstr(const char *text)
 {
-    term atom = atom_intern(text, strlen(text));
+    term atom = intern(text, strlen(text), NEEDED);
     VM_REQUIRE(!term_is_none(atom));
     return atom;
 }

@@ -43,7 +43,7 @@ extern term (*atom_make_elsewhere)(const char *utf8, size_t bytes);
  * than ATOM_MAX_CHARS characters, or the table is full (1,048,576 atoms, as OTP). Any thread. */
 term atom_intern(const char *utf8, size_t bytes);
 term atom_intern_latin1(const uint8_t *text, size_t bytes);
-/* For C strings known to be good. */
+/* For C strings known to be good, of which there are few: finds room in a full table, too. */
 term atom_from_cstr(const char *text);
 /* TERM_NONE if there is no such atom. */
 term atom_lookup(const char *utf8, size_t bytes);

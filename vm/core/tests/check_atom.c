@@ -121,6 +121,11 @@ START_TEST(the_table_has_a_limit)
     ck_assert(term_is_none(last));
     ck_assert_uint_eq(atom_count(), 1 << 20);
     ck_assert(term_same(atom_from_cstr("badarg"), ATOM(badarg)));
+    /* What the VM itself must say is not refused. */
+    term needed = atom_from_cstr("needed by the VM");
+    ck_assert_str_eq(atom_cstr(needed), "needed by the VM");
+    ck_assert(term_same(atom_intern("needed by the VM", 16), needed));
+    ck_assert(term_is_none(atom_intern("not needed by it", 16)));
 }
 END_TEST
 
