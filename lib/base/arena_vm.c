@@ -81,6 +81,7 @@ static void init_all(void)
     arena_literals = new_shrinking((struct arena_options) { .name = "bulkhead-literals",
         .fixed_base = ARENA_LITERALS_BASE,
         .reserve_bytes = ARENA_LITERALS_SIZE,
+        .limit_bytes = memory / 2,
         .backing = ARENA_MEMFD });
     if (arena_literals != NULL) {
         void *root = arena_alloc_urgent(arena_literals, ARENA_ROOT_BYTES); /* fresh, and so zero */
