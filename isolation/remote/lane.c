@@ -19,6 +19,7 @@ struct remote_lane *lane_new_locked(struct remote_worker *w)
     struct remote_lane *lane = vm_zalloc(sizeof(*lane));
     lane->worker = w;
     lane->channel = c;
+    lane->transport = t;
     lane->index = w->n_lanes;
     lane->deadline_ns = INT64_MAX;
     lane->in.resource = remote_resource_term;

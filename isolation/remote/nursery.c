@@ -1,4 +1,12 @@
-/* nursery.c - a thread that starts workers: what takes time must not hold up calls or the watcher. */
+/* nursery.c - a thread that starts workers: what takes time must not hold up calls or the watcher.
+ *
+ * A pool that has lost a worker keeps an embryo: a worker that has been forked and set up, with its first
+ * lane, in which no library has been opened. The next worker that is needed is made of it, on the thread that
+ * needs it, in half of the time; a new embryo follows when the pool has been at peace for a moment.
+ *
+ *   zygote_spawn ─► EMBRYO ─► STARTING ─► READY | SPARE
+ *        └──────────────────────┘
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -6,7 +14,7 @@
 
 #include "isolation/crash_report.h"
 #include "isolation/isolation.h"
-#include "isolation/remote/remote_internal.h"
+#include "isolation/remote/pool_internal.h"
 #include "lib/base/clock.h"
 #include "nif/host.h"
 
@@ -77,18 +85,16 @@ void worker_opened(struct remote_worker *w)
     struct remote_lane *lane = w->lanes[0];
     lane->deadline_ns = INT64_MAX;
     uint64_t hash = lane->answer == FRAME_OPENED ? XXH3_64bits(lane->in.buffer, lane->in.n) : 0;
-    bool same = false;
     lock_take(&w->pool->lock);
-    for (unsigned i = 0; i < POOL_MAX_LIBRARIES; i++) {
-        same |= w->pool->libraries[i].id == w->n_opened && w->pool->libraries[i].answer_hash == hash;
-    }
+    const struct pool_library *l = pool_library_locked(w->pool, w->n_opened);
+    bool wanted = l != NULL, same = wanted && l->answer_hash == hash;
     lock_drop(&w->pool->lock);
     term_reader_drop(&lane->in);
     if (same) {
         worker_open_next(w);
     } else {
         atomic_store(&lane->reader, READER_WATCHER);
-        pool_worker_failed(w, "the library could not be loaded again in a new worker");
+        pool_worker_failed(w, wanted ? "the library could not be loaded again in a new worker" : NULL);
     }
 }
 
@@ -96,7 +102,6 @@ void worker_opened(struct remote_worker *w)
 
 static bool send_setup(struct remote_worker *w)
 {
-    const struct native_library *lib = w->pool->library;
     struct setup setup = {
         .version = PROTOCOL_VERSION,
         .memory = w->mode->memory,
@@ -104,7 +109,7 @@ static bool send_setup(struct remote_worker *w)
         .schedulers = nif_host->schedulers(),
         .time_offset_ns = nif_host->time_offset_ns(),
         .stack_bytes = w->stack_bytes,
-        .timeout_ms = (uint32_t) library_policy(lib, POLICY_TIMEOUT),
+        .timeout_ms = w->timeout_ms,
     };
     struct datagram d = { .kind = DATAGRAM_SETUP };
     if (w->mode->memory == WORKER_MEMORY_OWN) {
@@ -152,18 +157,28 @@ static void could_not_start(struct remote_pool *pool, const char *why)
     native_outcome_clear(&o);
 }
 
-static void start_one(struct remote_pool *pool)
+/* Is done without if there is none: the next try comes later. */
+static void no_embryo(struct remote_pool *pool)
+{
+    lock_take(&pool->lock);
+    pool->embryo_due_ns = clock_monotonic_ns() + BACK_OFF_MAX_NS;
+    lock_drop(&pool->lock);
+}
+
+/* as: WORKER_STARTING or WORKER_EMBRYO. */
+static void start_one(struct remote_pool *pool, enum worker_state as)
 {
     char error[200];
     struct remote_worker *w = vm_zalloc(sizeof(*w));
     if (!zygote_spawn(&w->process, error)) {
         vm_free(w);
-        could_not_start(pool, error);
+        as == WORKER_EMBRYO ? no_embryo(pool) : could_not_start(pool, error);
         return;
     }
     w->pool = pool;
     w->serial = atomic_fetch_add(&next_serial, 1) & SERIAL_MASK;
-    w->state = WORKER_STARTING;
+    w->timeout_ms = (uint32_t) library_policy(pool->library, POLICY_TIMEOUT);
+    w->state = as;
     lock_take(&pool->lock);
     w->mode = pool->mode;
     w->stack_bytes = pool->stack_bytes;
@@ -187,10 +202,10 @@ static void start_one(struct remote_pool *pool)
     }
     lock_drop(&pool->lock);
     remote_trace(w, "started");
-    if (good) {
+    if (good && as == WORKER_STARTING) {
         worker_open_next(w);
-    } else {
-        could_not_start(pool, "out of descriptors or memory");
+    } else if (!good) {
+        as == WORKER_EMBRYO ? no_embryo(pool) : could_not_start(pool, "out of descriptors or memory");
         worker_process_kill(&w->process);
     }
     watcher_add_worker(w); /* last: it may end at once, and the watcher frees it */
@@ -204,7 +219,7 @@ static bool lacks_one_locked(const struct remote_pool *pool)
     unsigned spares = 0, all = 0;
     for (const struct remote_worker *w = pool->workers; w != NULL; w = w->next) {
         spares += w->state == WORKER_SPARE;
-        all++;
+        all += w->state != WORKER_EMBRYO;
     }
     bool has_libraries = false;
     for (unsigned i = 0; i < POOL_MAX_LIBRARIES; i++) {
@@ -219,11 +234,73 @@ static bool lacks_one_locked(const struct remote_pool *pool)
     return (pool->first != NULL && pool->n_workers < library_policy(pool->library, POLICY_POOL)) || spares < library_policy(pool->library, POLICY_SPARE);
 }
 
-/* Starts what is due; when to come again, or INT64_MAX. */
-static int64_t round_of(int64_t now)
+static struct remote_worker *embryo_locked(const struct remote_pool *pool)
+{
+    struct remote_worker *w = pool->workers;
+    while (w != NULL && w->state != WORKER_EMBRYO) {
+        w = w->next;
+    }
+    return w;
+}
+
+static bool wants_embryo_locked(const struct remote_pool *pool)
+{
+    return pool->n_deaths != 0 && pool->n_workers != 0 && !pool->starting && !pool->closing && pool->first == NULL
+           && library_policy(pool->library, POLICY_SPARE) == 0 && embryo_locked(pool) == NULL;
+}
+
+/* The embryo, to be opened, with a reference; NULL: there is none, or it is too early. */
+static struct remote_worker *take_embryo_locked(struct remote_pool *pool)
+{
+    struct remote_worker *w = embryo_locked(pool);
+    if (w == NULL || pool->next_start_ns > clock_monotonic_ns() || !pool_embryo_fits_locked(w)) {
+        return NULL;
+    }
+    w->state = WORKER_STARTING;
+    pool->starting = true;
+    worker_ref(w); /* it may end meanwhile */
+    return w;
+}
+
+/* false: the pool does not lack a worker, or has no embryo. */
+static bool open_embryo(struct remote_pool *pool)
+{
+    lock_take(&pool->lock);
+    struct remote_worker *w = lacks_one_locked(pool) ? take_embryo_locked(pool) : NULL;
+    lock_drop(&pool->lock);
+    if (w != NULL) {
+        worker_open_next(w);
+        worker_unref(w);
+    }
+    return w != NULL;
+}
+
+/* Embryos that are due, once nobody waits for a worker; when to come again, or INT64_MAX. */
+static int64_t make_embryos(int64_t now)
 {
     int64_t next = INT64_MAX;
     for (struct remote_pool *pool = pool_first(); pool != NULL; pool = pool->next) {
+        lock_take(&pool->lock);
+        bool wanted = wants_embryo_locked(pool);
+        int64_t due = pool->embryo_due_ns > pool->next_start_ns ? pool->embryo_due_ns : pool->next_start_ns;
+        lock_drop(&pool->lock);
+        if (wanted && due <= now) {
+            start_one(pool, WORKER_EMBRYO);
+        } else if (wanted) {
+            next = due < next ? due : next;
+        }
+    }
+    return next;
+}
+
+/* Starts what is due; when to come again, or INT64_MAX. */
+static int64_t start_workers(int64_t now)
+{
+    int64_t next = INT64_MAX;
+    for (struct remote_pool *pool = pool_first(); pool != NULL; pool = pool->next) {
+        if (open_embryo(pool)) {
+            continue;
+        }
         lock_take(&pool->lock);
         bool lacks = lacks_one_locked(pool);
         bool due = pool->next_start_ns <= now;
@@ -234,7 +311,7 @@ static int64_t round_of(int64_t now)
         }
         lock_drop(&pool->lock);
         if (lacks && due) {
-            start_one(pool);
+            start_one(pool, WORKER_STARTING);
         }
     }
     return next;
@@ -244,7 +321,8 @@ static void *nurse(void *arg)
 {
     isolation_thread_start();
     for (;;) {
-        int64_t next = round_of(clock_monotonic_ns());
+        int64_t next = start_workers(clock_monotonic_ns()), embryos = make_embryos(clock_monotonic_ns());
+        next = embryos < next ? embryos : next;
         pthread_mutex_lock(&nursery.mutex);
         while (!nursery.wanted) {
             if (next == INT64_MAX) {
@@ -282,10 +360,13 @@ void nursery_want(struct remote_pool *pool)
         could_not_start(pool, "no threads");
         return;
     }
+    if (open_embryo(pool)) {
+        return;
+    }
     lock_take(&pool->lock);
-    bool lacks = lacks_one_locked(pool);
+    bool wants = lacks_one_locked(pool) || wants_embryo_locked(pool);
     lock_drop(&pool->lock);
-    if (lacks) {
+    if (wants) {
         pthread_mutex_lock(&nursery.mutex);
         nursery.wanted = true;
         pthread_cond_signal(&nursery.cond);

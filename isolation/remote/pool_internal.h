@@ -30,6 +30,8 @@ void pool_close_worker(struct remote_worker *w);
 /* ---- pool_options.c ---- */
 /* More than the policy asks for, and nothing would be lost with it. */
 bool pool_is_surplus_locked(const struct remote_worker *w);
+/* An embryo is as a new worker would be, and wanted. */
+bool pool_embryo_fits_locked(const struct remote_worker *w);
 /* It is as new workers are, and there is a library to serve. */
 bool pool_has_use_for_locked(const struct remote_worker *w);
 

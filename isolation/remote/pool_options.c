@@ -3,13 +3,18 @@
 
 #include "lib/base/clock.h"
 
-/* Retires the workers that serve and that `wrong` says so of. */
+static bool serves_or_could(const struct remote_worker *w)
+{
+    return w->state == WORKER_READY || w->state == WORKER_SPARE || w->state == WORKER_EMBRYO;
+}
+
+/* Retires the workers that serve, or are kept for it, and that `wrong` says so of. */
 static void retire_those(struct remote_pool *pool, bool (*wrong)(const struct remote_worker *w, uint64_t what), uint64_t what)
 {
     for (;;) {
         struct remote_worker *w;
         lock_take(&pool->lock);
-        for (w = pool->workers; w != NULL && ((w->state != WORKER_READY && w->state != WORKER_SPARE) || !wrong(w, what)); w = w->next) {
+        for (w = pool->workers; w != NULL && (!serves_or_could(w) || !wrong(w, what)); w = w->next) {
         }
         if (w != NULL) {
             worker_ref(w);
@@ -23,10 +28,26 @@ static void retire_those(struct remote_pool *pool, bool (*wrong)(const struct re
     }
 }
 
+static bool is_of_other_shape(const struct remote_worker *w, uint64_t what)
+{
+    (void) what;
+    return w->mode != w->pool->mode || w->stack_bytes != w->pool->stack_bytes;
+}
+
+bool pool_embryo_fits_locked(const struct remote_worker *w)
+{
+    const struct native_library *library = w->pool->library;
+    return !is_of_other_shape(w, 0) && w->timeout_ms == library_policy(library, POLICY_TIMEOUT)
+           && w->lanes[0]->transport == library_policy(library, POLICY_TRANSPORT) && library_policy(library, POLICY_SPARE) == 0;
+}
+
 bool pool_is_surplus_locked(const struct remote_worker *w)
 {
     const struct remote_pool *pool = w->pool;
     unsigned spares = 0;
+    if (w->state == WORKER_EMBRYO) {
+        return !pool_embryo_fits_locked(w);
+    }
     for (const struct remote_worker *o = pool->workers; o != NULL; o = o->next) {
         spares += o->state == WORKER_SPARE;
     }
@@ -50,15 +71,9 @@ void remote_policy_changed(struct native_library *library)
     }
 }
 
-static bool is_of_other_shape(const struct remote_worker *w, uint64_t what)
-{
-    (void) what;
-    return w->mode != w->pool->mode || w->stack_bytes != w->pool->stack_bytes;
-}
-
 static bool lacks_library(const struct remote_worker *w, uint64_t id)
 {
-    return w->n_opened < id;
+    return w->n_opened < id && w->state != WORKER_EMBRYO;
 }
 
 bool pool_has_use_for_locked(const struct remote_worker *w)
@@ -82,6 +97,16 @@ void pool_set_mode(struct remote_pool *pool, const struct remote_mode *mode, uin
     pool->stack_bytes = stack_bytes;
     lock_drop(&pool->lock);
     retire_those(pool, is_of_other_shape, 0);
+}
+
+const struct pool_library *pool_library_locked(const struct remote_pool *pool, uint32_t id)
+{
+    for (unsigned i = 0; i < POOL_MAX_LIBRARIES; i++) {
+        if (pool->libraries[i].id == id) {
+            return &pool->libraries[i];
+        }
+    }
+    return NULL;
 }
 
 void pool_library_opened(struct remote_pool *pool, uint32_t id)
@@ -126,6 +151,7 @@ void remote_close(struct native_library *library, uint32_t id)
 void remote_info(const struct native_library *library, struct remote_info *out, struct remote_worker_info *workers, size_t room)
 {
     static const char *const states[] = {
+        [WORKER_EMBRYO] = "embryo",
         [WORKER_STARTING] = "starting",
         [WORKER_READY] = "ready",
         [WORKER_SPARE] = "spare",

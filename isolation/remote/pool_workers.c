@@ -7,6 +7,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/trace.h"
 
+/* Of the next embryo: after a worker was needed, while workers are lost one after the other there is none to be had;
+ * after the last one ended. */
+enum { EMBRYO_DELAY_NS = 5000000, EMBRYO_DEATH_DELAY_NS = 1000000000 };
+
 void remote_trace(const struct remote_worker *w, const char *what)
 {
     char text[200];
@@ -47,6 +51,10 @@ void pool_worker_ready(struct remote_worker *w)
     struct to_wake wake;
     wake.n = 0;
     lock_take(&pool->lock);
+    if (w->state != WORKER_STARTING) { /* it has ended meanwhile */
+        lock_drop(&pool->lock);
+        return;
+    }
     unsigned ready = 0;
     for (const struct remote_worker *o = pool->workers; o != NULL; o = o->next) {
         ready += o->state == WORKER_READY;
@@ -55,6 +63,7 @@ void pool_worker_ready(struct remote_worker *w)
     pool->n_workers += w->state == WORKER_READY;
     pool->starting = false;
     pool->failures = 0;
+    pool->embryo_due_ns = clock_monotonic_ns() + EMBRYO_DELAY_NS;
     bool wrong = !pool_has_use_for_locked(w); /* what is wanted has changed meanwhile */
     if (wrong) {
         lock_drop(&pool->lock);
@@ -189,7 +198,10 @@ void pool_worker_died(struct remote_worker *w)
         pool->starting = false;
         pool_back_off_locked(pool);
     }
-    bool by_itself = was != WORKER_RETIRING && !pool->closing;
+    if (was == WORKER_EMBRYO) { /* it harmed nobody */
+        pool->embryo_due_ns = clock_monotonic_ns() + EMBRYO_DEATH_DELAY_NS;
+    }
+    bool by_itself = was != WORKER_RETIRING && was != WORKER_EMBRYO && !pool->closing;
     if (by_itself) {
         note_death_locked(pool);
         promote_spare_locked(pool);
@@ -232,7 +244,7 @@ void pool_retire(struct remote_worker *w, bool crashed)
     w->tainted |= crashed;
     bool was_ready = w->state == WORKER_READY;
     bool close = false;
-    if (was_ready || w->state == WORKER_SPARE) {
+    if (was_ready || w->state == WORKER_SPARE || w->state == WORKER_EMBRYO) {
         w->state = WORKER_RETIRING;
         close = w->n_busy == 0;
     }
@@ -279,10 +291,23 @@ void pool_violated(struct remote_worker *w)
 
 void pool_worker_failed(struct remote_worker *w, const char *why)
 {
-    struct native_outcome o;
-    outcome_panic(&o, PANIC_TEXT);
-    strncpy(o.crash->text, why, sizeof(o.crash->text) - 1);
-    pool_start_failed(w->pool, &o);
-    native_outcome_clear(&o);
+    struct remote_pool *pool = w->pool;
+    lock_take(&pool->lock);
+    w->state = WORKER_RETIRING; /* calls that come before it has ended have nothing to do with it */
+    pool->starting = false;
+    if (why != NULL) {
+        pool_back_off_locked(pool);
+        note_death_locked(pool);
+        pool->restarts++;
+    }
+    lock_drop(&pool->lock);
+    if (why != NULL) {
+        struct native_outcome o;
+        outcome_panic(&o, PANIC_TEXT);
+        strncpy(o.crash->text, why, sizeof(o.crash->text) - 1);
+        pool_start_failed(pool, &o);
+        native_outcome_clear(&o);
+    }
     pool_kill(w, NULL);
+    nursery_want(pool);
 }

@@ -57,6 +57,7 @@ struct remote_lane {
     struct remote_progress *progress; /* its call; NULL: idle, or the call was cancelled */
     struct remote_lane *next_idle;
     unsigned index;
+    enum channel_transport transport;
     uint32_t number;          /* of the last request */
     _Atomic uint32_t reader;  /* enum lane_reader */
     bool busy;                /* a request is out */
@@ -79,6 +80,7 @@ struct remote_lane {
 };
 
 enum worker_state {
+    WORKER_EMBRYO,   /* set up, but no library has been opened: nursery.c */
     WORKER_STARTING, /* libraries are being opened */
     WORKER_READY,
     WORKER_SPARE,    /* as READY, but kept back */
@@ -105,6 +107,7 @@ struct remote_worker {
     struct remote_lane *idle;
     uint32_t n_opened; /* id of the last library that it opened, or is just opening */
     uint64_t stack_bytes; /* policy when it was started */
+    uint32_t timeout_ms;  /* the same */
     uint64_t calls;
     /* Resources of this worker that the VM has references to; by handle. */
     struct lock resources_lock;
@@ -146,8 +149,9 @@ struct remote_pool {
     unsigned failures;       /* in a row, for back-off */
     int64_t circuit_until_ns;
     int64_t deaths[POOL_DEATHS_REMEMBERED]; /* times of the last ones */
-    unsigned n_deaths;
+    unsigned n_deaths;       /* 0: no worker was ever lost, and no embryo is kept */
     uint64_t restarts;
+    int64_t embryo_due_ns;   /* not before */
     struct remote_pool *next; /* of all */
 };
 
@@ -174,7 +178,7 @@ void pool_retire(struct remote_worker *w, bool crashed);
 void pool_kill(struct remote_worker *w, const struct native_outcome *verdict);
 /* It broke the protocol: that ends it, and all its calls. */
 void pool_violated(struct remote_worker *w);
-/* It could not open what the others have: the waiting calls hear why. */
+/* It could not open what the others have: the waiting calls hear why. NULL: that is not wanted any more. */
 void pool_worker_failed(struct remote_worker *w, const char *why);
 /* What its call ends with, now that its worker has ended. */
 void lane_outcome_locked(const struct remote_lane *lane, struct native_outcome *out);
@@ -197,8 +201,11 @@ struct heap_keeper *kept_heap_new(struct remote_lane *lane);
 /* The worker does not read it any more; k may be NULL. */
 void kept_heap_release(struct kept_heap *k);
 
+/* The library with that number, or NULL: it has been closed. */
+const struct pool_library *pool_library_locked(const struct remote_pool *pool, uint32_t id);
+
 /* ---- nursery.c ---- */
-/* The pool wants a worker: starts one, now or when back-off allows. */
+/* The pool may want a worker: takes the embryo, or has one started, now or when back-off allows. */
 void nursery_want(struct remote_pool *pool);
 /* Starting one failed: the next try comes later each time. */
 void pool_back_off_locked(struct remote_pool *pool);

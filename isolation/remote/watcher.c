@@ -187,12 +187,14 @@ static void bury(struct remote_worker *w)
             watcher_read_lane(w->lanes[i]);
         }
     }
-    bool starting = w->state == WORKER_STARTING;
+    lock_take(&w->pool->lock);
+    bool failed = w->state == WORKER_STARTING && w->n_opened != 0 && pool_library_locked(w->pool, w->n_opened) != NULL;
+    lock_drop(&w->pool->lock);
     pool_worker_died(w);
     for (unsigned i = 0; i < w->n_lanes; i++) {
         epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, channel_doorbell(w->lanes[i]->channel), NULL);
     }
-    if (starting && w->n_opened != 0) {
+    if (failed) {
         struct native_outcome o;
         lock_take(&w->pool->lock);
         lane_outcome_locked(w->lanes[0], &o);
@@ -232,10 +234,10 @@ static bool look_after(int64_t now)
     atomic_store(&watcher.deadline_ns, INT64_MAX);
     remote_resources_flush();
     for (struct remote_pool *pool = pool_first(); pool != NULL; pool = pool->next) {
-        struct remote_worker *all[POOL_MAX_WORKERS];
+        struct remote_worker *all[POOL_MAX_WORKERS + 1]; /* and an embryo */
         unsigned n = 0;
         lock_take(&pool->lock);
-        for (struct remote_worker *w = pool->workers; w != NULL && n < POOL_MAX_WORKERS; w = w->next) {
+        for (struct remote_worker *w = pool->workers; w != NULL && n < ARRAY_LEN(all); w = w->next) {
             worker_ref(w);
             all[n++] = w;
         }

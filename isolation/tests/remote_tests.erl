@@ -84,7 +84,8 @@ release(File) -> ok = file:write_file(File, "go").
 %% Letters in a file, sorted.
 letters(File) -> case file:read_file(File) of {ok, B} -> lists:sort(binary_to_list(B)); _ -> "" end.
 
-workers() -> maps:get(workers, isolation:info(?MODULE)).
+all_workers() -> maps:get(workers, isolation:info(?MODULE)).
+workers() -> [W || W = #{state := S} <- all_workers(), S =/= embryo].
 ready() -> [W || W = #{state := S} <- workers(), S =:= ready].
 kill_9(Pid) -> os:cmd("kill -9 " ++ integer_to_list(Pid)).
 exists(Pid) -> os:cmd("kill -0 " ++ integer_to_list(Pid) ++ " 2>&1") =:= "".
@@ -694,7 +695,7 @@ many_crashes() ->
     Crash = fun(N) -> [case reason(fun() -> act(What, 9) end) of {nif_signal, _} -> ok end || I <- lists:seq(1, N), What <- [case I rem 3 of 0 -> raise_signal; _ -> crash end]] end,
     Crash(20),
     ok = act(give, ok),
-    Settled = fun() -> wait(fun() -> ok = act(give, ok), length(workers()) =:= 1 end) end,
+    Settled = fun() -> wait(fun() -> ok = act(give, ok), lists:sort([S || #{state := S} <- all_workers()]) =:= [embryo, ready] end) end,
     Settled(),
     {D, {C, _}, M} = {descriptors(), children(), resident_kb()},
     %% With a handle of each that dies.
