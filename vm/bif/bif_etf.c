@@ -58,9 +58,8 @@ static bool encode_options(term options, unsigned *flags)
     return term_is_nil(options);
 }
 
-static term encode(struct proc *p, term t, unsigned flags)
+static term give(struct proc *p, term bin)
 {
-    term bin = etf_encode(&p->heap, t, flags);
     if (term_is_none(bin)) {
         return proc_system_limit(p);
     }
@@ -68,18 +67,31 @@ static term encode(struct proc *p, term t, unsigned flags)
     return bin;
 }
 
-/* A millisecond's work, and less for what is to be compressed. */
-static bool is_far(const struct proc *p, term t, unsigned flags)
+static term encode(struct proc *p, term t, unsigned flags)
 {
-    enum { FAR_WORDS = 50000, FAR_WORDS_COMPRESSED = 500 };
+    return give(p, etf_encode(&p->heap, t, flags));
+}
+
+/* What is to be compressed and is more than a millisecond's work. */
+static bool is_far(term t, unsigned flags)
+{
+    enum { FAR_WORDS_COMPRESSED = 500 };
     bool compresses = (flags & ETF_COMPRESSED_LEVEL_MASK) != 0;
-    return bif_is_near(p) && (copy_exceeds(t, compresses ? FAR_WORDS_COMPRESSED : FAR_WORDS)
-        || (compresses && term_is_bits(t)));
+    return compresses && (copy_exceeds(t, FAR_WORDS_COMPRESSED) || term_is_bits(t));
+}
+
+/* Begins here; what turns out to take more than a millisecond is done where that harms nobody. */
+static term encode_or_go_far(struct proc *p, term *args, unsigned arity, unsigned flags)
+{
+    enum { NEAR_BYTES = 256 << 10 };
+    bool near = bif_is_near(p), exceeded = near && is_far(args[0], flags);
+    term bin = exceeded ? TERM_NONE : etf_encode_within(&p->heap, args[0], flags, near ? NEAR_BYTES : SIZE_MAX, &exceeded);
+    return exceeded ? bif_go_far(p, "term_to_binary", args, arity) : give(p, bin);
 }
 
 term bif_erlang_term_to_binary_1(struct proc *p, term *args)
 {
-    return is_far(p, args[0], 0) ? bif_go_far(p, "term_to_binary", args, 1) : encode(p, args[0], 0);
+    return encode_or_go_far(p, args, 1, 0);
 }
 
 term bif_erlang_term_to_binary_2(struct proc *p, term *args)
@@ -88,7 +100,7 @@ term bif_erlang_term_to_binary_2(struct proc *p, term *args)
     if (!encode_options(args[1], &flags)) {
         return proc_badarg(p);
     }
-    return is_far(p, args[0], flags) ? bif_go_far(p, "term_to_binary", args, 2) : encode(p, args[0], flags);
+    return encode_or_go_far(p, args, 2, flags);
 }
 
 static term in_list(struct proc *p, term t)

@@ -83,7 +83,7 @@ term bits_new_binary(struct heap *h, size_t n_bytes, uint8_t **out_bytes)
 term bits_from_bytes(struct heap *h, const void *bytes, size_t n)
 {
     uint8_t *to;
-    term t = bits_new_binary(h, n, &to);
+    term t = n <= BITS_HEAP_MAX ? new_heap_bits(h, n * 8, &to) : bits_new_binary(h, n, &to);
     if (!term_is_none(t) && n > 0) {
         memcpy(to, bytes, n);
     }

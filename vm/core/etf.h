@@ -28,6 +28,8 @@ enum etf_encode_flags {
 };
 /* A binary on h. TERM_NONE: no memory, or larger than the format allows (raise system_limit). */
 term etf_encode(struct heap *h, term t, unsigned flags);
+/* Gives up, TERM_NONE and *out_exceeded, when it comes to more than about budget bytes, those of large binaries apart. */
+term etf_encode_within(struct heap *h, term t, unsigned flags, size_t budget, bool *out_exceeded) MUST_CHECK;
 /* Without compression. 0: larger than the format allows. */
 size_t etf_encoded_size(term t, unsigned flags);
 /* In a buffer of its own, without compression; vm_free it. NULL: as etf_encode's TERM_NONE. */

@@ -1,5 +1,6 @@
 /* One pass, one explicit stack. A container is allocated when its tag is read and its places are
- * filled as their terms arrive. Every term takes at least one byte, so a container of n places is
+ * filled as their terms arrive: leaves at once, in a row; from the first term with more to it on, what is left
+ * waits on the stack. Every term takes at least one byte, so a container of n places is
  * refused when the bytes left cannot cover n and all that outer containers still wait for: what is
  * allocated stays in proportion to the input.
  */
@@ -24,6 +25,7 @@ struct decoder {
     struct bytes_reader in;
     unsigned flags;
     size_t owed; /* terms that open containers wait for */
+    uintptr_t *next; /* place of the very next term; NULL: the stack says */
     struct worklist w;
     struct etf_decode_ext *ext; /* NULL: the public format */
     uint64_t blobs_used;        /* bit i: blob i has its place */
@@ -53,6 +55,16 @@ static void expect(struct decoder *d, uintptr_t *place, size_t n, size_t stride)
     }
 }
 
+/* The same for what is read next of all: a single term takes no frame. */
+static void expect_next(struct decoder *d, uintptr_t *place, size_t n, size_t stride)
+{
+    if (n == 1) {
+        d->next = place;
+    } else {
+        expect(d, place, n, stride);
+    }
+}
+
 /* May n more terms follow? */
 static bool can_owe(const struct decoder *d, size_t n)
 {
@@ -60,17 +72,18 @@ static bool can_owe(const struct decoder *d, size_t n)
     return n <= left && d->owed <= left - n;
 }
 
-/* Words for a container, all set to []; NULL if there is no memory. */
+/* Words for a container; NULL if there is no memory. */
 static uintptr_t *words_new(struct decoder *d, size_t n)
 {
-    if (n > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n)) {
-        return NULL;
-    }
-    uintptr_t *p = heap_alloc(d->h, n);
+    return n > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n) ? NULL : heap_alloc(d->h, n);
+}
+
+/* Places that are filled later. */
+static void clear(uintptr_t *p, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
         p[i] = TERM_NIL.word;
     }
-    return p;
 }
 
 static uint32_t read_u16(struct bytes_reader *r)
@@ -106,6 +119,15 @@ static term atom_of(struct decoder *d, const uint8_t *text, size_t n, bool latin
         return latin1 ? atom_lookup_latin1(text, n) : atom_lookup((const char *) text, n);
     }
     return latin1 ? atom_intern_latin1(text, n) : atom_intern((const char *) text, n);
+}
+
+static bool is_ascii(const uint8_t *text, size_t n)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < n; i++) {
+        all |= text[i];
+    }
+    return all < 0x80;
 }
 
 /* TERM_NONE if tag is not an atom's, or the atom cannot be. */
@@ -336,6 +358,7 @@ static term read_fun(struct decoder *d)
     p[1] = (uintptr_t) fun_entry_get(
         module, index, uniq, (uint32_t) old_uniq, arity, (uint32_t) n_free, TERM_NONE);
     p[2] = pid.word;
+    clear(p + 3, n_free);
     expect(d, p + 3, n_free, 1);
     return term_from_boxed_ptr(p);
 }
@@ -363,6 +386,131 @@ static term read_export(struct decoder *d)
     return term_from_boxed_ptr(p);
 }
 
+/* ---- leaves: the terms that most others are made of, in a row ----
+ *
+ * Each reads the term at `at` into *place and says where the next one is. NULL: it is none of these, or not good, and
+ * nothing was read: then read_term() says. The position is an argument because it changes with every term: in the reader
+ * it would go through memory each time. */
+
+static const uint8_t *leaf_big(const uint8_t *at, const uint8_t *end, uintptr_t *place)
+{
+    enum { HEAD = 3 }; /* tag, bytes, sign */
+    uint64_t magnitude = 0;
+    if (end - at < HEAD || at[1] > sizeof(magnitude) || end - at < HEAD + at[1]) {
+        return NULL;
+    }
+    memcpy(&magnitude, at + HEAD, at[1]); /* little-endian, as they are */
+    if (magnitude > INT64_MAX || !intptr_fits_small((intptr_t) magnitude)) {
+        return NULL;
+    }
+    *place = term_from_small(at[2] != 0 ? -(intptr_t) magnitude : (intptr_t) magnitude).word;
+    return at + HEAD + at[1];
+}
+
+/* Latin-1 that is ASCII is UTF-8. */
+static const uint8_t *leaf_atom(struct decoder *d, const uint8_t *at, const uint8_t *end, uintptr_t *place)
+{
+    const uint8_t *text = at + (*at == ETF_SMALL_ATOM_UTF8 ? 2 : 3);
+    if (end < text) {
+        return NULL;
+    }
+    size_t n = *at == ETF_SMALL_ATOM_UTF8 ? at[1] : (size_t) at[1] << 8 | at[2];
+    if ((size_t) (end - text) < n || (*at == ETF_ATOM && !is_ascii(text, n))) {
+        return NULL;
+    }
+    term t = atom_of(d, text, n, false);
+    *place = t.word;
+    return term_is_none(t) ? NULL : text + n;
+}
+
+static const uint8_t *leaf_binary(struct decoder *d, const uint8_t *at, const uint8_t *end, uintptr_t *place)
+{
+    enum { HEAD = 5 };
+    size_t n = end - at < HEAD ? SIZE_MAX : bytes_load_u32be(at + 1);
+    if (n > BITS_HEAP_MAX || (size_t) (end - at) < HEAD + n) {
+        return NULL;
+    }
+    *place = bits_from_bytes(d->h, at + HEAD, n).word;
+    return at + HEAD + n;
+}
+
+static const uint8_t *leaf_float(struct decoder *d, const uint8_t *at, const uint8_t *end, uintptr_t *place)
+{
+    enum { BYTES = 9 };
+    double f;
+    if (end - at < BYTES) {
+        return NULL;
+    }
+    uint64_t bits = (uint64_t) bytes_load_u32be(at + 1) << 32 | bytes_load_u32be(at + 5);
+    memcpy(&f, &bits, sizeof(f));
+    if (!isfinite(f)) {
+        return NULL;
+    }
+    *place = heap_float(d->h, f).word;
+    return at + BYTES;
+}
+
+static inline __attribute__((always_inline)) const uint8_t *read_leaf(
+    struct decoder *d, const uint8_t *at, const uint8_t *end, uintptr_t *place)
+{
+    if (end - at < 2) {
+        *place = TERM_NIL.word;
+        return at < end && *at == ETF_NIL ? at + 1 : NULL;
+    }
+    switch (*at) {
+    case ETF_SMALL_INTEGER:
+        *place = term_from_small(at[1]).word;
+        return at + 2;
+    case ETF_INTEGER:
+        if (end - at < 5) {
+            return NULL;
+        }
+        *place = term_from_small((int32_t) bytes_load_u32be(at + 1)).word;
+        return at + 5;
+    case ETF_NIL:
+        *place = TERM_NIL.word;
+        return at + 1;
+    case ETF_SMALL_BIG:
+        return leaf_big(at, end, place);
+    case ETF_ATOM:
+    case ETF_ATOM_UTF8:
+    case ETF_SMALL_ATOM_UTF8:
+        return leaf_atom(d, at, end, place);
+    case ETF_BINARY:
+        return leaf_binary(d, at, end, place);
+    case ETF_NEW_FLOAT:
+        return leaf_float(d, at, end, place);
+    default:
+        return NULL;
+    }
+}
+
+/* Leaves to n places in a row; returns how many. */
+static inline __attribute__((always_inline)) size_t read_leaves(struct decoder *d, uintptr_t *place, size_t n, size_t stride)
+{
+    const uint8_t *at = d->in.at, *end = d->in.end, *next;
+    size_t i = 0;
+    for (; i < n && (next = read_leaf(d, at, end, place)) != NULL; i++) {
+        at = next;
+        place += stride;
+    }
+    d->in.at = at;
+    return i;
+}
+
+static size_t read_heads(struct decoder *d, uintptr_t *cells, size_t n)
+{
+    const uint8_t *at = d->in.at, *end = d->in.end, *next;
+    size_t i = 0;
+    for (; i < n && (next = read_leaf(d, at, end, cells)) != NULL; i++) {
+        at = next;
+        cells[1] = term_from_list_ptr(cells + 2).word;
+        cells += 2;
+    }
+    d->in.at = at;
+    return i;
+}
+
 static term read_tuple(struct decoder *d, size_t n)
 {
     uintptr_t *p = can_owe(d, n) ? words_new(d, HEAP_TUPLE_WORDS(n)) : NULL;
@@ -370,33 +518,39 @@ static term read_tuple(struct decoder *d, size_t n)
         return TERM_NONE;
     }
     p[0] = TERM_HEADER(TAG_TUPLE, n);
-    expect(d, p + 1, n, 1);
+    size_t i = read_leaves(d, p + 1, n, 1);
+    clear(p + 1 + i, n - i);
+    expect_next(d, p + 1 + i, n - i, 1);
     return term_from_boxed_ptr(p);
-}
-
-/* n cells in a row, linked. pre: n > 0 */
-static uintptr_t *cells_new(struct decoder *d, size_t n)
-{
-    uintptr_t *p = words_new(d, HEAP_CONS_WORDS * n);
-    for (size_t i = 0; p != NULL && i + 1 < n; i++) {
-        p[2 * i + 1] = term_from_list_ptr(&p[2 * i + 2]).word;
-    }
-    return p;
 }
 
 static term read_list(struct decoder *d, uintptr_t *place)
 {
     size_t n = bytes_u32be(&d->in);
     if (n == 0) { /* its tail is all there is */
-        expect(d, place, 1, 1);
+        d->next = place;
         return TERM_NIL;
     }
-    uintptr_t *p = can_owe(d, n + 1) ? cells_new(d, n) : NULL;
+    uintptr_t *p = can_owe(d, n + 1) ? words_new(d, HEAP_CONS_WORDS * n) : NULL;
     if (p == NULL) {
         return TERM_NONE;
     }
-    expect(d, &p[2 * n - 1], 1, 1);
-    expect(d, p, n, 2);
+    uintptr_t *last = &p[2 * n - 1];
+    size_t i = read_heads(d, p, n);
+    if (i == n && read_leaves(d, last, 1, 1) == 1) {
+        return term_from_list_ptr(p);
+    }
+    for (size_t k = i; k < n; k++) {
+        p[2 * k] = TERM_NIL.word;
+        p[2 * k + 1] = term_from_list_ptr(&p[2 * k + 2]).word;
+    }
+    *last = TERM_NIL.word;
+    if (i == n) {
+        d->next = last;
+    } else {
+        expect(d, last, 1, 1);
+        expect_next(d, p + 2 * i, n - i, 2);
+    }
     return term_from_list_ptr(p);
 }
 
@@ -407,11 +561,16 @@ static term read_string(struct decoder *d)
     if (text == NULL || n == 0) {
         return text == NULL ? TERM_NONE : TERM_NIL;
     }
-    uintptr_t *p = cells_new(d, n);
-    for (size_t i = 0; p != NULL && i < n; i++) {
-        p[2 * i] = term_from_small(text[i]).word;
+    uintptr_t *p = words_new(d, HEAP_CONS_WORDS * n);
+    if (p == NULL) {
+        return TERM_NONE;
     }
-    return p == NULL ? TERM_NONE : term_from_list_ptr(p);
+    for (size_t i = 0; i < n; i++) {
+        p[2 * i] = term_from_small(text[i]).word;
+        p[2 * i + 1] = term_from_list_ptr(&p[2 * i + 2]).word;
+    }
+    p[2 * n - 1] = TERM_NIL.word;
+    return term_from_list_ptr(p);
 }
 
 static term read_map(struct decoder *d, uintptr_t *place)
@@ -524,35 +683,27 @@ static bool finish_map(struct decoder *d, uintptr_t *place, term *pairs, size_t 
 static bool fill(struct decoder *d, uintptr_t *f)
 {
     uintptr_t *place = (uintptr_t *) f[0];
-    size_t n = f[1], stride = f[2], depth = d->w.n;
-    while (n-- > 0) {
-        uintptr_t *here = place;
-        place += stride;
-        d->owed--;
-        /* Small integers and [] make up most of what there is. */
-        if (bytes_left(&d->in) >= 2 && *d->in.at == ETF_SMALL_INTEGER) {
-            *here = term_from_small(d->in.at[1]).word;
-            d->in.at += 2;
-            continue;
-        }
-        f = d->w.words + depth - FRAME_WORDS;
-        f[0] = (uintptr_t) place;
-        f[1] = n;
-        if (n == 0) { /* so that long lists of lists by their tails take no stack */
-            d->w.n -= FRAME_WORDS;
-        }
-        size_t before = d->w.n;
-        term t = read_term(d, here);
-        *here = t.word;
-        if (term_is_none(t) || d->in.bad || d->h->over_limit) {
-            return false; /* over_limit: the process is to end; do not go on to fill memory */
-        }
-        if (n == 0 || d->w.n != before) {
-            return true;
-        }
+    size_t n = f[1], stride = f[2], done = read_leaves(d, place, n, stride);
+    place += done * stride;
+    n -= done;
+    d->owed -= done;
+    if (n <= 1) { /* so that long lists of lists by their tails take no stack */
+        d->w.n -= FRAME_WORDS;
+    } else {
+        f[0] = (uintptr_t) (place + stride);
+        f[1] = n - 1;
     }
-    d->w.n -= FRAME_WORDS;
-    return true;
+    d->owed -= n > 0;
+    while (n > 0 && place != NULL) {
+        d->next = NULL;
+        term t = read_term(d, place);
+        *place = t.word;
+        if (term_is_none(t) || d->in.bad || d->h->over_limit) {
+            return false;
+        }
+        place = d->next;
+    }
+    return !d->h->over_limit; /* over_limit: the process is to end; do not go on to fill memory */
 }
 
 static bool step(struct decoder *d)
@@ -573,6 +724,7 @@ static term decode(struct decoder *d)
     bool good = true;
     worklist_init(&d->w);
     d->owed = 0;
+    d->next = NULL;
     expect(d, &result, 1, 1);
     while (good && !worklist_is_empty(&d->w)) {
         good = step(d);

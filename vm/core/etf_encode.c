@@ -22,8 +22,12 @@ struct encoder {
     size_t counted; /* bytes before start: already dropped */
     enum { ENCODE_GROW, ENCODE_COUNT } mode;
     unsigned flags;
-    bool failed; /* no memory, or something has a size that the format cannot hold */
+    bool failed; /* no memory, something has a size that the format cannot hold, or exceeded */
+    bool exceeded; /* more than budget bytes: it was not to take that long */
+    size_t budget; /* binaries apart */
     struct etf_encode_ext *ext; /* NULL: the public format */
+    size_t inline_bits;         /* smaller ones are no blobs */
+    const uint8_t *lent; /* the caller's first buffer, not to be freed; NULL: none */
     struct worklist w;
 };
 
@@ -36,8 +40,10 @@ enum {
 
 enum {
     MAX_STRING = UINT16_MAX,
-    MAX_FIXED = 2048 /* bytes any one put_ takes at most, bulk apart */,
-    FIRST_BUFFER = 4096
+    MAX_FIXED = 2048, /* bytes any one put_ takes at most, bulk apart: no buffer is smaller */
+    FIRST_BUFFER = 4096,
+    SMALL_BUFFER = MAX_FIXED, /* on the stack: enough for most */
+    MAX_SMALL = 12      /* bytes of a small integer, and what store_u64 writes behind them */
 };
 
 static size_t bytes_so_far(const struct encoder *e)
@@ -53,16 +59,19 @@ static __attribute__((noinline)) void grow(struct encoder *e, size_t n)
         return;
     }
     size_t used = (size_t) (e->at - e->start), capacity = 2 * (size_t) (e->end - e->start);
+    e->exceeded = used > e->budget;
     capacity = capacity < used + n ? 2 * (used + n) : capacity;
-    uint8_t *grown = vm_try_alloc(capacity);
-    if (grown == NULL) { /* go on, into the same place, to no effect */
+    uint8_t *grown = e->exceeded ? NULL : vm_try_alloc(capacity);
+    if (grown == NULL) { /* what is put until somebody looks goes into the same place, to no effect */
         e->failed = true;
         e->mode = ENCODE_COUNT;
         e->at = e->start;
         return;
     }
     memcpy(grown, e->start, used);
-    vm_free(e->start);
+    if (e->start != e->lent) {
+        vm_free(e->start);
+    }
     e->start = grown;
     e->at = grown + used;
     e->end = grown + capacity;
@@ -88,6 +97,7 @@ static uint8_t *bulk(struct encoder *e, size_t n)
     }
     uint8_t *to = e->at;
     e->at += n;
+    e->budget = e->budget < SIZE_MAX - n ? e->budget + n : SIZE_MAX;
     return to;
 }
 
@@ -106,10 +116,14 @@ static inline void put_u16(struct encoder *e, unsigned v)
 
 static void store_u32(uint8_t *to, uint32_t v)
 {
-    to[0] = (uint8_t) (v >> 24);
-    to[1] = (uint8_t) (v >> 16);
-    to[2] = (uint8_t) (v >> 8);
-    to[3] = (uint8_t) v;
+    v = __builtin_bswap32(v);
+    memcpy(to, &v, sizeof(v));
+}
+
+static void store_u64(uint8_t *to, uint64_t v)
+{
+    v = __builtin_bswap64(v);
+    memcpy(to, &v, sizeof(v));
 }
 
 static inline void put_u32(struct encoder *e, size_t v)
@@ -122,8 +136,9 @@ static inline void put_u32(struct encoder *e, size_t v)
 
 static void put_u64(struct encoder *e, uint64_t v)
 {
-    put_u32(e, (uint32_t) (v >> 32));
-    put_u32(e, (uint32_t) v);
+    room(e, 8);
+    store_u64(e->at, v);
+    e->at += 8;
 }
 
 /* n <= MAX_FIXED */
@@ -134,6 +149,18 @@ static void put_bytes(struct encoder *e, const void *bytes, size_t n)
     e->at += n;
 }
 
+static void put_atom_utf8(struct encoder *e, const struct atom_text *text)
+{
+    if (text->bytes <= UINT8_MAX) {
+        put_u8(e, ETF_SMALL_ATOM_UTF8);
+        put_u8(e, text->bytes);
+    } else {
+        put_u8(e, ETF_ATOM_UTF8);
+        put_u16(e, text->bytes);
+    }
+    put_bytes(e, text->utf8, text->bytes);
+}
+
 /* Latin-1 where that can be, else UTF-8; minor version 2: always UTF-8. */
 static void put_atom(struct encoder *e, term atom)
 {
@@ -142,27 +169,25 @@ static void put_atom(struct encoder *e, term atom)
     uint8_t latin1[ATOM_MAX_CHARS];
     size_t n = 0;
     bool narrow = (e->flags & ETF_MINOR_VERSION_2) == 0;
-    for (size_t i = 0; narrow && i < text.bytes; i++) {
+    bool ascii = text.chars == text.bytes; /* both, as it is */
+    for (size_t i = 0; narrow && !ascii && i < text.bytes; i++) {
         narrow = s[i] < 0xC4; /* beyond: above U+00FF */
         latin1[n < sizeof(latin1) ? n : 0] =
             s[i] < 0x80 ? s[i] : (uint8_t) (s[i] << 6 | (s[i + 1] & 0x3F));
         i += s[i] >= 0x80;
         n++;
     }
-    if (narrow) {
-        put_u8(e, ETF_ATOM);
-        put_u16(e, (unsigned) n);
-        put_bytes(e, latin1, n);
-    } else {
-        bool is_short = text.bytes <= UINT8_MAX;
-        put_u8(e, is_short ? ETF_SMALL_ATOM_UTF8 : ETF_ATOM_UTF8);
-        if (is_short) {
-            put_u8(e, text.bytes);
-        } else {
-            put_u16(e, text.bytes);
-        }
-        put_bytes(e, s, text.bytes);
+    if (!narrow) {
+        put_atom_utf8(e, &text);
+        return;
     }
+    n = ascii ? text.bytes : n;
+    room(e, 3 + n);
+    e->at[0] = ETF_ATOM;
+    e->at[1] = (uint8_t) (n >> 8);
+    e->at[2] = (uint8_t) n;
+    memcpy(e->at + 3, ascii ? s : latin1, n);
+    e->at += 3 + n;
 }
 
 static void put_big(struct encoder *e, term t)
@@ -182,18 +207,32 @@ static void put_big(struct encoder *e, term t)
     }
 }
 
+/* Writes a small integer; returns where it ends. There is room for MAX_SMALL bytes. */
+static inline __attribute__((always_inline)) uint8_t *store_small(uint8_t *at, intptr_t i)
+{
+    if (i >= 0 && i <= UINT8_MAX) {
+        at[0] = ETF_SMALL_INTEGER;
+        at[1] = (uint8_t) i;
+        return at + 2;
+    }
+    if (i >= INT32_MIN && i <= INT32_MAX) {
+        at[0] = ETF_INTEGER;
+        store_u32(at + 1, (uint32_t) i);
+        return at + 5;
+    }
+    uint64_t magnitude = i < 0 ? -(uint64_t) i : (uint64_t) i;
+    unsigned n = (unsigned) (71 - __builtin_clzll(magnitude)) / 8;
+    at[0] = ETF_SMALL_BIG;
+    at[1] = (uint8_t) n;
+    at[2] = i < 0;
+    memcpy(at + 3, &magnitude, sizeof(magnitude)); /* little-endian; what is too much is written over */
+    return at + 3 + n;
+}
+
 static void put_small(struct encoder *e, term t)
 {
-    intptr_t i = term_to_small(t);
-    if (i >= 0 && i <= UINT8_MAX) {
-        put_u8(e, ETF_SMALL_INTEGER);
-        put_u8(e, (unsigned) i);
-    } else if (i >= INT32_MIN && i <= INT32_MAX) {
-        put_u8(e, ETF_INTEGER);
-        put_u32(e, (uint32_t) i);
-    } else {
-        put_big(e, t);
-    }
+    room(e, MAX_SMALL);
+    e->at = store_small(e->at, term_to_small(t));
 }
 
 static void put_float(struct encoder *e, term t)
@@ -207,8 +246,10 @@ static void put_float(struct encoder *e, term t)
     } else {
         uint64_t bits;
         memcpy(&bits, &d, sizeof(bits));
-        put_u8(e, ETF_NEW_FLOAT);
-        put_u64(e, bits);
+        room(e, 1 + sizeof(bits));
+        e->at[0] = ETF_NEW_FLOAT;
+        store_u64(e->at + 1, bits);
+        e->at += 1 + sizeof(bits);
     }
 }
 
@@ -229,11 +270,37 @@ static bool put_blob(struct encoder *e, const struct bits_view *v)
     return true;
 }
 
+/* Up to BITS_HEAP_MAX bytes, in whole words. */
+static void put_heap_bytes(struct encoder *e, const uintptr_t *p)
+{
+    size_t n = p[HEAP_BITS_SIZE] / 8;
+    room(e, 5 + BITS_HEAP_MAX + sizeof(*p));
+    e->at[0] = ETF_BINARY;
+    store_u32(e->at + 1, (uint32_t) n);
+    for (size_t i = 0; i < n; i += sizeof(*p)) {
+        memcpy(e->at + 5 + i, (const uint8_t *) &p[HEAP_BITS_BYTES] + i, sizeof(*p));
+    }
+    e->at += 5 + n;
+}
+
 static void put_bits(struct encoder *e, term t)
 {
+    const uintptr_t *p = term_words(t);
+    if (term_tag(t) == TAG_HEAP_BITS && p[HEAP_BITS_SIZE] % 8 == 0 && p[HEAP_BITS_SIZE] < e->inline_bits) {
+        put_heap_bytes(e, p);
+        return;
+    }
     struct bits_view v = bits_view(t);
     size_t n = (v.size + 7) / 8;
     if (e->ext != NULL && put_blob(e, &v)) {
+        return;
+    }
+    if ((v.size | v.offset) % 8 == 0 && n <= MAX_FIXED - 5) {
+        room(e, 5 + n);
+        e->at[0] = ETF_BINARY;
+        store_u32(e->at + 1, (uint32_t) n);
+        memcpy(e->at + 5, v.bytes + v.offset / 8, n);
+        e->at += 5 + n;
         return;
     }
     put_u8(e, v.size % 8 == 0 ? ETF_BINARY : ETF_BIT_BINARY);
@@ -345,6 +412,47 @@ static void put_export(struct encoder *e, term t)
     put_small(e, term_from_small(x->arity));
 }
 
+/* Has it no terms inside? Of boxed ones the usual: the rest may be treated as if they had. */
+static inline bool is_leaf(term t)
+{
+    if (!term_is_boxed(t)) {
+        return !term_is_cons(t);
+    }
+    enum term_tag tag = term_tag(t);
+    return tag == TAG_HEAP_BITS || tag == TAG_FLOAT || tag == TAG_REFC_BITS || tag == TAG_SUB_BITS;
+}
+
+static void put_leaf(struct encoder *e, term t)
+{
+    if (term_is_small(t)) {
+        put_small(e, t);
+    } else if (term_is_atom(t)) {
+        put_atom(e, t);
+    } else if (term_is_boxed(t)) {
+        if (term_tag(t) == TAG_FLOAT) {
+            put_float(e, t);
+        } else {
+            put_bits(e, t);
+        }
+    } else if (term_is_nil(t)) {
+        put_u8(e, ETF_NIL);
+    } else if (term_is_local_pid(t)) {
+        put_pid(e, t);
+    } else {
+        put_port(e, t);
+    }
+}
+
+/* Up to the first term that is none; returns how many. */
+static inline size_t put_leaves(struct encoder *e, const term *terms, size_t n)
+{
+    size_t i = 0;
+    for (; i < n && is_leaf(terms[i]); i++) {
+        put_leaf(e, terms[i]);
+    }
+    return i;
+}
+
 static void put_tuple(struct encoder *e, term t)
 {
     size_t n = term_arity(t);
@@ -355,7 +463,13 @@ static void put_tuple(struct encoder *e, term t)
         put_u8(e, ETF_LARGE_TUPLE);
         put_u32(e, n);
     }
-    push_array(e, (const term *) &term_words(t)[1], n);
+    const term *terms = (const term *) &term_words(t)[1];
+    size_t i = put_leaves(e, terms, n);
+    if (n - i == 1) {
+        worklist_push(&e->w, terms[i].word);
+    } else {
+        push_array(e, terms + i, n - i);
+    }
 }
 
 static void put_map(struct encoder *e, term t)
@@ -431,96 +545,133 @@ static void put_boxed(struct encoder *e, term t)
     }
 }
 
-/* A leaf, or the head of a container whose inner terms are pushed. Lists: see put_list. */
-static inline void put_term(struct encoder *e, term t)
+/* Small integers at the head of a list: position and room in registers. */
+static term put_small_heads(struct encoder *e, term t)
 {
-    if (term_is_small(t)) {
-        put_small(e, t);
-    } else if (term_is_atom(t)) {
-        put_atom(e, t);
-    } else if (term_is_boxed(t)) {
-        put_boxed(e, t);
-    } else if (term_is_nil(t)) {
-        put_u8(e, ETF_NIL);
-    } else if (term_is_local_pid(t)) {
-        put_pid(e, t);
-    } else {
-        put_port(e, t);
-    }
-}
-
-/* Terms in a row up to one with something inside: the rest waits until that is done. */
-static void put_array(struct encoder *e, const term *terms, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        size_t before = e->w.n;
-        if (term_is_cons(terms[i])) {
-            push_array(e, terms + i + 1, n - i - 1);
-            worklist_push(&e->w, terms[i].word);
-            return;
-        }
-        if (term_is_boxed(terms[i])) {
-            /* The rest goes below what the term may push; taken back if it pushed nothing. */
-            push_array(e, terms + i + 1, n - i - 1);
-            size_t mine = e->w.n;
-            put_boxed(e, terms[i]);
-            if (e->w.n != mine) {
-                return;
-            }
-            e->w.n = before;
-            continue;
-        }
-        put_term(e, terms[i]);
-    }
-}
-
-/* The same for the elements of a list. */
-static void put_elements(struct encoder *e, term t)
-{
-    while (term_is_cons(t)) {
+    room(e, MAX_SMALL);
+    uint8_t *at = e->at, *last = e->end - MAX_SMALL;
+    while (term_is_cons(t) && at <= last) {
         term head = term_head(t);
+        if (!term_is_small(head)) {
+            break;
+        }
+        at = store_small(at, term_to_small(head));
         t = term_tail(t);
-        if (term_is_cons(head)) {
-            push_marked(e, t.word, MARK_TAIL);
-            worklist_push(&e->w, head.word);
-            return;
-        }
-        if (term_is_boxed(head)) {
-            size_t before = e->w.n;
-            push_marked(e, t.word, MARK_TAIL);
-            put_boxed(e, head);
-            if (e->w.n != before + 2) {
-                return;
-            }
-            e->w.n = before;
-            continue;
-        }
-        put_term(e, head);
     }
-    worklist_push(&e->w, t.word);
+    e->at = at;
+    return t;
 }
 
-static void put_list(struct encoder *e, term t)
+/* Elements of a list up to the first that is no leaf; returns what is left. */
+static term put_leaf_heads(struct encoder *e, term t)
+{
+    while (term_is_cons(t) && !e->failed) {
+        term head = term_head(t);
+        if (term_is_small(head)) {
+            t = put_small_heads(e, t);
+        } else if (is_leaf(head)) {
+            put_leaf(e, head);
+            t = term_tail(t);
+        } else {
+            break;
+        }
+    }
+    return t;
+}
+
+static void put_string(struct encoder *e, term t, size_t n)
+{
+    put_u8(e, ETF_STRING);
+    put_u16(e, (unsigned) n);
+    uint8_t *to = bulk(e, n);
+    for (; to != NULL && term_is_cons(t); t = term_tail(t)) {
+        *to++ = (uint8_t) term_to_small(term_head(t));
+    }
+}
+
+/* A list up to its first element that is no leaf; returns what is left. */
+static term put_list_begin(struct encoder *e, term t)
 {
     size_t n = 0;
     bool bytes = true;
     term at = t;
     for (; term_is_cons(at); at = term_tail(at), n++) {
         term head = term_head(at);
-        bytes = bytes && term_is_small(head) && term_to_small(head) >= 0
-                && term_to_small(head) <= UINT8_MAX;
+        bytes = bytes && term_is_small(head) && (uintptr_t) term_to_small(head) <= UINT8_MAX;
     }
-    if (!bytes || n > MAX_STRING || !term_is_nil(at)) {
-        put_u8(e, ETF_LIST);
-        put_u32(e, n);
-        put_elements(e, t);
+    if (bytes && n <= MAX_STRING && term_is_nil(at)) {
+        put_string(e, t, n);
+        return TERM_NONE;
+    }
+    put_u8(e, ETF_LIST);
+    put_u32(e, n);
+    return put_leaf_heads(e, t);
+}
+
+static void push_tail(struct encoder *e, term t)
+{
+    if (term_is_cons(t)) {
+        push_marked(e, t.word, MARK_TAIL);
+    } else {
+        worklist_push(&e->w, t.word);
+    }
+}
+
+/* The beginning of a container, up to its first term that is one too. What is left is pushed. */
+static void put_container(struct encoder *e, term t)
+{
+    if (!term_is_cons(t)) {
+        put_boxed(e, t);
         return;
     }
-    put_u8(e, ETF_STRING);
-    put_u16(e, (unsigned) n);
-    for (at = t; term_is_cons(at); at = term_tail(at)) {
-        put_u8(e, (unsigned) term_to_small(term_head(at)));
+    t = put_list_begin(e, t);
+    if (term_is_nil(t)) {
+        put_u8(e, ETF_NIL);
+    } else if (!term_is_none(t)) {
+        push_tail(e, t);
     }
+}
+
+/* Terms in a row up to one with more to it: the rest waits until that is done. */
+static void put_array(struct encoder *e, const term *terms, size_t n)
+{
+    for (;;) {
+        size_t i = put_leaves(e, terms, n), before = e->w.n;
+        if (i == n || e->failed) {
+            return;
+        }
+        terms += i + 1;
+        n -= i + 1;
+        push_array(e, terms, n);
+        size_t mine = e->w.n;
+        put_container(e, terms[-1]);
+        if (e->w.n != mine) {
+            return;
+        }
+        e->w.n = before; /* it was a short one */
+    }
+}
+
+/* The same for the elements of a list. */
+static void put_elements(struct encoder *e, term t)
+{
+    for (;;) {
+        t = put_leaf_heads(e, t);
+        if (!term_is_cons(t) || e->failed) {
+            break;
+        }
+        size_t before = e->w.n;
+        term head = term_head(t);
+        t = term_tail(t);
+        push_tail(e, t);
+        size_t mine = e->w.n;
+        put_container(e, head);
+        if (e->w.n != mine) {
+            return;
+        }
+        e->w.n = before;
+    }
+    worklist_push(&e->w, t.word);
 }
 
 static void encode(struct encoder *e, term t)
@@ -528,7 +679,7 @@ static void encode(struct encoder *e, term t)
     worklist_init(&e->w);
     put_u8(e, ETF_VERSION);
     worklist_push(&e->w, t.word);
-    while (!worklist_is_empty(&e->w)) {
+    while (!worklist_is_empty(&e->w) && !e->failed) {
         uintptr_t word = worklist_pop(&e->w);
         if (word == MARK_TAIL) {
             put_elements(e, (term) { worklist_pop(&e->w) });
@@ -541,23 +692,37 @@ static void encode(struct encoder *e, term t)
             if (e->mode == ENCODE_GROW) {
                 store_u32(e->start + start, (uint32_t) n);
             }
-        } else if (term_is_cons((term) { word })) {
-            put_list(e, (term) { word });
+        } else if (is_leaf((term) { word })) {
+            put_leaf(e, (term) { word });
         } else {
-            put_term(e, (term) { word });
+            put_container(e, (term) { word });
         }
     }
     worklist_destroy(&e->w);
 }
 
+/* Field by field: most terms are smaller than what need not be cleared. */
+static void encoder_init(struct encoder *e, uint8_t *buffer, size_t n, unsigned flags)
+{
+    e->start = e->at = buffer;
+    e->end = buffer + n;
+    e->counted = 0;
+    e->mode = ENCODE_GROW;
+    e->flags = flags;
+    e->failed = false;
+    e->exceeded = false;
+    e->budget = SIZE_MAX;
+    e->ext = NULL;
+    e->inline_bits = SIZE_MAX;
+    e->lent = NULL;
+}
+
 size_t etf_encoded_size(term t, unsigned flags)
 {
     uint8_t buffer[MAX_FIXED];
-    struct encoder e = { .start = buffer,
-        .at = buffer,
-        .end = buffer + sizeof(buffer),
-        .mode = ENCODE_COUNT,
-        .flags = flags };
+    struct encoder e;
+    encoder_init(&e, buffer, sizeof(buffer), flags);
+    e.mode = ENCODE_COUNT;
     encode(&e, t);
     return e.failed ? 0 : bytes_so_far(&e);
 }
@@ -565,12 +730,11 @@ size_t etf_encoded_size(term t, unsigned flags)
 uint8_t *etf_encode_alloc(term t, unsigned flags, size_t *out_n)
 {
     uint8_t *buffer = vm_try_alloc(FIRST_BUFFER);
-    struct encoder e = {
-        .start = buffer, .at = buffer, .end = buffer + FIRST_BUFFER, .flags = flags
-    };
+    struct encoder e;
     if (buffer == NULL) {
         return NULL;
     }
+    encoder_init(&e, buffer, FIRST_BUFFER, flags);
     encode(&e, t);
     if (e.failed) {
         vm_free(e.start);
@@ -589,14 +753,10 @@ size_t etf_encode_ext(term t, struct etf_encode_ext *x, uint8_t **buffer, size_t
             return 0;
         }
     }
-    struct encoder e; /* field by field: most terms are smaller than what need not be cleared */
-    e.start = e.at = *buffer;
-    e.end = *buffer + *capacity;
-    e.counted = 0;
-    e.mode = ENCODE_GROW;
-    e.flags = ETF_MINOR_VERSION_2; /* atoms as they are: nothing to convert */
-    e.failed = false;
+    struct encoder e;
+    encoder_init(&e, *buffer, *capacity, ETF_MINOR_VERSION_2); /* atoms as they are: nothing to convert */
     e.ext = x;
+    e.inline_bits = x->blob_min < SIZE_MAX / 8 ? x->blob_min * 8 : SIZE_MAX;
     x->n_blobs = 0;
     x->blob_bytes = 0;
     encode(&e, t);
@@ -662,13 +822,27 @@ static term compress_encoded(struct heap *h, const uint8_t *plain, size_t size, 
 
 term etf_encode(struct heap *h, term t, unsigned flags)
 {
-    size_t n;
+    bool exceeded;
+    return etf_encode_within(h, t, flags, SIZE_MAX, &exceeded);
+}
+
+term etf_encode_within(struct heap *h, term t, unsigned flags, size_t budget, bool *out_exceeded)
+{
+    uint8_t small[SMALL_BUFFER];
+    struct encoder e;
     int level = (int) (flags & ETF_COMPRESSED_LEVEL_MASK);
-    uint8_t *plain = etf_encode_alloc(t, flags, &n);
-    if (plain == NULL) {
-        return TERM_NONE;
+    encoder_init(&e, small, sizeof(small), flags);
+    e.lent = small;
+    e.budget = budget;
+    encode(&e, t);
+    *out_exceeded = e.exceeded;
+    term bin = TERM_NONE;
+    if (!e.failed) {
+        size_t n = bytes_so_far(&e);
+        bin = level != 0 ? compress_encoded(h, e.start, n, level) : bits_from_bytes(h, e.start, n);
     }
-    term bin = level != 0 ? compress_encoded(h, plain, n, level) : bits_from_bytes(h, plain, n);
-    vm_free(plain);
+    if (e.start != small) {
+        vm_free(e.start);
+    }
     return bin;
 }

@@ -317,14 +317,6 @@ term heap_tuple4(struct heap *h, term a, term b, term c, term d)
     return term_from_boxed_ptr(p);
 }
 
-term heap_float(struct heap *h, double d)
-{
-    uintptr_t *p = heap_alloc(h, HEAP_FLOAT_WORDS);
-    p[0] = TERM_HEADER(TAG_FLOAT, 1);
-    memcpy(&p[1], &d, sizeof(d));
-    return term_from_boxed_ptr(p);
-}
-
 enum { BIG_DIGIT_BITS = 60 };
 
 static term big_from_magnitude(struct heap *h, enum term_tag tag, uint64_t magnitude)

@@ -213,11 +213,17 @@ static inline term heap_cons(struct heap *h, term head, term tail)
     p[1] = tail.word;
     return term_from_list_ptr(p);
 }
+static inline term heap_float(struct heap *h, double d) /* pre: finite */
+{
+    uintptr_t *p = heap_alloc(h, HEAP_FLOAT_WORDS);
+    p[0] = TERM_HEADER(TAG_FLOAT, 1);
+    memcpy(&p[1], &d, sizeof(d));
+    return term_from_boxed_ptr(p);
+}
 term heap_tuple(struct heap *h, const term *elements, size_t arity);
 term heap_tuple2(struct heap *h, term a, term b);
 term heap_tuple3(struct heap *h, term a, term b, term c);
 term heap_tuple4(struct heap *h, term a, term b, term c, term d);
-term heap_float(struct heap *h, double d);          /* pre: finite */
 term heap_integer(struct heap *h, int64_t i);       /* small or big */
 term heap_uinteger(struct heap *h, uint64_t i);
 term heap_ref(struct heap *h, uint64_t id, uintptr_t alias_pid_word);

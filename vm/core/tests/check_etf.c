@@ -238,6 +238,48 @@ START_TEST(deep_terms_are_coded)
 END_TEST
 
 /* Every tuple claims all bytes that are left. */
+/* A list of which each element is the same list, twelve deep: small here, 2^24 terms as bytes. */
+START_TEST(what_exceeds_its_budget_is_given_up)
+{
+    bool exceeded;
+    term t = heap_list(&test_heap, (term[]) { term_from_small(1000), term_from_small(1000) }, 2, TERM_NIL);
+    term near = t;
+    for (int i = 0; i < 12; i++) {
+        t = heap_list(&test_heap, (term[]) { t, t, t, t }, 4, TERM_NIL);
+    }
+    ck_assert(term_is_none(etf_encode_within(&test_heap, t, 0, 100000, &exceeded)));
+    ck_assert(exceeded);
+    ck_assert(!term_is_none(etf_encode_within(&test_heap, near, 0, 100000, &exceeded)));
+    ck_assert(!exceeded);
+    uint8_t *bytes;
+    term binary = bits_new_binary(&test_heap, 1 << 20, &bytes); /* copied in no time: it does not count */
+    memset(bytes, 1, 1 << 20);
+    term two[] = { binary, binary };
+    ck_assert(!term_is_none(etf_encode_within(&test_heap, heap_list(&test_heap, two, 2, near), 0, 100000, &exceeded)));
+    ck_assert(!exceeded);
+}
+END_TEST
+
+START_TEST(small_integers_take_as_many_bytes_as_they_need)
+{
+    for (unsigned bit = 0; bit < 59; bit++) {
+        for (intptr_t d = -2; d <= 2; d++) {
+            for (int sign = -1; sign <= 1; sign += 2) {
+                intptr_t i = sign * (((intptr_t) 1 << bit) + d);
+                term list[] = { term_from_small(i), ATOM(ok), term_from_small(i) };
+                term t = heap_cons(&test_heap, heap_tuple(&test_heap, list, 3), heap_list(&test_heap, list, 3, term_from_small(i)));
+                size_t n, used;
+                uint8_t *bytes = etf_encode_alloc(t, 0, &n);
+                ck_assert_uint_eq(etf_encoded_size(t, 0), n);
+                ck_assert(term_equal_exact(etf_decode(&test_heap, bytes, n, 0, &used), t));
+                ck_assert_uint_eq(used, n);
+                vm_free(bytes);
+            }
+        }
+    }
+}
+END_TEST
+
 START_TEST(claims_do_not_add_up)
 {
     enum { N = 1000000 };
@@ -491,6 +533,8 @@ int main(void)
     tcase_add_test(tc, atoms_and_floats_follow_the_minor_version);
     tcase_add_test(tc, strings_end_at_65535_bytes);
     tcase_add_test(tc, deep_terms_are_coded);
+    tcase_add_test(tc, what_exceeds_its_budget_is_given_up);
+    tcase_add_test(tc, small_integers_take_as_many_bytes_as_they_need);
     tcase_add_test(tc, claims_do_not_add_up);
     tcase_add_test(tc, public_terms_cross_unchanged);
     tcase_add_test(tc, blobs_and_handles_cross);
