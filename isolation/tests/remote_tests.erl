@@ -147,6 +147,7 @@ tests() ->
                [{returned, 50} = ended(C) || C <- Calls], true = now_ms() - T0 >= 200 end},
      {"a pool spreads calls; resources go to their worker", fun pool/0},
      {"a spare is there at once", fun spare/0},
+     {"after a crash the next worker is made of an embryo", fun embryo/0},
      {"too many deaths open the circuit, and it closes again", fun circuit/0},
      {"workers that other options replace count for nothing",
       fun() -> #{restarts := N} = isolation:info(?MODULE), set(#{restart => #{max => 0, within => 60000}}),
@@ -329,6 +330,48 @@ spare() ->
     wait(fun() -> try act(os_pid, 0) =:= Spare catch exit:_ -> false end end),
     wait(fun() -> lists:sort([S || #{state := S} <- workers()]) =:= [ready, spare] end),
     set(#{spare => 0}).
+
+%% The one that is kept, once it is.
+embryo_of(Module) ->
+    wait(fun() -> [true || #{state := embryo} <- maps:get(workers, isolation:info(Module))] =:= [true] end),
+    [Pid] = [P || #{state := embryo, os_pid := P} <- maps:get(workers, isolation:info(Module))],
+    Pid.
+embryo() ->
+    Crash = fun() -> {nif_signal, 11} = reason(fun() -> act(crash, 0) end) end,
+    Crash(),
+    ok = act(give, ok),
+    First = embryo_of(?MODULE),
+    nomatch = string:find(os:cmd("cat /proc/" ++ integer_to_list(First) ++ "/maps"), "remote_tests_nif"),
+    Crash(),
+    First = act(os_pid, 0),
+    %% One that ends by itself harms nobody.
+    Second = embryo_of(?MODULE),
+    #{restarts := Restarts} = isolation:info(?MODULE),
+    kill_9(Second),
+    wait(fun() -> not exists(Second) end),
+    First = act(os_pid, 0),
+    Crash(),
+    true = act(os_pid, 0) =/= Second,
+    #{restarts := N} = isolation:info(?MODULE),
+    N = Restarts + 1,
+    %% Nor does one that does not run.
+    Stopped = embryo_of(?MODULE),
+    os:cmd("kill -STOP " ++ integer_to_list(Stopped)),
+    set(#{timeout => 100}),
+    wait(fun() -> not exists(Stopped) end),
+    ok = act(give, ok),
+    set(#{timeout => infinity}),
+    %% Other options ask for another, or for none.
+    [begin
+         Crash(),
+         Old = embryo_of(?MODULE),
+         set(Options),
+         ok = act(give, ok),
+         wait(fun() -> not exists(Old) end),
+         Crash(),
+         true = act(os_pid, 0) =/= Old
+     end || Options <- [#{transport => socket}, #{stack => 1 bsl 18}, #{timeout => 60000}, #{mode => other_mode()}, #{mode => get(mode)}, #{spare => 1}]],
+    ok = act(give, ok).
 
 circuit() ->
     opens(400),
@@ -720,6 +763,11 @@ child(Dir, Mode, How) ->
     wait(fun() -> ok = act(give, ok), length(workers()) =:= 2 end),
     [spawn(fun() -> act(What, 0) end) || What <- [pause, loop]],
     wait(fun() -> length(children_pids()) >= 3 end), % zygote, worker, spare
+    %% An embryo, of another library.
+    forget_loads(),
+    ok = load(1, "w"),
+    {nif_signal, 11} = reason(fun() -> remote_loads:crash() end),
+    _ = embryo_of(remote_loads),
     io:format("pids ~p.~n", [children_pids()]),
     case How of
         "halt" -> halt(0);
