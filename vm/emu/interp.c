@@ -265,7 +265,7 @@ bif_safe_point: /* after a BIF: x0 is live */
 
 wait:
     P->reductions_left = (int32_t) (reds + reds_put_aside);
-    return RUN_WAITING;
+    return P->heap.over_limit ? RUN_YIELDED : RUN_WAITING; /* what it waits for may be the answer to what could not be sent */
 
 call_resolved: /* resume: code to call with x[0..live); NULL: raise at site */
     LOAD();

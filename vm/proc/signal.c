@@ -143,9 +143,6 @@ static void no_memory_for(struct proc *from, term to_pid)
     signal_request(from, to_pid, end_if_queue_is_large, NULL);
     if (from != NULL) {
         from->heap.over_limit = true;
-        if (term_is_local_pid(from->id)) { /* so that it does not fall asleep first */
-            signal_request(from, from->id, end_if_queue_is_large, NULL);
-        }
     }
 }
 
