@@ -2,7 +2,7 @@
  * handlers stand in interp_*.inc, by subject; what several of them end in, and pairs, here.
  *
  * pc, the heap top, the stack pointer and the reductions left live in locals; they are written
- * back (SAVE) around everything that may look at them or change them. w is the instruction word.
+ * back (SAVE) around everything that may look at them or change them.
  * CASE and the NEXT forms are the only macros that hide control flow.
  */
 #include "vm/emu/interp_parts.h"
@@ -26,24 +26,23 @@ enum { JUMPS_BACK_MAX = 1000000 };
 #define Y(offset) (*(term *) ((char *) stop + (offset)))
 #define R(offset) (*insn_register(s, stop, (offset)))
 #define SRC(word) (insn_source(s, stop, (word)))
-#define L         (insn_l(w))
+#define L         (insn_l(pc))
 
 #define CASE(name) name##_:
 /* The usual case of an instruction of interp_parts.h. */
-#define PART(name)  part_##name(s, &stop, &top, pc, w)
-#define FAILS(name) fails_##name(s, pc, w)
+#define PART(name)  part_##name(s, &stop, &top, pc)
+#define FAILS(name) fails_##name(s, pc)
 #define NEXT_AT(address)                       \
     do {                                       \
         pc = (address);                        \
-        w = *pc;                               \
-        goto *labels[(uint16_t) w];            \
+        goto *labels[insn_number(pc)];         \
     } while (0)
 #define NEXT(n)     NEXT_AT(pc + (n))
 #define NEXT_FAIL() NEXT_AT(insn_target(pc))
 #define NEXT_CALL(entry)                       \
     do {                                       \
         pc = (entry);                          \
-        if (UNLIKELY(--reds <= 0)) {           \
+        if (UNLIKELY(--reds < 0)) { /* one comparison with the subtraction */ \
             goto out_of_reductions_at_entry;   \
         }                                      \
         NEXT_AT(pc);                           \
@@ -146,9 +145,9 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
     uintptr_t *top = P->heap.top, *stop = P->heap.stop;
     intptr_t reds = P->reductions_left;
     intptr_t reds_put_aside = 0; /* see collect_soon */
-    uint64_t w;
     /* Handed to the code behind the handlers. */
     size_t live = 0, length = 0;
+    bool has_label;
     struct raise_site site = { .kind = RAISE_CODE };
     enum arith_op code = ARITH_ADD;
     term a, b, *to, args[3];
@@ -157,8 +156,7 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
     const uint64_t *resume, *last_fun = NULL;
     enum { TAIL_NONE, TAIL_ONLY, TAIL_LAST } tail = TAIL_NONE;
 
-    w = *pc;
-    if (LIKELY((uint16_t) w == I_loop_rec)) {
+    if (LIKELY(insn_number(pc) == I_loop_rec)) {
         goto loop_rec_; /* most come back from waiting */
     }
     NEXT_AT(pc);
@@ -171,7 +169,6 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
     CASE (first##__##second) {                 \
         if (LIKELY(PART(first))) {             \
             pc += (length);                    \
-            w = *pc;                           \
             goto second##_;                    \
         }                                      \
         goto first##_;                         \
@@ -183,7 +180,6 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
         }                                      \
         if (LIKELY(FAILS(test))) {             \
             pc += (length) + 1;                \
-            w = *pc;                           \
             goto second##_;                    \
         }                                      \
         goto test##_;                          \
@@ -286,14 +282,17 @@ arith_short: /* x + constant and the like: no frame of their own in the trace, c
     goto arith_done;
 
 arith_short_fail:
-    if (insn_l(w) == 0) {
+    if (L == 0) {
         goto arith_short;
     }
     goto arith_named_fail;
 
 arith_named:
-    w = 0; /* no label */
+    has_label = false;
+    goto arith_unusual;
 arith_named_fail:
+    has_label = L != 0;
+arith_unusual:
     if (term_is_float(a) && room(top, stop) >= HEAP_FLOAT_WORDS * sizeof(term)) {
         double d;
         if (fast_float(code, a, b, &d)) {
@@ -310,7 +309,7 @@ arith_named_fail:
     a = op_arith(P, code, a, b);
     top = P->heap.top;
     if (UNLIKELY(term_is_none(a))) {
-        if (insn_l(w) != 0) {
+        if (has_label) {
             P->control = CONTROL_NONE;
             NEXT_FAIL();
         }
@@ -346,7 +345,7 @@ bif_without_value: /* P->control says what to do; x[0..live) are the arguments, 
         if (tail == TAIL_NONE) {
             stop[0] = (uintptr_t) (pc + 2);
         } else if (tail == TAIL_LAST) {
-            stop = (uintptr_t *) ((char *) stop + insn_b(*pc));
+            stop = (uintptr_t *) ((char *) stop + insn_b(pc));
         }
         if (target != NULL) {
             goto call_export;
@@ -362,7 +361,7 @@ bif_without_value: /* P->control says what to do; x[0..live) are the arguments, 
             pc += 2;
         } else {
             if (tail == TAIL_LAST) {
-                stop = (uintptr_t *) ((char *) stop + insn_b(*pc));
+                stop = (uintptr_t *) ((char *) stop + insn_b(pc));
             }
             pc = (const uint64_t *) stop[0];
             stop[0] = TERM_IMMED2_NIL;

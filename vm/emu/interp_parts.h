@@ -3,7 +3,7 @@
  *
  * Each does what its handler in interp.c does in the usual case and says so; false: nothing was done,
  * the handler is to do it. They see the machine as the handlers do: s the scheduler, stop and top the
- * process's stack and heap, pc the instruction, w its first word.
+ * process's stack and heap, pc the instruction.
  */
 #ifndef VM_INTERP_PARTS_H
 #define VM_INTERP_PARTS_H
@@ -25,17 +25,17 @@ enum { GC_STRESS = 0 };
 #define F(offset) (*(double *) ((char *) s->f + (offset)))
 #define R(offset) (*insn_register(s, *stop, (offset)))
 #define SRC(word) (insn_source(s, *stop, (word)))
-#define A         (insn_a(w))
-#define B         (insn_b(w))
-#define C         (insn_c(w))
-/* By its number, from field i of a packed word. */
-#define XB(i)     (s->x[insn_byte(w, (i))].word)
-#define YB(i)     ((*stop)[insn_byte(w, (i))])
+#define A         (insn_a(pc))
+#define B         (insn_b(pc))
+#define C         (insn_c(pc))
+/* By its number. */
+#define XN(n)     (s->x[(n)].word)
+#define YN(n)     ((*stop)[(n)])
 
 #define UNUSED __attribute__((unused))
 #define PART(name)                                                                                    \
     static inline __attribute__((always_inline)) bool part_##name(UNUSED struct sched *s,             \
-        UNUSED uintptr_t **stop, UNUSED uintptr_t **top, UNUSED const uint64_t *pc, UNUSED uint64_t w)
+        UNUSED uintptr_t **stop, UNUSED uintptr_t **top, UNUSED const uint64_t *pc)
 
 static inline size_t room(const uintptr_t *top, const uintptr_t *stop)
 {
@@ -72,23 +72,34 @@ static inline bool new_frame(uintptr_t **stop, uintptr_t *top, size_t bytes, siz
 }
 
 /* ---- moves ---- */
-PART(move_xx) { X(B) = X(A); return true; }
-PART(move_xy) { Y(B) = X(A); return true; }
-PART(move_yx) { X(B) = Y(A); return true; }
-PART(move_yy) { Y(B) = Y(A); return true; }
-PART(move_ix) { X(A) = (term) { (uint64_t) insn_l(w) }; return true; }
-PART(move2_xx) { XB(1) = XB(0); XB(3) = XB(2); return true; }
-PART(move2_yx) { XB(1) = YB(0); XB(3) = YB(2); return true; }
-PART(move2_xy) { YB(1) = XB(0); YB(3) = XB(2); return true; }
-PART(move2_xx_xy) { XB(1) = XB(0); YB(3) = XB(2); return true; }
-PART(move2_xx_yx) { XB(1) = XB(0); XB(3) = YB(2); return true; }
-PART(move2_xy_xx) { YB(1) = XB(0); XB(3) = XB(2); return true; }
-PART(move2_xy_yx) { YB(1) = XB(0); XB(3) = YB(2); return true; }
-PART(move2_yx_xx) { XB(1) = YB(0); XB(3) = XB(2); return true; }
-PART(move2_yx_xy) { XB(1) = YB(0); YB(3) = XB(2); return true; }
-PART(move3_xx) { XB(1) = XB(0); XB(3) = XB(2); XB(5) = XB(4); return true; }
-PART(move3_yx) { XB(1) = YB(0); XB(3) = YB(2); XB(5) = YB(4); return true; }
-PART(move3_xy) { YB(1) = XB(0); YB(3) = XB(2); YB(5) = XB(4); return true; }
+/* From A to B, and from byte i to the next. */
+#define MOVE(FROM, TO)                                          \
+    do {                                                        \
+        struct operands move = insn_ab(pc);                     \
+        TO(move.second) = FROM(move.first);                     \
+    } while (0)
+#define MOVE_BYTES(i, FROM, TO)                                 \
+    do {                                                        \
+        struct operands move = insn_bytes(pc, (i));             \
+        TO##N(move.second) = FROM##N(move.first);               \
+    } while (0)
+PART(move_xx) { MOVE(X, X); return true; }
+PART(move_xy) { MOVE(X, Y); return true; }
+PART(move_yx) { MOVE(Y, X); return true; }
+PART(move_yy) { MOVE(Y, Y); return true; }
+PART(move_ix) { X(A) = (term) { (uint64_t) insn_l(pc) }; return true; }
+PART(move2_xx) { MOVE_BYTES(0, X, X); MOVE_BYTES(2, X, X); return true; }
+PART(move2_yx) { MOVE_BYTES(0, Y, X); MOVE_BYTES(2, Y, X); return true; }
+PART(move2_xy) { MOVE_BYTES(0, X, Y); MOVE_BYTES(2, X, Y); return true; }
+PART(move2_xx_xy) { MOVE_BYTES(0, X, X); MOVE_BYTES(2, X, Y); return true; }
+PART(move2_xx_yx) { MOVE_BYTES(0, X, X); MOVE_BYTES(2, Y, X); return true; }
+PART(move2_xy_xx) { MOVE_BYTES(0, X, Y); MOVE_BYTES(2, X, X); return true; }
+PART(move2_xy_yx) { MOVE_BYTES(0, X, Y); MOVE_BYTES(2, Y, X); return true; }
+PART(move2_yx_xx) { MOVE_BYTES(0, Y, X); MOVE_BYTES(2, X, X); return true; }
+PART(move2_yx_xy) { MOVE_BYTES(0, Y, X); MOVE_BYTES(2, X, Y); return true; }
+PART(move3_xx) { MOVE_BYTES(0, X, X); MOVE_BYTES(2, X, X); MOVE_BYTES(4, X, X); return true; }
+PART(move3_yx) { MOVE_BYTES(0, Y, X); MOVE_BYTES(2, Y, X); MOVE_BYTES(4, Y, X); return true; }
+PART(move3_xy) { MOVE_BYTES(0, X, Y); MOVE_BYTES(2, X, Y); MOVE_BYTES(4, X, Y); return true; }
 PART(swap)
 {
     term t = R(A);
@@ -98,22 +109,26 @@ PART(swap)
 }
 
 /* ---- frames ---- */
-PART(allocate) { return new_frame(stop, *top, B, C); }
+PART(allocate)
+{
+    struct operands size = insn_bc(pc);
+    return new_frame(stop, *top, size.first, size.second);
+}
 PART(allocate_move_xy)
 {
-    if (!new_frame(stop, *top, insn_byte(w, 1) * sizeof(term), 0)) {
+    if (!new_frame(stop, *top, insn_byte(pc, 1) * sizeof(term), 0)) {
         return false;
     }
-    YB(3) = XB(2);
+    MOVE_BYTES(2, X, Y);
     return true;
 }
 PART(allocate_move2_xy)
 {
-    if (!new_frame(stop, *top, insn_byte(w, 1) * sizeof(term), 0)) {
+    if (!new_frame(stop, *top, insn_byte(pc, 1) * sizeof(term), 0)) {
         return false;
     }
-    YB(3) = XB(2);
-    YB(5) = XB(4);
+    MOVE_BYTES(2, X, Y);
+    MOVE_BYTES(4, X, Y);
     return true;
 }
 PART(test_heap) { return room(*top, *stop) >= B && !GC_STRESS; }
@@ -128,10 +143,30 @@ PART(init_y3) { Y(A) = Y(B) = Y(C) = TERM_NIL; return true; }
 
 /* ---- lists ---- */
 PART(is_nonempty_list_x) { return term_is_cons(X(A)); }
-PART(get_list_xxx) { take_cons(X(A), &X(B), &X(C)); return true; }
-PART(get_list_xxy) { take_cons(X(A), &X(B), &Y(C)); return true; }
-PART(get_list_xyx) { take_cons(X(A), &Y(B), &X(C)); return true; }
-PART(get_list_xyy) { take_cons(X(A), &Y(B), &Y(C)); return true; }
+PART(get_list_xxx)
+{
+    struct operands to = insn_bc(pc);
+    take_cons(X(A), &X(to.first), &X(to.second));
+    return true;
+}
+PART(get_list_xxy)
+{
+    struct operands to = insn_bc(pc);
+    take_cons(X(A), &X(to.first), &Y(to.second));
+    return true;
+}
+PART(get_list_xyx)
+{
+    struct operands to = insn_bc(pc);
+    take_cons(X(A), &Y(to.first), &X(to.second));
+    return true;
+}
+PART(get_list_xyy)
+{
+    struct operands to = insn_bc(pc);
+    take_cons(X(A), &Y(to.first), &Y(to.second));
+    return true;
+}
 PART(get_list_r) { take_cons(R(A), &R(B), &R(C)); return true; }
 PART(nonempty_get_list_x)
 {
@@ -141,23 +176,59 @@ PART(nonempty_get_list_x)
     take_cons(X(A), &X(pc[1] & 0xFFFF), &X(pc[1] >> 16));
     return true;
 }
-PART(get_hd_xx) { X(B) = term_head(X(A)); return true; }
-PART(get_tl_xx) { X(B) = term_tail(X(A)); return true; }
-PART(cons_xxx) { X(C) = new_cons(top, X(A), X(B)); return true; }
+PART(get_hd_xx)
+{
+    struct operands o = insn_ab(pc);
+    X(o.second) = term_head(X(o.first));
+    return true;
+}
+PART(get_tl_xx)
+{
+    struct operands o = insn_ab(pc);
+    X(o.second) = term_tail(X(o.first));
+    return true;
+}
+PART(cons_xxx)
+{
+    struct operands o = insn_bc(pc);
+    X(o.second) = new_cons(top, X(A), X(o.first));
+    return true;
+}
 PART(cons_xnx) { X(C) = new_cons(top, X(A), TERM_NIL); return true; }
-PART(cons_yxx) { X(C) = new_cons(top, Y(A), X(B)); return true; }
+PART(cons_yxx)
+{
+    struct operands o = insn_bc(pc);
+    X(o.second) = new_cons(top, Y(A), X(o.first));
+    return true;
+}
 PART(cons_rrr) { R(C) = new_cons(top, R(A), R(B)); return true; }
 
 /* ---- tuples ---- */
 #define ELEMENT(tuple, offset) (*(term *) ((char *) term_box(tuple) + (offset)))
-PART(get_element_xx) { X(B) = ELEMENT(X(A), C); return true; }
-PART(get_element_xy) { Y(B) = ELEMENT(X(A), C); return true; }
-PART(get_element_yx) { X(B) = ELEMENT(Y(A), C); return true; }
+PART(get_element_xx)
+{
+    struct operands o = insn_bc(pc);
+    X(o.first) = ELEMENT(X(A), o.second);
+    return true;
+}
+PART(get_element_xy)
+{
+    struct operands o = insn_bc(pc);
+    Y(o.first) = ELEMENT(X(A), o.second);
+    return true;
+}
+PART(get_element_yx)
+{
+    struct operands o = insn_bc(pc);
+    X(o.first) = ELEMENT(Y(A), o.second);
+    return true;
+}
 PART(get_element2_x)
 {
-    const uintptr_t *t = term_box((term) { XB(0) });
-    XB(2) = t[insn_byte(w, 1)];
-    XB(4) = t[insn_byte(w, 3)];
+    struct operands one = insn_bytes(pc, 0), two = insn_bytes(pc, 2);
+    const uintptr_t *t = term_box((term) { XN(one.first) });
+    XN(two.first) = t[one.second];
+    XN(insn_byte(pc, 4)) = t[two.second];
     return true;
 }
 PART(check_tuple_x)
@@ -230,24 +301,40 @@ PART(is_integer_x) { return term_is_small(X(A)); }
 PART(is_atom_x) { return term_is_atom(X(A)); }
 
 /* ---- comparisons ---- */
-PART(ne_exact_xx) { return term_is_small(X(A)) && term_is_immed(X(B)) && X(A).word != X(B).word; }
-PART(eq_exact_xx) { return X(A).word == X(B).word; }
+PART(ne_exact_xx)
+{
+    struct operands o = insn_ab(pc);
+    return term_is_small(X(o.first)) && term_is_immed(X(o.second)) && X(o.first).word != X(o.second).word;
+}
+PART(eq_exact_xx)
+{
+    struct operands o = insn_ab(pc);
+    return X(o.first).word == X(o.second).word;
+}
 PART(eq_exact_xi) { return X(A).word == pc[1]; }
 PART(ne_exact_xi) { return X(A).word != pc[1]; }
 PART(lt_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word < (intptr_t) pc[1]; }
 PART(ge_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word >= (intptr_t) pc[1]; }
 PART(ge_ix) { return term_is_small(X(A)) && (intptr_t) X(A).word <= (intptr_t) pc[1]; }
-PART(ge_xx) { return both_small(X(A), X(B)) && (intptr_t) X(A).word >= (intptr_t) X(B).word; }
+PART(ge_xx)
+{
+    struct operands o = insn_ab(pc);
+    return both_small(X(o.first), X(o.second)) && (intptr_t) X(o.first).word >= (intptr_t) X(o.second).word;
+}
 
 PART(equals) { R(A) = term_from_bool(term_equal_exact(SRC(pc[1]), SRC(pc[2]))); return true; }
 
 /* Is it certain that a test fails? The first halves of the OVER rows. */
 #define FAILS(name)                                                                                   \
     static inline __attribute__((always_inline)) bool fails_##name(                                   \
-        UNUSED struct sched *s, UNUSED const uint64_t *pc, UNUSED uint64_t w)
+        UNUSED struct sched *s, UNUSED const uint64_t *pc)
 FAILS(eq_exact_xi) { return X(A).word != pc[1]; }
 FAILS(lt_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word >= (intptr_t) pc[1]; }
-FAILS(ge_xx) { return both_small(X(A), X(B)) && (intptr_t) X(A).word < (intptr_t) X(B).word; }
+FAILS(ge_xx)
+{
+    struct operands o = insn_ab(pc);
+    return both_small(X(o.first), X(o.second)) && (intptr_t) X(o.first).word < (intptr_t) X(o.second).word;
+}
 #undef FAILS
 
 /* ---- arithmetic ---- */
@@ -287,13 +374,41 @@ static inline bool sub_terms(term a, term b, term *to)
     *to = difference;
     return true;
 }
-PART(add_xi) { return add_small(X(A), C, &X(B)); }
-PART(add_yi) { return add_small(Y(A), C, &X(B)); }
-PART(sub_xi) { return sub_small(X(A), C, &X(B)); }
-PART(sub_yi) { return sub_small(Y(A), C, &X(B)); }
-PART(add_xx) { return add_terms(X(A), X(B), &X(C)); }
-PART(add_xy) { return add_terms(X(A), Y(B), &X(C)); }
-PART(add_yx) { return add_terms(Y(A), X(B), &X(C)); }
+PART(add_xi)
+{
+    struct operands o = insn_bc(pc);
+    return add_small(X(A), o.second, &X(o.first));
+}
+PART(add_yi)
+{
+    struct operands o = insn_bc(pc);
+    return add_small(Y(A), o.second, &X(o.first));
+}
+PART(sub_xi)
+{
+    struct operands o = insn_bc(pc);
+    return sub_small(X(A), o.second, &X(o.first));
+}
+PART(sub_yi)
+{
+    struct operands o = insn_bc(pc);
+    return sub_small(Y(A), o.second, &X(o.first));
+}
+PART(add_xx)
+{
+    struct operands o = insn_bc(pc);
+    return add_terms(X(A), X(o.first), &X(o.second));
+}
+PART(add_xy)
+{
+    struct operands o = insn_bc(pc);
+    return add_terms(X(A), Y(o.first), &X(o.second));
+}
+PART(add_yx)
+{
+    struct operands o = insn_bc(pc);
+    return add_terms(Y(A), X(o.first), &X(o.second));
+}
 PART(abs)
 {
     term a = SRC(pc[1]);
@@ -312,7 +427,11 @@ PART(rem)
     R(A) = r;
     return true;
 }
-PART(sub_xx) { return sub_terms(X(A), X(B), &X(C)); }
+PART(sub_xx)
+{
+    struct operands o = insn_bc(pc);
+    return sub_terms(X(A), X(o.first), &X(o.second));
+}
 
 /* ---- floats ---- */
 static inline bool set_float(double value, double *to)
@@ -339,9 +458,21 @@ PART(fstore)
     *top = box + HEAP_FLOAT_WORDS;
     return true;
 }
-PART(fadd) { return set_float(F(A) + F(B), &F(C)); }
-PART(fsub) { return set_float(F(A) - F(B), &F(C)); }
-PART(fmul) { return set_float(F(A) * F(B), &F(C)); }
+PART(fadd)
+{
+    struct operands o = insn_bc(pc);
+    return set_float(F(A) + F(o.first), &F(o.second));
+}
+PART(fsub)
+{
+    struct operands o = insn_bc(pc);
+    return set_float(F(A) - F(o.first), &F(o.second));
+}
+PART(fmul)
+{
+    struct operands o = insn_bc(pc);
+    return set_float(F(A) * F(o.first), &F(o.second));
+}
 
 /* ---- matching bits ---- */
 
@@ -410,5 +541,5 @@ PART(bs_get_int_fixed)
 #undef Y
 #undef R
 #undef SRC
-#undef YB
+#undef YN
 #endif

@@ -4,7 +4,7 @@
 
 static struct match_ctx *context_of(struct emu *m, const uint64_t *pc)
 {
-    return term_match_ctx(*insn_register(m->s, m->p->heap.stop, insn_a(*pc)));
+    return term_match_ctx(*insn_register(m->s, m->p->heap.stop, insn_a(pc)));
 }
 static term source(struct emu *m, uint64_t w)
 {
@@ -49,7 +49,7 @@ const uint64_t *op_bs_start_match(struct emu *m, const uint64_t *pc)
         : term_is_bits(t)                     ? bits_match_start(&m->p->heap, t)
                                               : TERM_NONE;
     if (!term_is_none(ctx)) {
-        *insn_register(m->s, m->p->heap.stop, insn_a(*pc)) = ctx;
+        *insn_register(m->s, m->p->heap.stop, insn_a(pc)) = ctx;
         return pc + 2;
     }
     if (insn_can_fail(pc)) {
@@ -138,7 +138,7 @@ const uint64_t *op_bs_match_string(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_get_tail(struct emu *m, const uint64_t *pc)
 {
     term tail = bits_get_tail(&m->p->heap, context_of(m, pc));
-    *insn_register(m->s, m->p->heap.stop, insn_b(*pc)) = tail;
+    *insn_register(m->s, m->p->heap.stop, insn_b(pc)) = tail;
     return pc + 1;
 }
 

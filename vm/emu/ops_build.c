@@ -270,7 +270,7 @@ const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
         }
         at += bits;
     }
-    *insn_register(m->s, h->stop, insn_a(*pc)) = result;
+    *insn_register(m->s, h->stop, insn_a(pc)) = result;
     return first + 3 * n;
 }
 
@@ -304,7 +304,7 @@ static const uint64_t *begin(struct emu *m, const uint64_t *pc, term result, uin
     m->bits = bytes;
     m->bits_at = at;
     m->bits_end = at + n;
-    *insn_register(m->s, m->p->heap.stop, insn_a(*pc)) = result;
+    *insn_register(m->s, m->p->heap.stop, insn_a(pc)) = result;
     return pc + length;
 }
 
@@ -480,7 +480,7 @@ const uint64_t *op_bs_add(struct emu *m, const uint64_t *pc)
         }
         return failed(m, pc);
     }
-    *insn_register(m->s, m->p->heap.stop, insn_a(*pc)) = term_from_small(term_to_small(a) + (intptr_t) n);
+    *insn_register(m->s, m->p->heap.stop, insn_a(pc)) = term_from_small(term_to_small(a) + (intptr_t) n);
     return pc + 4;
 }
 
@@ -489,6 +489,6 @@ const uint64_t *op_bs_utf_size(struct emu *m, const uint64_t *pc)
 {
     uint32_t c = code_point(source(m, pc[2]));
     size_t n = !is_scalar(c) ? 4 : pc[1] == 8 ? bits_utf8_size(c) : bits_utf16_size(c); /* put fails later */
-    *insn_register(m->s, m->p->heap.stop, insn_a(*pc)) = term_from_small((intptr_t) n);
+    *insn_register(m->s, m->p->heap.stop, insn_a(pc)) = term_from_small((intptr_t) n);
     return pc + 3;
 }

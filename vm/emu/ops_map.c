@@ -33,7 +33,7 @@ const uint64_t *op_get_map_elements(struct emu *m, const uint64_t *pc)
     enum { AT_ONCE = 16 };
     struct sched *s = m->s;
     uintptr_t *stack = m->p->heap.stop;
-    term map = *insn_register(s, stack, insn_a(*pc));
+    term map = *insn_register(s, stack, insn_a(pc));
     size_t n = pc[1];
     term values[AT_ONCE];
     for (size_t i = 0; i < n; i++) {
@@ -57,7 +57,7 @@ const uint64_t *op_has_map_fields(struct emu *m, const uint64_t *pc)
 {
     struct sched *s = m->s;
     uintptr_t *stack = m->p->heap.stop;
-    term map = *insn_register(s, stack, insn_a(*pc));
+    term map = *insn_register(s, stack, insn_a(pc));
     size_t n = pc[1];
     for (size_t i = 0; i < n; i++) {
         if (term_is_none(lookup(map, insn_source(s, stack, pc[2 + i])))) {
@@ -158,6 +158,6 @@ const uint64_t *op_put_map(struct emu *m, const uint64_t *pc)
             result = map_put(h, result, key, insn_source(s, stack, pairs[2 * i + 1]));
         }
     }
-    *insn_register(s, stack, insn_a(*pc)) = result;
+    *insn_register(s, stack, insn_a(pc)) = result;
     return pairs + 2 * n;
 }

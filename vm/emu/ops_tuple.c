@@ -7,7 +7,7 @@ const uint64_t *op_update_record(struct emu *m, const uint64_t *pc)
     struct sched *s = m->s;
     struct proc *p = m->p;
     uintptr_t *stack = p->heap.stop;
-    size_t size = pc[1], n = insn_b(*pc);
+    size_t size = pc[1], n = insn_b(pc);
     term from = insn_source(s, stack, pc[2]);
     if (!term_is_tuple_of(from, size)) {
         proc_badarg(p);
@@ -18,6 +18,6 @@ const uint64_t *op_update_record(struct emu *m, const uint64_t *pc)
     for (size_t i = 0; i < n; i++) {
         tuple[pc[3 + 2 * i]] = insn_source(s, stack, pc[4 + 2 * i]).word;
     }
-    *insn_register(s, stack, insn_a(*pc)) = term_from_boxed_ptr(tuple);
+    *insn_register(s, stack, insn_a(pc)) = term_from_boxed_ptr(tuple);
     return pc + 3 + 2 * n;
 }
