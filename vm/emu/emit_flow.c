@@ -229,6 +229,7 @@ bool emit_move(struct emitter *e, const struct gen_insn *i, size_t *used)
 #define FRAME(name)
 #define PAIR(first, length, second)
 #define OVER(test, length, second)
+#define FORK(test, length, out, second)
 #define TEST(name, predicate)                  \
     static bool holds_##name(term t)           \
     {                                          \
@@ -247,6 +248,7 @@ static const struct type_test type_tests[] = {
 #undef FRAME
 #undef PAIR
 #undef OVER
+#undef FORK
 };
 
 static bool fuse_test(struct emitter *e, const struct gen_insn *i, const struct gen_operand *r, size_t *used)

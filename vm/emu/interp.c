@@ -133,12 +133,14 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
     [I_##name##_3] = &&name##_3_, [I_##name##_4] = &&name##_4_,
 #define PAIR(first, length, second) [I_##first##__##second] = &&first##__##second##_,
 #define OVER(test, length, second) [I_##test##__over__##second] = &&test##__over__##second##_,
+#define FORK(test, length, out, second) [I_##test##__##out##__over__##second] = &&test##__##out##__over__##second##_,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
 #undef PAIR
 #undef OVER
+#undef FORK
     };
     struct emu m = { .s = s, .p = s->current };
     const uint64_t *pc = P->pc;
@@ -184,12 +186,25 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
         }                                      \
         goto test##_;                          \
     }
+#define FORK(test, length, out, second)        \
+    CASE (test##__##out##__over__##second) {   \
+        if (PART(test)) {                      \
+            pc += (length);                    \
+            goto out##_;                       \
+        }                                      \
+        if (LIKELY(FAILS(test))) {             \
+            pc += (length) + 1;                \
+            goto second##_;                    \
+        }                                      \
+        goto test##_;                          \
+    }
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
 #undef PAIR
 #undef OVER
+#undef FORK
 
     /* One word, and nothing can go wrong. */
 #define STRAIGHT(name)                         \

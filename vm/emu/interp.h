@@ -24,12 +24,14 @@ enum op {
 #define FRAME(name)           I_##name, I_##name##_1, I_##name##_2, I_##name##_3, I_##name##_4,
 #define PAIR(first, length, second) I_##first##__##second,
 #define OVER(test, length, second) I_##test##__over__##second,
+#define FORK(test, length, out, second) I_##test##__##out##__over__##second,
 #include "vm/emu/ops.def"
 #undef I
 #undef TEST
 #undef FRAME
 #undef PAIR
 #undef OVER
+#undef FORK
     OP_COUNT,
 };
 
