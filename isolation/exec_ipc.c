@@ -2,21 +2,12 @@
 #include "isolation/remote/remote.h"
 #include "isolation/remote/remote_internal.h"
 
-/* The arguments are encoded as a list, which exists only while they are. */
 static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)
 {
-    enum { MAX_ARGS = 255 };
-    uintptr_t cells[2 * MAX_ARGS];
     struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
-    struct wire_call prefix = { call->pid.word, lane->timeout_ms, 0 };
-    term list = TERM_NIL;
+    struct wire_call prefix = { call->pid.word, lane->timeout_ms, call->func->arity };
     bool too_large;
-    for (size_t i = call->func->arity; i-- > 0;) {
-        cells[2 * i] = call->args[i].word;
-        cells[2 * i + 1] = list.word;
-        list = term_from_list_ptr(&cells[2 * i]);
-    }
-    return term_send(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), list, &too_large);
+    return term_send_all(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), call->args, call->func->arity, &too_large);
 }
 
 bool remote_take_encoded(struct remote_lane *lane, uint64_t bytes)

@@ -477,7 +477,7 @@ static void keep_library(struct native_call_elsewhere *call, term answer)
     size_t capacity = 0, other_capacity = 0;
     size_t n = etf_encode_ext(call->request, &x, &etf, &capacity);
     size_t n_answer = etf_encode_ext(answer, &x, &again, &other_capacity);
-    struct wire_term head = { (uint32_t) n, 0 };
+    struct wire_term head = { (uint32_t) n };
     struct pool_library l = { .id = call->library_id, .request = vm_alloc(sizeof(head) + n), .request_bytes = sizeof(head) + n };
     memcpy(l.request, &head, sizeof(head));
     memcpy(l.request + sizeof(head), etf, n);

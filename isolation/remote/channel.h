@@ -40,7 +40,7 @@ enum { CHANNEL_MAX_FDS = 3, CHANNEL_INLINE_MAX = 16 << 10, CHANNEL_RING_BYTES = 
 #define CHANNEL_BODY_MAX (UINT64_C(1) << 30)
 
 struct frame_header { /* as it crosses: fixed size, native byte order, padding zero */
-    uint32_t kind;   /* protocol.h */
+    uint32_t kind;   /* protocol.h; 16 bits cross */
     uint32_t number; /* of the call or question it belongs to */
     uint64_t bytes;  /* of the body */
     uint64_t extra;  /* what the kind says */

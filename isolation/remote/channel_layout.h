@@ -13,7 +13,7 @@
 
 #include "isolation/remote/channel.h"
 
-enum { PAGE = 4096, LINE = 64, RING_SLOTS = 64, SLOT_BODY = 88 };
+enum { PAGE = 4096, LINE = 64, RING_SLOTS = 64, SLOT_BODY = 96 };
 
 /* What the peer is to do after it wrote a stamp. */
 enum wait_state { WAIT_NONE, WAIT_FUTEX, WAIT_DOORBELL };
@@ -27,15 +27,29 @@ struct words { /* of one side: the other reads them */
     _Atomic uint32_t cpu; /* where it waits, plus one: beside it, spinning pays; on that very CPU it does harm */
 };
 
+/* The header packed, so that a frame with a body of up to 32 bytes is one cache line. */
 struct slot {
     _Alignas(2 * LINE) _Atomic uint32_t stamp;
     uint32_t taken;   /* as the sender's words have it: spares the other a look there */
-    struct frame_header header;
-    uint32_t restart; /* nonzero: the body lies at the start of data or bulk */
+    uint32_t number, bytes;
+    uint64_t extra;
+    uint16_t kind;
+    uint16_t restart; /* nonzero: the body lies at the start of data or bulk */
     uint32_t unused;
     uint8_t body[SLOT_BODY];
 };
 _Static_assert(sizeof(struct slot) == 2 * LINE, "no padding");
+_Static_assert(CHANNEL_BODY_MAX <= UINT32_MAX, "a size fits its field");
+
+static inline void slot_set_header(struct slot *s, const struct frame_header *h, uint32_t taken, bool restart)
+{
+    s->taken = taken;
+    s->number = h->number;
+    s->bytes = (uint32_t) h->bytes;
+    s->extra = h->extra;
+    s->kind = (uint16_t) h->kind;
+    s->restart = restart;
+}
 
 struct shared {
     _Alignas(PAGE) struct words vm;

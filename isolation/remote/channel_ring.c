@@ -236,10 +236,10 @@ static enum channel_status ring_receive(struct channel *c, struct frame_header *
     }
     /* The peer may write these while we read: each once. */
     struct frame_header h = {
-        .kind = __atomic_load_n(&s->header.kind, __ATOMIC_RELAXED),
-        .number = __atomic_load_n(&s->header.number, __ATOMIC_RELAXED),
-        .bytes = __atomic_load_n(&s->header.bytes, __ATOMIC_RELAXED),
-        .extra = __atomic_load_n(&s->header.extra, __ATOMIC_RELAXED),
+        .kind = __atomic_load_n(&s->kind, __ATOMIC_RELAXED),
+        .number = __atomic_load_n(&s->number, __ATOMIC_RELAXED),
+        .bytes = __atomic_load_n(&s->bytes, __ATOMIC_RELAXED),
+        .extra = __atomic_load_n(&s->extra, __ATOMIC_RELAXED),
     };
     uint32_t taken = __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
     bool restart = __atomic_load_n(&s->restart, __ATOMIC_RELAXED) != 0;
@@ -391,9 +391,7 @@ static enum channel_status ring_send(
             to += parts[i].bytes;
         }
     }
-    s->header = (struct frame_header) { h->kind, h->number, total, h->extra };
-    s->taken = r->in.number - r->c.has_frame;
-    s->restart = restart;
+    slot_set_header(s, &(struct frame_header) { h->kind, h->number, total, h->extra }, r->in.number - r->c.has_frame, restart);
     return publish(r, s);
 }
 

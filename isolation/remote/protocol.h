@@ -52,12 +52,12 @@ enum ask_kind {
     ASK_MEMORY,       /* shared_heap; body: bytes << 1, | 1 for an off-heap binary; its address, 0: none */
 };
 
-/* A term in a body: this, then n_blobs sizes, then etf_bytes of encoding, then the blobs, each from the next
- * multiple of 8 bytes on. */
+/* Terms in a body: this; if it says so the number of blobs, 32 bits, and the size of each, 64 bits; the encoding;
+ * the blobs, each from the next multiple of 8 bytes on. */
 struct wire_term {
-    uint32_t etf_bytes;
-    uint32_t n_blobs;
+    uint32_t etf_bytes; /* | WIRE_BLOBS */
 };
+#define WIRE_BLOBS (UINT32_C(1) << 31)
 
 /* FRAME_CALL of the modes that share memory: this, then the argument words. */
 struct wire_shared_call {
@@ -78,11 +78,11 @@ struct wire_shared_result {
     uint64_t value;      /* the term */
     uint64_t used_words; /* of the room; of no meaning if other memory was asked for */
 };
-/* FRAME_CALL of ipc: this, then a wire_term: the list of arguments. */
+/* FRAME_CALL of ipc: this, then a wire_term: the arguments. With two small ones it fits the cache line of its header. */
 struct wire_call {
     uint64_t caller;     /* pid */
     uint32_t timeout_ms; /* 0: none */
-    uint32_t unused;
+    uint32_t n_args;
 };
 
 /* native_outcome and native_crash as they cross. */

@@ -17,6 +17,12 @@ static size_t gap(size_t n)
 enum channel_status term_send(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
     size_t prefix_bytes, term t, bool *out_too_large)
 {
+    return term_send_all(w, c, h, prefix, prefix_bytes, &t, 1, out_too_large);
+}
+
+enum channel_status term_send_all(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
+    size_t prefix_bytes, const term *terms, size_t n_terms, bool *out_too_large)
+{
     static const uint8_t zeros[8];
     struct channel_part parts[4 + 2 * ETF_MAX_BLOBS];
     size_t n = 0;
@@ -24,16 +30,17 @@ enum channel_status term_send(struct term_writer *w, struct channel *c, const st
     w->ext.n_blobs = 0;
     w->ext.blob_bytes = 0;
     w->refused = false;
-    size_t bytes = etf_encode_ext(t, &w->ext, &w->buffer, &w->capacity);
+    size_t bytes = etf_encode_ext_all(terms, n_terms, &w->ext, &w->buffer, &w->capacity);
     *out_too_large = bytes == 0 || bytes + w->ext.blob_bytes > CHANNEL_BODY_MAX - 4096;
     if (*out_too_large || w->refused) {
         return CHANNEL_FULL;
     }
-    w->head = (struct wire_term) { (uint32_t) bytes, (uint32_t) w->ext.n_blobs };
+    w->head[0] = (uint32_t) bytes | (w->ext.n_blobs != 0 ? WIRE_BLOBS : 0);
+    w->head[1] = (uint32_t) w->ext.n_blobs;
     if (prefix_bytes != 0) {
         parts[n++] = (struct channel_part) { prefix, prefix_bytes };
     }
-    parts[n++] = (struct channel_part) { &w->head, sizeof(w->head) };
+    parts[n++] = (struct channel_part) { w->head, w->ext.n_blobs != 0 ? sizeof(w->head) : sizeof(w->head[0]) };
     if (w->ext.n_blobs != 0) {
         for (size_t i = 0; i < w->ext.n_blobs; i++) {
             w->sizes[i] = w->ext.blobs[i].n;
@@ -190,13 +197,18 @@ static bool receive(struct term_reader *r, struct source *s)
 {
     struct wire_term head;
     uint64_t sizes[ETF_MAX_BLOBS], sum = 0, before;
+    uint32_t n_blobs = 0;
     term_reader_drop(r);
-    if (!take(s, &head, sizeof(head)) || head.n_blobs > ETF_MAX_BLOBS || head.etf_bytes == 0
-        || !take(s, sizes, head.n_blobs * sizeof(sizes[0])) || head.etf_bytes > s->left) {
+    if (!take(s, &head, sizeof(head)) || ((head.etf_bytes & WIRE_BLOBS) != 0 && !take(s, &n_blobs, sizeof(n_blobs)))
+        || n_blobs > ETF_MAX_BLOBS || !take(s, sizes, n_blobs * sizeof(sizes[0]))) {
+        return false;
+    }
+    head.etf_bytes &= ~WIRE_BLOBS;
+    if (head.etf_bytes == 0 || head.etf_bytes > s->left) {
         return false;
     }
     before = head.etf_bytes;
-    for (size_t i = 0; i < head.n_blobs; i++) {
+    for (size_t i = 0; i < n_blobs; i++) {
         if (sizes[i] > s->left) {
             return false;
         }
@@ -208,7 +220,7 @@ static bool receive(struct term_reader *r, struct source *s)
     }
     r->n = head.etf_bytes;
     before = head.etf_bytes;
-    for (size_t i = 0; i < head.n_blobs; i++) {
+    for (size_t i = 0; i < n_blobs; i++) {
         uint8_t zeros[8];
         if (!take(s, zeros, gap(before)) || !take_bytes(r, s, sizes[i])) {
             term_reader_drop(r);
@@ -250,6 +262,12 @@ static term take_resource(void *arg, struct heap *h, uint64_t handle)
 
 term term_decode(struct term_reader *r, struct heap *h, unsigned flags)
 {
+    term t;
+    return term_decode_all(r, h, flags, &t, 1) ? t : TERM_NONE;
+}
+
+bool term_decode_all(struct term_reader *r, struct heap *h, unsigned flags, term *out, size_t n)
+{
     struct etf_decode_ext x; /* field by field: most terms are smaller than what need not be cleared */
     x.n_blobs = r->n_blobs;
     x.blob = take_blob;
@@ -258,10 +276,9 @@ term term_decode(struct term_reader *r, struct heap *h, unsigned flags)
     for (size_t i = 0; i < r->n_blobs; i++) {
         x.blob_bytes[i] = r->sizes[i];
     }
-    term t = r->n == 0 ? TERM_NONE : etf_decode_ext(h, r->buffer, r->n, flags, &x);
-    r->n = 0;
+    bool good = r->n != 0 && etf_decode_ext_all(h, r->buffer, r->n, flags, &x, out, n);
     term_reader_drop(r);
-    return t;
+    return good;
 }
 
 void term_reader_drop(struct term_reader *r)

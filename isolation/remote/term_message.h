@@ -19,7 +19,7 @@ struct term_writer {
     size_t capacity;
     struct etf_encode_ext ext;
     uint64_t sizes[ETF_MAX_BLOBS];
-    struct wire_term head;
+    uint32_t head[2]; /* wire_term, number of blobs */
     bool refused; /* set by handle_of: the term must not be sent after all */
 };
 
@@ -44,6 +44,9 @@ struct term_reader {
  * (*out_too_large), or w->refused. handle_of, arg: see etf_encode_ext. */
 enum channel_status term_send(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
     size_t prefix_bytes, term t, bool *out_too_large);
+/* The same with several terms, one after the other. */
+enum channel_status term_send_all(struct term_writer *w, struct channel *c, const struct frame_header *h, const void *prefix,
+    size_t prefix_bytes, const term *terms, size_t n_terms, bool *out_too_large);
 void term_writer_free(struct term_writer *w);
 
 /* Worker: large binaries of the next message are used in place where they can be. Its terms do not outlive the call;
@@ -58,6 +61,8 @@ bool term_receive(struct term_reader *r, struct channel *c, uint64_t n) MUST_CHE
 bool term_receive_bytes(struct term_reader *r, const uint8_t *bytes, size_t n) MUST_CHECK;
 /* What was received, on h; TERM_NONE: no term. Once. */
 term term_decode(struct term_reader *r, struct heap *h, unsigned flags);
+/* The same where exactly n terms must be. false: they are not. */
+bool term_decode_all(struct term_reader *r, struct heap *h, unsigned flags, term *out, size_t n) MUST_CHECK;
 void term_reader_drop(struct term_reader *r); /* what was received and not decoded */
 void term_reader_free(struct term_reader *r);
 

@@ -4,20 +4,15 @@
 static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, term **out_args, size_t *out_n)
 {
     struct wire_call call;
-    if (h->bytes < sizeof(call) || !channel_read(lane->channel, &call, sizeof(call))
+    if (h->bytes < sizeof(call) || !channel_read(lane->channel, &call, sizeof(call)) || call.n_args > WORKER_MAX_ARGS
         || !term_receive(&lane->in, lane->channel, h->bytes - sizeof(call))) {
         return false;
-    }
-    size_t n = 0;
-    term list = term_decode(&lane->in, &lane->heap, 0);
-    for (; term_is_cons(list) && n < WORKER_MAX_ARGS; list = term_tail(list)) {
-        lane->args[n++] = term_head(list);
     }
     *out_caller = (term) { call.caller };
     lane->timeout_ms = call.timeout_ms;
     *out_args = lane->args;
-    *out_n = n;
-    return term_is_nil(list);
+    *out_n = call.n_args;
+    return term_decode_all(&lane->in, &lane->heap, 0, lane->args, call.n_args);
 }
 
 void worker_put_encoded(struct worker_lane *lane, term result)

@@ -718,14 +718,13 @@ static bool step(struct decoder *d)
     return finish_map(d, (uintptr_t *) f[0], pairs, n);
 }
 
-static term decode(struct decoder *d)
+static bool decode_all(struct decoder *d, term *out, size_t n)
 {
-    uintptr_t result = TERM_NONE.word;
     bool good = true;
     worklist_init(&d->w);
     d->owed = 0;
     d->next = NULL;
-    expect(d, &result, 1, 1);
+    expect(d, &out->word, n, 1);
     while (good && !worklist_is_empty(&d->w)) {
         good = step(d);
     }
@@ -736,7 +735,13 @@ static term decode(struct decoder *d)
         }
     }
     worklist_destroy(&d->w);
-    return good ? (term) { result } : TERM_NONE;
+    return good;
+}
+
+static term decode(struct decoder *d)
+{
+    term t;
+    return decode_all(d, &t, 1) ? t : TERM_NONE;
 }
 
 static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
@@ -823,6 +828,13 @@ term etf_decode(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, 
 term etf_decode_ext(
     struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, struct etf_decode_ext *x)
 {
+    term t;
+    return etf_decode_ext_all(h, bytes, n, flags, x, &t, 1) ? t : TERM_NONE;
+}
+
+bool etf_decode_ext_all(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, struct etf_decode_ext *x, term *out,
+    size_t n_terms)
+{
     struct decoder d;
     d.h = h;
     d.in = (struct bytes_reader) { .at = bytes, .end = bytes + n };
@@ -830,9 +842,9 @@ term etf_decode_ext(
     d.ext = x;
     d.blobs_used = 0;
     if (x->n_blobs > ETF_MAX_BLOBS || bytes_u8(&d.in) != ETF_VERSION) {
-        return TERM_NONE;
+        return false;
     }
-    term t = decode(&d);
+    bool good = decode_all(&d, out, n_terms);
     bool all_blobs = x->n_blobs == 0 || d.blobs_used == UINT64_MAX >> (64 - x->n_blobs);
-    return all_blobs && bytes_left(&d.in) == 0 ? t : TERM_NONE;
+    return good && all_blobs && bytes_left(&d.in) == 0;
 }

@@ -674,11 +674,11 @@ static void put_elements(struct encoder *e, term t)
     worklist_push(&e->w, t.word);
 }
 
-static void encode(struct encoder *e, term t)
+static void encode(struct encoder *e, const term *terms, size_t n_terms)
 {
     worklist_init(&e->w);
     put_u8(e, ETF_VERSION);
-    worklist_push(&e->w, t.word);
+    put_array(e, terms, n_terms);
     while (!worklist_is_empty(&e->w) && !e->failed) {
         uintptr_t word = worklist_pop(&e->w);
         if (word == MARK_TAIL) {
@@ -723,7 +723,7 @@ size_t etf_encoded_size(term t, unsigned flags)
     struct encoder e;
     encoder_init(&e, buffer, sizeof(buffer), flags);
     e.mode = ENCODE_COUNT;
-    encode(&e, t);
+    encode(&e, &t, 1);
     return e.failed ? 0 : bytes_so_far(&e);
 }
 
@@ -735,7 +735,7 @@ uint8_t *etf_encode_alloc(term t, unsigned flags, size_t *out_n)
         return NULL;
     }
     encoder_init(&e, buffer, FIRST_BUFFER, flags);
-    encode(&e, t);
+    encode(&e, &t, 1);
     if (e.failed) {
         vm_free(e.start);
         return NULL;
@@ -745,6 +745,11 @@ uint8_t *etf_encode_alloc(term t, unsigned flags, size_t *out_n)
 }
 
 size_t etf_encode_ext(term t, struct etf_encode_ext *x, uint8_t **buffer, size_t *capacity)
+{
+    return etf_encode_ext_all(&t, 1, x, buffer, capacity);
+}
+
+size_t etf_encode_ext_all(const term *terms, size_t n, struct etf_encode_ext *x, uint8_t **buffer, size_t *capacity)
 {
     if (*buffer == NULL) {
         *buffer = vm_try_alloc(FIRST_BUFFER);
@@ -759,7 +764,7 @@ size_t etf_encode_ext(term t, struct etf_encode_ext *x, uint8_t **buffer, size_t
     e.inline_bits = x->blob_min < SIZE_MAX / 8 ? x->blob_min * 8 : SIZE_MAX;
     x->n_blobs = 0;
     x->blob_bytes = 0;
-    encode(&e, t);
+    encode(&e, terms, n);
     *buffer = e.start;
     *capacity = (size_t) (e.end - e.start);
     return e.failed ? 0 : bytes_so_far(&e);
@@ -834,7 +839,7 @@ term etf_encode_within(struct heap *h, term t, unsigned flags, size_t budget, bo
     encoder_init(&e, small, sizeof(small), flags);
     e.lent = small;
     e.budget = budget;
-    encode(&e, t);
+    encode(&e, &t, 1);
     *out_exceeded = e.exceeded;
     term bin = TERM_NONE;
     if (!e.failed) {

@@ -32,6 +32,8 @@ struct etf_encode_ext {
 /* The term in a buffer: *buffer (vm_alloc'd, *capacity bytes; NULL, 0 at first) is used and grown, so
  * that a caller who keeps it pays for no allocation. Returns bytes written, 0 if it cannot be. */
 size_t etf_encode_ext(term t, struct etf_encode_ext *x, uint8_t **buffer, size_t *capacity) MUST_CHECK;
+/* Several, one after the other behind one version byte: no term for them all need exist. */
+size_t etf_encode_ext_all(const term *terms, size_t n, struct etf_encode_ext *x, uint8_t **buffer, size_t *capacity) MUST_CHECK;
 
 struct etf_decode_ext {
     size_t n_blobs;
@@ -46,5 +48,9 @@ struct etf_decode_ext {
  * blobs must be used. */
 term etf_decode_ext(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags,
     struct etf_decode_ext *x) MUST_CHECK;
+
+/* What etf_encode_ext_all() wrote: exactly n_terms. */
+bool etf_decode_ext_all(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, struct etf_decode_ext *x, term *out,
+    size_t n_terms) MUST_CHECK;
 
 #endif

@@ -47,6 +47,17 @@ static void put32(uint32_t *to, uint32_t v)
     __atomic_store_n(to, v, __ATOMIC_RELAXED);
 }
 
+static void put16(uint16_t *to, uint32_t v)
+{
+    __atomic_store_n(to, (uint16_t) v, __ATOMIC_RELAXED);
+}
+
+/* What is too large for the field is large. */
+static uint32_t field32(uint64_t bytes)
+{
+    return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t) bytes;
+}
+
 static void put64(uint64_t *to, uint64_t v)
 {
     __atomic_store_n(to, v, __ATOMIC_RELAXED);
@@ -65,12 +76,12 @@ void hostile_stamp(struct hostile_peer *p, uint32_t number, uint32_t stamp)
 void hostile_reply(struct hostile_peer *p, uint32_t number, const struct frame_header *h, uint32_t taken, uint32_t restart)
 {
     struct slot *s = slot_of(p, number);
-    put32(&s->header.kind, h->kind);
-    put32(&s->header.number, h->number);
-    put64(&s->header.bytes, h->bytes);
-    put64(&s->header.extra, h->extra);
+    put16(&s->kind, h->kind);
+    put32(&s->number, h->number);
+    put32(&s->bytes, field32(h->bytes));
+    put64(&s->extra, h->extra);
     put32(&s->taken, taken);
-    put32(&s->restart, restart);
+    put16(&s->restart, restart);
     hostile_stamp(p, number, number);
 }
 
@@ -101,13 +112,13 @@ static void rewrite_once(struct rewriter *w)
     uint64_t r = hostile_random(&w->random);
     struct slot *slot = slot_of(&w->peer, (uint32_t) (r >> 8));
     switch (r % 16) {
-    case 0: put32(&slot->header.kind, (uint32_t) (r >> 16)); break;
+    case 0: put16(&slot->kind, (uint32_t) (r >> 16)); break;
     case 1: atomic_store(&s->worker.state, (uint32_t) (r >> 16) % 4); break;
     case 2: atomic_store(&s->worker.waits_for_room, (uint32_t) (r >> 16) % 2); break;
     case 3: atomic_store(&s->worker.received, (uint32_t) (r >> 16)); break;
     case 4: atomic_store(&s->vm.taken, (uint32_t) (r >> 16)); break; /* words of the VM: it does not read them */
     case 5: atomic_store(&s->vm.state, (uint32_t) (r >> 16) % 4); break;
-    case 6: put32(&slot->restart, (uint32_t) (r >> 16)); break;
+    case 6: put16(&slot->restart, (uint32_t) (r >> 16)); break;
     case 7: put64((uint64_t *) &s->slots[0][(r >> 16) % RING_SLOTS], r); break;
     case 8: put64((uint64_t *) &s->data[1][(r >> 16) % CHANNEL_RING_BYTES & ~UINT64_C(7)], r); break;
     case 9: put64((uint64_t *) slot->body, r); break;
@@ -121,7 +132,7 @@ static void rewrite_once(struct rewriter *w)
             put32(&slot->taken, (uint32_t) (r >> 32));
         }
         break;
-    default: put64(&slot->header.bytes, some_size(&w->random)); break;
+    default: put32(&slot->bytes, field32(some_size(&w->random))); break;
     }
 }
 

@@ -85,7 +85,7 @@ static void send_raw(const struct frame_header *h, const void *body, size_t n)
     out->number++;
     struct slot *s = &out->slots[out->number % RING_SLOTS];
     memcpy(n <= SLOT_BODY ? s->body : out->data, body, n);
-    s->header = *h;
+    slot_set_header(s, h, s->taken, s->restart != 0);
     (void) publish(r, s);
 }
 /* Waits to be killed, or for the next call. */
@@ -125,8 +125,9 @@ static void do_term_header(void) /* lengths in a body */
 {
     static uint8_t body[70000];
     fill(body, sizeof(body));
-    struct wire_term head = { (uint32_t) odd_number(), (uint32_t) odd_number() };
+    struct { uint32_t etf_bytes, n_blobs; } head = { (uint32_t) odd_number(), (uint32_t) odd_number() };
     if (below(2)) {
+        head.etf_bytes |= WIRE_BLOBS;
         head.n_blobs = below(ETF_MAX_BLOBS + 2);
     }
     memcpy(body, &head, sizeof(head));
@@ -143,7 +144,7 @@ static void do_term_bytes(void) /* a term with a few bytes changed */
     struct etf_encode_ext x = { .blob_min = SIZE_MAX };
     uint8_t body[2000];
     size_t n = etf_encode_ext(a_term(), &x, &w.out.buffer, &w.out.capacity);
-    struct wire_term head = { (uint32_t) n, 0 };
+    struct wire_term head = { (uint32_t) n };
     memcpy(body, &head, sizeof(head));
     memcpy(body + sizeof(head), w.out.buffer, n);
     for (unsigned i = 0; i <= below(4); i++) {
@@ -176,7 +177,7 @@ static void do_crash_record(void)
         body.crash.signal = (int32_t) below(66);
         body.crash.number = below(2) ? (int64_t) odd_number() : 5;
     }
-    body.head = (struct wire_term) { 2, 0 };
+    body.head = (struct wire_term) { 2 };
     body.etf[0] = 131;
     body.etf[1] = 106;
     send_body(FRAME_CRASHED, w.call.number, 0, &body, below(2) ? sizeof(body.crash) + sizeof(body.head) + 2 : below(sizeof(body)));
@@ -254,9 +255,9 @@ static void *scribble(void *arg)
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
         struct slot *slot = &s->slots[REPLIES][x % RING_SLOTS];
         switch (x >> 60) {
-        case 0: slot->header.bytes = x >> (x >> 20 & 63); break;
-        case 1: slot->header.number ^= 1; break;
-        case 2: slot->header.kind = x >> 30 & 63; break;
+        case 0: slot->bytes = (uint32_t) (x >> (x >> 20 & 63)); break;
+        case 1: slot->number ^= 1; break;
+        case 2: slot->kind = (uint16_t) (x >> 30 & 63); break;
         case 3: atomic_store(&s->worker.taken, (uint32_t) x); break;
         case 4: atomic_store(&s->worker.state, x >> 30 & 3); break;
         default: slot->body[x >> 8 & 63] = (uint8_t) (x >> 16); s->data[REPLIES][x >> 24 & (CHANNEL_RING_BYTES - 1)] ^= 1; break;
