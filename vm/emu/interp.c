@@ -113,7 +113,7 @@ static enum run_result leave_bif(struct sched *s, struct proc *p, const uint64_t
     if (control == CONTROL_RETRY && s->kind != SCHED_NORMAL) {
         return RUN_TO_NORMAL;
     }
-    return control == CONTROL_WAIT ? RUN_WAITING : control == CONTROL_PENDING ? RUN_PENDING : RUN_YIELDED;
+    return control == CONTROL_WAIT ? RUN_WAITING : RUN_YIELDED;
 }
 
 static enum run_result dirty_result(unsigned flags)
@@ -395,7 +395,6 @@ bif_without_value: /* P->control says what to do; x[0..live) are the arguments, 
         NEXT_AT(pc);
     case CONTROL_RETRY:
     case CONTROL_WAIT:
-    case CONTROL_PENDING:
         P->reductions_left = (int32_t) (reds + reds_put_aside);
         return leave_bif(s, P, pc, live);
     case CONTROL_DIRTY_CPU:

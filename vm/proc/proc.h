@@ -29,7 +29,6 @@ enum proc_control {
     CONTROL_RETRY,      /* end the slice, then call the same function with the same arguments */
     CONTROL_WAIT,       /* park until a signal arrives, then call again with the same arguments */
     CONTROL_YIELD,      /* end the slice, then go on with p->value as the result */
-    CONTROL_PENDING,    /* a native call runs elsewhere: park until proc_complete() signals */
     CONTROL_HIBERNATE,  /* collect, park without stack; then call p->trap */
     CONTROL_DIRTY_CPU,  /* call the same function with the same arguments on a dirty scheduler */
     CONTROL_DIRTY_IO,

@@ -129,7 +129,6 @@ term table_open(struct proc_shared *s, struct proc *p)
     term pid = term_from_pid(s->number, s->serial);
     s->proc = p;
     atomic_store_explicit(&s->name, 0, memory_order_relaxed);
-    atomic_store_explicit(&s->pending, PENDING_NONE, memory_order_relaxed);
     atomic_store_explicit(&s->status, STATUS_RUNNABLE, memory_order_relaxed);
     atomic_store_explicit(&s->hidden, false, memory_order_relaxed);
     atomic_store_explicit(&s->inbox, inbox_tag(s->serial), memory_order_release);

@@ -26,8 +26,6 @@ enum { INBOX_WAITING = 1, INBOX_CLOSED = 2, INBOX_TAG_SHIFT = 48 };
 enum { TABLE_SEGMENT_BITS = 10, TABLE_SEGMENT_SLOTS = 1 << TABLE_SEGMENT_BITS,
     TABLE_MAX_SEGMENTS = 4096, TABLE_LIMIT = TABLE_SEGMENT_SLOTS * TABLE_MAX_SEGMENTS };
 
-enum pending_state { PENDING_NONE, PENDING_PARKED, PENDING_COMPLETE };
-
 struct proc_shared {
     _Atomic uint64_t inbox;
     _Atomic uintptr_t pid;   /* word of the pid that lives here, 0: none */
@@ -35,7 +33,6 @@ struct proc_shared {
     struct proc *proc;       /* for whoever runs it or has taken WAITING */
     _Atomic uint32_t next_free;
     uint32_t number, serial;
-    _Atomic uint8_t pending; /* enum pending_state: handshake of RUN_PENDING with proc_complete */
     _Atomic bool hidden;     /* not in processes() */
     _Atomic uint8_t status;  /* enum proc_status: what process_info tells others; a hint */
 } __attribute__((aligned(64)));

@@ -190,26 +190,8 @@ static void after_run(struct proc *p, enum run_result r)
         p->run_kind = SCHED_NORMAL;
         sched_enqueue(p);
         return;
-    case RUN_PENDING: {
-        struct proc_shared *shared = p->shared;
-        atomic_store_explicit(&shared->status, STATUS_WAITING, memory_order_relaxed);
-        if (atomic_exchange_explicit(&shared->pending, PENDING_PARKED, memory_order_acq_rel) == PENDING_COMPLETE) {
-            atomic_store_explicit(&shared->pending, PENDING_NONE, memory_order_relaxed);
-            sched_enqueue(p);
-        }
-        return;
-    }
     }
     VM_REQUIRE(!"a result of interp_run");
-}
-
-void proc_complete(struct proc *p)
-{
-    struct proc_shared *shared = p->shared;
-    if (atomic_exchange_explicit(&shared->pending, PENDING_COMPLETE, memory_order_acq_rel) == PENDING_PARKED) {
-        atomic_store_explicit(&shared->pending, PENDING_NONE, memory_order_relaxed);
-        sched_enqueue(p);
-    }
 }
 
 /* Signals first. false: it is gone or stands still. */

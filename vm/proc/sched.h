@@ -25,7 +25,7 @@ struct sched {
 struct sched *sched_self(void);
 
 /* What running a process came to. vm/emu/interp.c: RUN_* are told to the scheduler. */
-enum run_result { RUN_YIELDED, RUN_WAITING, RUN_EXITED, RUN_TO_DIRTY_CPU, RUN_TO_DIRTY_IO, RUN_TO_NORMAL, RUN_PENDING };
+enum run_result { RUN_YIELDED, RUN_WAITING, RUN_EXITED, RUN_TO_DIRTY_CPU, RUN_TO_DIRTY_IO, RUN_TO_NORMAL };
 enum run_result interp_run(struct sched *s, struct proc *p);
 
 /* What the interpreter offers (vm/emu): the code a new process starts in, with x0 = module,
@@ -79,8 +79,6 @@ term proc_spawn_fun(struct proc *parent, term fun, term args, const struct spawn
 void proc_exit(struct proc *p);
 /* Makes a process that waits for signals runnable; any thread, by pid: a dead one is ignored. */
 void proc_wake(term pid);
-/* A process that left interp_run with RUN_PENDING goes on; any thread, once. p is alive by contract. */
-void proc_complete(struct proc *p);
 /* A process that runs waits for something outside, as its thread would if it were idle: if there is nothing else for the
  * thread to do, calls sleep(arg, word, value, ns) once, which sleeps while *word == value, ns at most;
  * whoever has work for the thread changes the word and wakes the futex. false: there is work. */

@@ -197,30 +197,6 @@ START_TEST(a_process_goes_to_dirty_threads_and_back)
 }
 END_TEST
 
-/* Pending: somebody else completes it, sometimes before it has parked. */
-static struct proc *_Atomic pending;
-
-static enum run_result step_pending(struct proc *p)
-{
-    if (p->n_catches++ == 2000) {
-        return step_done(p);
-    }
-    atomic_store(&pending, p);
-    return RUN_PENDING;
-}
-
-START_TEST(a_pending_process_goes_on_when_it_is_completed)
-{
-    test_spawn(step_pending, ATOM(ok));
-    while (atomic_load(&done) == 0) {
-        struct proc *p = atomic_exchange(&pending, NULL);
-        if (p != NULL) {
-            proc_complete(p);
-        }
-    }
-}
-END_TEST
-
 static enum run_result step_wait(struct proc *p)
 {
     if (term_same(test_receive(p), ATOM(exit))) {
@@ -358,7 +334,6 @@ int main(void)
         tcase_add_test(tc, busy_processes_do_not_keep_others_from_running);
         tcase_add_test(tc, receive_timers_wake_sleeping_schedulers);
         tcase_add_test(tc, a_process_goes_to_dirty_threads_and_back);
-        tcase_add_test(tc, a_pending_process_goes_on_when_it_is_completed);
         tcase_add_test(tc, a_million_would_fit_so_fifty_thousand_wait_and_end);
         tcase_add_test(tc, messages_of_each_sender_keep_their_order_across_threads);
         tcase_add_test(tc, every_child_is_heard_of);
