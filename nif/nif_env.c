@@ -40,6 +40,42 @@ bool nif_term_plausible_slow(term t)
            && tag != TAG_HAMT_NODE;
 }
 
+/* The end of what is in use of h around p; NULL: p is not on it. */
+static const uintptr_t *end_around(const struct heap *h, const uintptr_t *p)
+{
+    if (p >= h->start && p < h->top) {
+        return h->top;
+    }
+    if (p >= h->old_start && p < h->old_top) {
+        return h->old_top;
+    }
+    for (const struct heap_frag *f = h->frags; f != NULL; f = f->next) {
+        if (p >= f->words && p < f->words + f->used_words) {
+            return f->words + f->used_words;
+        }
+    }
+    return NULL;
+}
+
+bool nif_result_plausible_slow(const struct heap *h, term t)
+{
+    if (term_is_immed(t)) {
+        return nif_term_plausible_slow(t);
+    }
+    const uintptr_t *p = (const uintptr_t *) (t.word & ~(uintptr_t) TERM_PRIMARY_MASK);
+    const uintptr_t *end = end_around(h, p);
+    if (end == NULL) {
+        return arena_is_literal(p) && nif_term_plausible_slow(t);
+    }
+    if ((uintptr_t) p % sizeof(*p) != 0) {
+        return false;
+    }
+    if (term_is_cons(t)) {
+        return end - p >= 2 && !word_is_header(p[0]) && !word_is_header(p[1]);
+    }
+    return nif_term_plausible_slow(t) && header_arity(p[0]) < (size_t) (end - p);
+}
+
 void nif_env_abort(struct enif_environment_t *env)
 {
     nif_env_current = env->outer;

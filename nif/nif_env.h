@@ -175,4 +175,12 @@ static inline bool nif_term_plausible(term t)
     return term_is_small(t) || nif_term_plausible_slow(t);
 }
 
+/* The same of what a call returns to a process with heap h, and more: it lies on that heap or is a literal, as a whole.
+ * An argument of an earlier call hardly passes, nor does an address that is off by a word. */
+bool nif_result_plausible_slow(const struct heap *h, term t);
+static inline bool nif_result_plausible(const struct heap *h, term t)
+{
+    return term_is_small(t) || (term_is_atom(t) ? term_to_atom_index(t) < atom_count() : nif_result_plausible_slow(h, t));
+}
+
 #endif

@@ -84,8 +84,12 @@ tests(Dir) ->
       fun() -> {nif_panic, stack_overflow, [_ | _]} = reason(fun() -> act(use_stack, 3 bsl 20) end),
                with(#{stack => 8 bsl 20}, fun() -> ok = act(use_stack, 3 bsl 20) end) end},
      {"a word that is no term is not let in",
-      fun() -> {nif_panic, {bad_term, _}, _} = reason(fun() -> act(return_word, 16#123456789a) end),
+      fun() -> [{W, {nif_panic, {bad_term, _}, _}} = {W, reason(fun() -> act(return_word, W) end)}
+                || W <- [16#123456789a, 16#7ffffffffb, 16#1b, 16#2b, 0, 1, 2, 3 bsl 46 + 2, 16#500000000002]],
                {nif_panic, {bad_term, _}, _} = reason(fun() -> act(tuple_of_word, 16#7fff12345002) end) end},
+     {"nor is an argument of an earlier call, nor one that is off by a word",
+      fun() -> [{T, {nif_panic, {bad_term, _}, _}} = {T, after_keeping(T, fun() -> act(return_kept, 0) end)} || T <- terms()],
+               [{T, {nif_panic, {bad_term, _}, _}} = {T, reason(fun() -> act(one_word_on, T) end)} || T <- [{1, self()}, #{self() => 1}]] end},
      {"a pointer that is none, given to the API, is the library's fault",
       fun() -> {nif_signal, 11} = reason(fun() -> act(get_into_null, 5) end) end},
      {"waits inside the API end in time too",
@@ -151,6 +155,18 @@ tests(Dir) ->
 wait(Fun) -> wait(Fun, ?PATIENCE div 20).
 wait(_, 0) -> exit(waited_in_vain);
 wait(Fun, N) -> case Fun() of true -> ok; false -> timer:sleep(10), wait(Fun, N - 1) end.
+
+%% On the heap, that is, no literals.
+terms() -> [list_to_tuple(lists:seq(1, 5)), lists:seq(1, 5), #{self() => 1}, 1 bsl 70 + length(processes()), list_to_binary(pid_to_list(self())),
+            binary:copy(<<"large">>, 100), float(length(processes())), fun() -> self() end, make_ref()].
+
+%% What a process that runs Fun exits with, when the library has kept a term of another one, since dead. Its heap is not
+%% where that of the other was.
+after_keeping(T, Fun) ->
+    {Pid, Ref} = spawn_monitor(fun() -> receive go -> Fun() end end),
+    normal = reason(fun() -> ok = act(keep, T) end),
+    Pid ! go,
+    receive {'DOWN', Ref, process, Pid, Reason} -> Reason end.
 
 %% Loads a module made here, whose only business is to load the library of the same name.
 fresh(Name, Dir) ->

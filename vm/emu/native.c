@@ -190,7 +190,7 @@ static __attribute__((noinline)) term settle(struct proc *p, const struct nif_fu
     if (s->env.raised || s->env.resched.wanted) {
         return without_value(p, f, args, &s->env);
     }
-    if (!nif_term_plausible(result)) {
+    if (!nif_result_plausible(&p->heap, result)) {
         result = returned_nonsense(p, &s->env, &s->call, &s->out);
         prepare(s);
         return result;
@@ -220,7 +220,7 @@ static term run(struct proc *p, const struct nif_func *f, term *args)
         trace_native_end(f, lib, p->id, &s->out, s->env.raised);
     }
     term result = { s->out.value };
-    if (s->out.status != NATIVE_RETURNED || s->env.eventful || !nif_term_plausible(result) || p->native != NULL) {
+    if (s->out.status != NATIVE_RETURNED || s->env.eventful || !nif_result_plausible(&p->heap, result) || p->native != NULL) {
         return settle(p, f, args);
     }
     nif_env_leave_outermost();
@@ -244,7 +244,7 @@ static inline __attribute__((always_inline)) term run_quick(struct proc *p, cons
         native_end_call(&s->call, result.word, &s->out);
         return settle(p, f, args);
     }
-    if (__builtin_expect(s->env.eventful || (!term_is_immed(result) && !nif_term_plausible(result)), 0)) {
+    if (__builtin_expect(s->env.eventful || !nif_result_plausible(&p->heap, result), 0)) {
         s->out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = result.word };
         return settle(p, f, args);
     }

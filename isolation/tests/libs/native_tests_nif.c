@@ -29,6 +29,8 @@ __attribute__((noinline)) static int use_stack(int bytes)
     return bytes <= 0 ? page[0] : use_stack(bytes - 4096) + page[0];
 }
 
+static ERL_NIF_TERM kept; /* an argument of an earlier call: no term any more */
+
 static ERL_NIF_TERM act(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
 {
     int n = 0;
@@ -48,6 +50,11 @@ static ERL_NIF_TERM act(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
         enif_get_uint64(env, argv[1], &w);
         return enif_make_tuple1(env, (ERL_NIF_TERM) w);
     }
+    if (is(env, argv[0], "keep")) { kept = argv[1]; return enif_make_atom(env, "ok"); }
+    if (is(env, argv[0], "return_kept")) { return kept; }
+    if (is(env, argv[0], "tuple_of_kept")) { return enif_make_tuple2(env, argv[1], kept); }
+    if (is(env, argv[0], "raise_kept")) { return enif_raise_exception(env, kept); }
+    if (is(env, argv[0], "one_word_on")) { return argv[1] + sizeof(argv[1]); }
     if (is(env, argv[0], "get_into_null")) { return enif_make_int(env, enif_get_int(env, argv[1], NULL)); }
     if (is(env, argv[0], "panic")) { return nif_panic(env, "no %T today", argv[1]); }
     if (is(env, argv[0], "exit")) { exit(n); }
