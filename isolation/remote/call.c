@@ -40,13 +40,6 @@ static bool several_cpus(void)
     return k == 2;
 }
 
-static void set_running(struct remote_progress *p)
-{
-    lock_take(&p->pool->lock);
-    atomic_store_explicit(&p->state, CALL_RUNNING, memory_order_release);
-    lock_drop(&p->pool->lock);
-}
-
 /* ---- waiting for the answer ---- */
 
 static void sleep_on_lane(void *arg, _Atomic uint32_t *other, uint32_t value, int64_t ns)
@@ -261,12 +254,13 @@ static int64_t calls_in(const struct native_call_elsewhere *call)
 /* false: *out says why not. */
 static bool start(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
 {
-    if (!take_lane(p)) {
+    if (!p->reads && !take_lane(p)) {
         out->status = NATIVE_PENDING;
         return false;
     }
     struct remote_lane *lane = p->lane;
     lane->number++;
+    atomic_store_explicit(&lane->calls, atomic_load_explicit(&lane->calls, memory_order_relaxed) + 1, memory_order_relaxed);
     lane->answer = 0;
     lane->begun = false;
     lane->stale = false;
@@ -285,7 +279,8 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
         lane->deadline_ns = clock_monotonic_ns() + ns + ns / 4 + TIMEOUT_GRACE_NS;
         watcher_note_deadline(lane->deadline_ns);
     }
-    set_running(p);
+    /* No lock: while we are its reader nobody else looks. */
+    atomic_store_explicit(&p->state, CALL_RUNNING, memory_order_release);
     return true;
 }
 
@@ -367,7 +362,7 @@ static void finish(struct native_call_elsewhere *call, struct remote_progress *p
         take_answer(call, lane, out);
     }
     lane_forget_call(lane);
-    pool_release_lane(lane);
+    pool_keep_lane(lane);
     finished(call, p);
 }
 

@@ -201,7 +201,7 @@ static void start_one(struct remote_pool *pool, enum worker_state as)
         w->state = WORKER_RETIRING; /* its end is no second failure */
     }
     lock_drop(&pool->lock);
-    remote_trace(w, "started");
+    remote_trace(w, as == WORKER_EMBRYO ? "prepared" : "started");
     if (good && as == WORKER_STARTING) {
         worker_open_next(w);
     } else if (!good) {
@@ -269,6 +269,7 @@ static bool open_embryo(struct remote_pool *pool)
     struct remote_worker *w = lacks_one_locked(pool) ? take_embryo_locked(pool) : NULL;
     lock_drop(&pool->lock);
     if (w != NULL) {
+        remote_trace(w, "taken");
         worker_open_next(w);
         worker_unref(w);
     }

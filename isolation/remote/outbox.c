@@ -64,6 +64,9 @@ static bool flush_locked(struct remote_worker *w)
 void outbox_send(struct remote_worker *w, const struct datagram *d, const void *payload, size_t n, const int *fds, size_t n_fds)
 {
     VM_ASSERT(n + sizeof(*d) <= PROTOCOL_DATAGRAM_MAX && n_fds <= MAX_FDS);
+    if (atomic_load_explicit(&w->doomed, memory_order_relaxed)) {
+        return;
+    }
     lock_take(&w->outbox_lock);
     bool sent = flush_locked(w) && send_now(w, d, payload, n, fds, n_fds);
     if (!sent) {

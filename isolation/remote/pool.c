@@ -72,9 +72,82 @@ static void grant_locked(struct remote_lane *lane, struct remote_progress *p)
     lane->cancelled = false;
     lane->worker->n_busy++;
     worker_ref(lane->worker);
-    lane->worker->calls++;
     p->lane = lane;
+    p->reads = false;
     call_set_state_locked(p, CALL_GRANTED);
+}
+
+static void idle_locked(struct remote_lane *lane)
+{
+    struct remote_worker *w = lane->worker;
+    lane->progress = NULL;
+    lane->busy = false;
+    atomic_store_explicit(&lane->deadline_ns, INT64_MAX, memory_order_relaxed);
+    w->n_busy--;
+    atomic_store_explicit(&lane->reader, READER_NOBODY, memory_order_release);
+    lane->next_idle = w->idle;
+    w->idle = lane;
+}
+
+/* ---- the lane at hand ---- */
+
+static bool take_at_hand(struct remote_pool *pool, struct remote_progress *p)
+{
+    if (atomic_load_explicit(&pool->at_hand, memory_order_relaxed) == NULL || p->wanted != NULL) {
+        return false;
+    }
+    struct remote_lane *lane = atomic_exchange(&pool->at_hand, NULL);
+    if (lane == NULL) {
+        return false;
+    }
+    /* We are its reader: until we let go of it nobody else looks at these. */
+    lane->progress = p;
+    lane->cancelled = false;
+    p->lane = lane;
+    p->reads = true;
+    atomic_store_explicit(&p->state, CALL_GRANTED, memory_order_relaxed);
+    return true;
+}
+
+/* false: it is to be released as usual. */
+static bool keep_at_hand(struct remote_lane *lane)
+{
+    struct remote_worker *w = lane->worker;
+    struct remote_pool *pool = w->pool;
+    struct remote_lane *none = NULL;
+    uint32_t changes = atomic_load(&pool->changes);
+    if (w->state != WORKER_READY || pool->first != NULL || pool->n_workers > library_policy(pool->library, POLICY_POOL)
+        || lane->kept != NULL || atomic_load_explicit(&pool->at_hand, memory_order_relaxed) != NULL) {
+        return false;
+    }
+    lane->progress = NULL;
+    atomic_store_explicit(&lane->deadline_ns, INT64_MAX, memory_order_relaxed);
+    atomic_store_explicit(&lane->reader, READER_CALLER, memory_order_relaxed); /* the next one */
+    if (!atomic_compare_exchange_strong(&pool->at_hand, &none, lane)) {
+        return false;
+    }
+    /* From here on it is others', and w may be gone. */
+    if (atomic_load(&pool->changes) != changes && (lane = atomic_exchange(&pool->at_hand, NULL)) != NULL) {
+        pool_release_lane(lane);
+    }
+    return true;
+}
+
+void pool_keep_lane(struct remote_lane *lane)
+{
+    if (!keep_at_hand(lane)) {
+        pool_release_lane(lane);
+    }
+}
+
+void pool_recall_locked(struct remote_pool *pool)
+{
+    atomic_fetch_add(&pool->changes, 1);
+    struct remote_lane *lane = atomic_exchange(&pool->at_hand, NULL);
+    if (lane != NULL) {
+        idle_locked(lane);
+        worker_unref(lane->worker); /* not the last: it is among the pool's, or somebody buries it */
+    }
 }
 
 /* ---- waiting calls ---- */
@@ -93,15 +166,17 @@ void pool_put_back_locked(struct remote_pool *pool, struct remote_progress *p)
 {
     call_set_state_locked(p, CALL_WAITING);
     p->lane = NULL;
+    p->reads = false;
     p->next = pool->first;
     pool->first = p;
     if (p->next == NULL) {
         pool->last = &p->next;
     }
     pool->n_waiting++;
+    pool_recall_locked(pool);
 }
 
-static void unlink_locked(struct remote_pool *pool, struct remote_progress **at)
+static void unlink_locked(struct remote_pool *pool, struct remote_progress *_Atomic *at)
 {
     struct remote_progress *p = *at;
     *at = p->next;
@@ -121,7 +196,7 @@ void pool_wake_all(const struct to_wake *wake)
 
 void pool_serve_waiting_locked(struct remote_pool *pool, struct to_wake *wake)
 {
-    struct remote_progress **at = &pool->first;
+    struct remote_progress *_Atomic *at = &pool->first;
     while (*at != NULL && wake->n < ARRAY_LEN(wake->item)) {
         struct remote_progress *p = *at;
         if (p->wanted != NULL && p->wanted->dead) {
@@ -152,7 +227,13 @@ bool pool_wants_worker_locked(const struct remote_pool *pool)
 
 void pool_request_lane(struct remote_pool *pool, struct remote_progress *p)
 {
+    if (take_at_hand(pool, p)) {
+        return;
+    }
+    struct to_wake wake;
+    wake.n = 0;
     lock_take(&pool->lock);
+    pool_recall_locked(pool);
     struct remote_lane *lane = pool->first == NULL || p->wanted != NULL ? find_lane_locked(pool, p) : NULL;
     bool refused = lane == NULL && pool->n_workers == 0 && pool->circuit_until_ns > clock_monotonic_ns();
     if (lane != NULL) {
@@ -162,9 +243,12 @@ void pool_request_lane(struct remote_pool *pool, struct remote_progress *p)
         call_set_state_locked(p, CALL_REFUSED);
     } else {
         append_locked(pool, p);
+        pool_recall_locked(pool); /* what was kept at hand just before it waited may serve it */
+        pool_serve_waiting_locked(pool, &wake);
     }
     bool want = pool_wants_worker_locked(pool);
     lock_drop(&pool->lock);
+    pool_wake_all(&wake);
     if (want) {
         nursery_want(pool);
     }
@@ -177,7 +261,7 @@ void pool_withdraw(struct remote_progress *p)
     lock_take(&pool->lock);
     enum call_state state = (enum call_state) p->state;
     if (state == CALL_WAITING) {
-        struct remote_progress **at = &pool->first;
+        struct remote_progress *_Atomic *at = &pool->first;
         while (*at != p) {
             at = &(*at)->next;
         }
@@ -208,13 +292,7 @@ void pool_release_lane(struct remote_lane *lane)
     }
     struct kept_heap *kept = lane->kept;
     lane->kept = NULL;
-    lane->progress = NULL;
-    lane->busy = false;
-    atomic_store_explicit(&lane->deadline_ns, INT64_MAX, memory_order_relaxed);
-    w->n_busy--;
-    atomic_store_explicit(&lane->reader, READER_NOBODY, memory_order_release);
-    lane->next_idle = w->idle;
-    w->idle = lane;
+    idle_locked(lane);
     bool close = w->state == WORKER_RETIRING && w->n_busy == 0;
     pool_serve_waiting_locked(pool, &wake);
     bool surplus = w->state == WORKER_READY && pool_is_surplus_locked(w);

@@ -22,6 +22,8 @@ void pool_serve_waiting_locked(struct remote_pool *pool, struct to_wake *wake);
 /* A call that had a lane and has not begun is the next to get one. */
 void pool_put_back_locked(struct remote_pool *pool, struct remote_progress *p);
 bool pool_wants_worker_locked(const struct remote_pool *pool);
+/* Something has changed that those who keep a lane at hand look at: the one there is, if any, is idle now. */
+void pool_recall_locked(struct remote_pool *pool);
 
 /* ---- pool_workers.c ---- */
 /* The last call of a worker that retires is over. */

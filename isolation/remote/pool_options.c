@@ -14,6 +14,7 @@ static void retire_those(struct remote_pool *pool, bool (*wrong)(const struct re
     for (;;) {
         struct remote_worker *w;
         lock_take(&pool->lock);
+        pool_recall_locked(pool);
         for (w = pool->workers; w != NULL && (!serves_or_could(w) || !wrong(w, what)); w = w->next) {
         }
         if (w != NULL) {
@@ -148,6 +149,15 @@ void remote_close(struct native_library *library, uint32_t id)
     }
 }
 
+static uint64_t calls_of(const struct remote_worker *w)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < w->n_lanes; i++) {
+        n += atomic_load_explicit(&w->lanes[i]->calls, memory_order_relaxed);
+    }
+    return n;
+}
+
 void remote_info(const struct native_library *library, struct remote_info *out, struct remote_worker_info *workers, size_t room)
 {
     static const char *const states[] = {
@@ -164,12 +174,13 @@ void remote_info(const struct native_library *library, struct remote_info *out, 
         return;
     }
     lock_take(&pool->lock);
+    pool_recall_locked(pool); /* it is not busy */
     out->restarts = pool->restarts;
     out->waiting = pool->n_waiting;
     out->open_circuit = pool->circuit_until_ns > clock_monotonic_ns();
     for (struct remote_worker *w = pool->workers; w != NULL; w = w->next) {
         if (out->n_workers < room) {
-            workers[out->n_workers] = (struct remote_worker_info) { w->process.pid, w->calls, w->n_lanes, w->n_busy,
+            workers[out->n_workers] = (struct remote_worker_info) { w->process.pid, calls_of(w), w->n_lanes, w->n_busy,
                 (unsigned) w->n_resources, states[w->state] };
         }
         out->n_workers++;

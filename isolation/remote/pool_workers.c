@@ -64,7 +64,8 @@ void pool_worker_ready(struct remote_worker *w)
     pool->starting = false;
     pool->failures = 0;
     pool->embryo_due_ns = clock_monotonic_ns() + EMBRYO_DELAY_NS;
-    bool wrong = !pool_has_use_for_locked(w); /* what is wanted has changed meanwhile */
+    /* What is wanted may have changed meanwhile. */
+    bool wrong = !pool_has_use_for_locked(w) || pool_is_surplus_locked(w);
     if (wrong) {
         lock_drop(&pool->lock);
         pool_retire(w, false);
@@ -201,6 +202,7 @@ void pool_worker_died(struct remote_worker *w)
     if (was == WORKER_EMBRYO) { /* it harmed nobody */
         pool->embryo_due_ns = clock_monotonic_ns() + EMBRYO_DEATH_DELAY_NS;
     }
+    pool_recall_locked(pool);
     bool by_itself = was != WORKER_RETIRING && was != WORKER_EMBRYO && !pool->closing;
     if (by_itself) {
         note_death_locked(pool);
@@ -227,12 +229,13 @@ void pool_worker_died(struct remote_worker *w)
 
 void pool_close_worker(struct remote_worker *w)
 {
-    enum { PATIENCE_NS = 1000000000 };
+    /* To take a process apart costs as much time of a CPU as to make one: one that crashed is killed when its
+     * successor has had its first call. */
+    enum { PATIENCE_NS = 1000000000, AFTER_CRASH_NS = 3000000 };
     if (w->tainted) {
-        worker_process_kill(&w->process);
-        return;
+        atomic_store(&w->doomed, true);
     }
-    w->close_deadline_ns = clock_monotonic_ns() + PATIENCE_NS;
+    w->close_deadline_ns = clock_monotonic_ns() + (w->tainted ? AFTER_CRASH_NS : PATIENCE_NS);
     watcher_note_deadline(w->close_deadline_ns);
     outbox_send(w, &(struct datagram) { .kind = DATAGRAM_CLOSE }, NULL, 0, NULL, 0);
 }
@@ -246,6 +249,7 @@ void pool_retire(struct remote_worker *w, bool crashed)
     bool close = false;
     if (was_ready || w->state == WORKER_SPARE || w->state == WORKER_EMBRYO) {
         w->state = WORKER_RETIRING;
+        pool_recall_locked(pool);
         close = w->n_busy == 0;
     }
     if (was_ready) {

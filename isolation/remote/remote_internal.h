@@ -2,7 +2,12 @@
  *
  * Locks: pool->lock guards the pool's lists, the states of its workers, lanes and calls. It is a leaf but for
  * memory; processes are woken after it has been dropped. A lane's channel belongs to whoever
- * lane->reader says.
+ * lane->reader says; while that is its caller, so does the state of its call.
+ *
+ * The usual call takes no lock: the lane of the last one is kept at hand (pool->at_hand) as if it were still
+ * busy, and taken by one exchange. Who keeps it there reads pool->changes, looks whether anything speaks against it, puts
+ * it there, and reads pool->changes again. Who changes something that speaks against it does so, under the lock, then counts
+ * pool->changes up, then takes the lane from there: pool_recall_locked(). So one of the two sees the other.
  */
 #ifndef ISOLATION_REMOTE_INTERNAL_H
 #define ISOLATION_REMOTE_INTERNAL_H
@@ -42,10 +47,11 @@ struct remote_progress {
     struct remote_pool *pool;
     struct remote_lane *lane;     /* GRANTED to ANSWERED */
     struct remote_worker *wanted; /* owner of a resource in the arguments; a reference; else NULL */
-    struct remote_progress *next; /* waiting ones, in order */
+    struct remote_progress *_Atomic next; /* waiting ones, in order */
     _Atomic uint32_t state;       /* enum call_state; written under pool->lock */
     term pid;
     uint32_t library_id;           /* FRAME_OPEN: the number it will have */
+    bool reads;                    /* GRANTED: it is the lane's reader already */
     bool stale;                    /* REFUSED: the worker it wanted has ended */
     struct native_outcome outcome; /* LOST, REFUSED */
     struct heap_digest digest;     /* shared_heap with verify => true */
@@ -77,6 +83,7 @@ struct remote_lane {
     void *shared;             /* the mode's own */
     struct kept_heap *kept;   /* the heap its call reads, whose process has ended; NULL: none */
     unsigned spin_misses;     /* times in a row that spinning did not pay */
+    _Atomic uint64_t calls;   /* written by who has the lane */
 };
 
 enum worker_state {
@@ -97,6 +104,7 @@ struct remote_worker {
     _Atomic enum worker_state state; /* changed under pool->lock */
     const struct remote_mode *mode;
     _Atomic bool dead;
+    _Atomic bool doomed; /* it crashed and has no call left: it is told nothing any more, and killed soon */
     bool tainted; /* a call crashed in it: it is killed rather than closed */
     _Atomic int64_t close_deadline_ns; /* RETIRING: when it is killed for not ending; INT64_MAX */
     struct worker_end end;
@@ -108,7 +116,6 @@ struct remote_worker {
     uint32_t n_opened; /* id of the last library that it opened, or is just opening */
     uint64_t stack_bytes; /* policy when it was started */
     uint32_t timeout_ms;  /* the same */
-    uint64_t calls;
     /* Resources of this worker that the VM has references to; by handle. */
     struct lock resources_lock;
     struct remote_resource **buckets;
@@ -137,8 +144,10 @@ struct remote_pool {
     const struct remote_mode *_Atomic mode; /* of new workers */
     uint64_t _Atomic stack_bytes;
     struct remote_worker *workers;  /* all that live, and dead ones that are still referred to */
-    unsigned n_workers;             /* STARTING, READY */
-    struct remote_progress *first, **last; /* calls that wait for a lane */
+    _Atomic unsigned n_workers;     /* STARTING, READY */
+    struct remote_lane *_Atomic at_hand;   /* for the next call: counted as busy, without a call; see above */
+    _Atomic uint32_t changes;
+    struct remote_progress *_Atomic first, *_Atomic *last; /* calls that wait for a lane */
     unsigned n_waiting;
     struct pool_library libraries[POOL_MAX_LIBRARIES];
     uint32_t next_library;
@@ -162,10 +171,12 @@ struct remote_pool *pool_first(void);
 void pool_set_mode(struct remote_pool *pool, const struct remote_mode *mode, uint64_t stack_bytes);
 /* A library has been opened in some worker: those that do not have it are retired. */
 void pool_library_opened(struct remote_pool *pool, uint32_t id);
-/* Gives the progress a lane: GRANTED at once, or in its turn: WAITING. */
+/* Gives the progress a lane: GRANTED at once (without the lock if one is at hand), or in its turn: WAITING. */
 void pool_request_lane(struct remote_pool *pool, struct remote_progress *p);
 /* The lane's call is over: it serves the next, and its process is woken. */
 void pool_release_lane(struct remote_lane *lane);
+/* The same by the lane's reader, who keeps it at hand if nothing speaks against it. */
+void pool_keep_lane(struct remote_lane *lane);
 /* Lane and place in the queue of a call that is given up before it ran. */
 void pool_withdraw(struct remote_progress *p);
 /* A worker has opened everything. */
