@@ -318,7 +318,7 @@ static enum channel_status wait_for_room(struct ring *r, uint64_t bytes)
 /* After this the frame is the peer's. */
 static enum channel_status publish(struct ring *r, struct slot *s)
 {
-    atomic_store_explicit(&s->stamp, r->out.number, memory_order_release);
+    atomic_store(&s->stamp, r->out.number);
     uint32_t state = atomic_load(&r->peers->state); /* after the stamp: pairs with is_due_after_state() */
     if (state == WAIT_NONE) {
         return CHANNEL_OK;
