@@ -166,6 +166,28 @@ static term copy_from_room(struct loan *l, struct fragment *f, struct heap *h, t
     return t;
 }
 
+static term in_place(struct remote_lane *lane, struct heap *h, bool verify)
+{
+    struct loan *l = loan_of(lane);
+    tainted root = taint(l->result.value);
+    uint64_t used;
+    struct heap_map *map = verify ? heap_map_new(h) : NULL;
+    struct fragment f = { .caller = h, .bins = l->bins, .n_bins = l->n_bins, .check_cycles = verify, .map = map };
+    term t = TERM_NONE;
+    if (verify && map == NULL) {
+        return t; /* no memory: cannot be told */
+    }
+    if (l->asked != NULL) {
+        f.built_at = (uintptr_t) l->asked->words;
+        t = adopt_asked(l, &f, h, root);
+    } else if (tainted_below(taint(l->result.used_words), ROOM_WORDS + 1, &used)) {
+        f.built_at = (uintptr_t) l->room;
+        t = copy_from_room(l, &f, h, root, used);
+    }
+    heap_map_free(map);
+    return t;
+}
+
 static term result(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic)
 {
     struct loan *l = loan_of(lane);
@@ -173,17 +195,8 @@ static term result(struct remote_lane *lane, struct heap *h, enum native_panic *
     if (l->encoded) {
         return remote_encoded_result(lane, h, out_panic);
     }
-    tainted root = taint(l->result.value);
-    uint64_t used;
-    struct fragment f = { .caller = h, .bins = l->bins, .n_bins = l->n_bins,
-        .check_cycles = library_policy(lane->worker->pool->library, POLICY_VERIFY) != 0 };
     *out_panic = PANIC_HEAP;
-    if (l->asked != NULL) {
-        f.built_at = (uintptr_t) l->asked->words;
-        return adopt_asked(l, &f, h, root);
-    }
-    f.built_at = (uintptr_t) l->room;
-    return tainted_below(taint(l->result.used_words), ROOM_WORDS + 1, &used) ? copy_from_room(l, &f, h, root, used) : TERM_NONE;
+    return in_place(lane, h, library_policy(lane->worker->pool->library, POLICY_VERIFY) != 0);
 }
 
 static void drop(struct remote_lane *lane)

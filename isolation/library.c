@@ -31,7 +31,8 @@ static char *copy_text(const char *s)
 /* What quick.h asks, in one word. */
 static void decide_quick(struct native_library *lib)
 {
-    bool quick = (lib->ops->caps & EXEC_CAP_PLAIN_STACK) != 0 && lib->timeout_ms == 0 && !lib->changes_fp;
+    bool quick = (lib->ops->caps & EXEC_CAP_PLAIN_STACK) != 0 && lib->timeout_ms == 0 && !lib->changes_fp
+                 && library_policy(lib, POLICY_VERIFY) == 0;
     size_t bytes = quick ? lib->stack_bytes : LIBRARY_NOT_QUICK;
     atomic_store_explicit(&lib->quick_stack_bytes, bytes, memory_order_relaxed);
 }

@@ -5,7 +5,7 @@ libcore_a_SOURCES += \
   isolation/library.c isolation/library.h isolation/outcome.c isolation/policy.c isolation/policy.h isolation/repair.c \
   isolation/stack_pool.c isolation/stack_pool.h isolation/symbols.c isolation/symbols.h \
   isolation/thread.c isolation/thread.h isolation/quick.h isolation/trampoline_x86_64.S isolation/unwind.c \
-  isolation/unwind.h isolation/watchdog.c isolation/watchdog.h
+  isolation/unwind.h isolation/verify.c isolation/verify.h isolation/watchdog.c isolation/watchdog.h
 
 libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec_shared_heap.c \
   isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c isolation/remote/heap_digest.h \

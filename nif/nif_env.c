@@ -16,6 +16,12 @@ static bool points_to_term_memory(uintptr_t address)
            || (arena_is_attached() && address - ARENA_WORKER_BASE < ARENA_WORKER_SIZE);
 }
 
+static inline bool header_is_plausible(uintptr_t header)
+{
+    enum term_tag tag = header_tag(header);
+    return word_is_header(header) && tag >= TAG_TUPLE && tag < TAG_COUNT && tag != TAG_MATCH_CTX && tag != TAG_HAMT_NODE;
+}
+
 bool nif_term_plausible_slow(term t)
 {
     if (term_is_immed(t)) {
@@ -31,13 +37,7 @@ bool nif_term_plausible_slow(term t)
     if (term_is_cons(t)) {
         return true;
     }
-    if (!term_is_boxed(t)) {
-        return false;
-    }
-    uintptr_t header = *(const uintptr_t *) address;
-    enum term_tag tag = header_tag(header);
-    return word_is_header(header) && tag >= TAG_TUPLE && tag < TAG_COUNT && tag != TAG_MATCH_CTX
-           && tag != TAG_HAMT_NODE;
+    return term_is_boxed(t) && header_is_plausible(*(const uintptr_t *) address);
 }
 
 /* The end of what is in use of h around p; NULL: p is not on it. */
@@ -73,7 +73,7 @@ bool nif_result_plausible_slow(const struct heap *h, term t)
     if (term_is_cons(t)) {
         return end - p >= 2 && !word_is_header(p[0]) && !word_is_header(p[1]);
     }
-    return nif_term_plausible_slow(t) && header_arity(p[0]) < (size_t) (end - p);
+    return term_is_boxed(t) && header_is_plausible(p[0]) && header_arity(p[0]) < (size_t) (end - p);
 }
 
 void nif_env_abort(struct enif_environment_t *env)

@@ -130,7 +130,7 @@ static bool check_word(const struct fragment *f, const uint8_t *kinds, uintptr_t
     }
     size_t i = index_of(f, *w);
     if (i == f->n) {
-        return refers_well(f->caller, t);
+        return refers_well(f->caller, t) && (f->map == NULL || heap_map_has(f->map, t));
     }
     bool good = term_is_cons(t)    ? i + 1 < f->n && kinds[i] == WORD_TERM && kinds[i + 1] == WORD_TERM
                 : term_is_boxed(t) ? kinds[i] == WORD_HEADER

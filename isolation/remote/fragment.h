@@ -11,6 +11,7 @@
 #include "isolation/remote/tainted.h"
 #include "vm/core/bits.h"
 #include "vm/core/heap.h"
+#include "vm/core/heap_map.h"
 
 /* A binary that was made for a worker to fill. What its header says is the worker's word; this is ours. */
 struct granted_bin {
@@ -27,6 +28,7 @@ struct fragment {
     struct granted_bin *bins;
     size_t n_bins;
     bool check_cycles;
+    const struct heap_map *map; /* of the caller's heap, to follow pointers into it to where objects begin; NULL: by their looks */
 };
 
 /* Checks the fragment and its root, moves pointers from built_at to words, chains large binaries to

@@ -18,14 +18,15 @@ static uint64_t hash_of(const struct heap_digest *d)
     add(&x, d->stop, d->end);
     add(&x, d->old, d->old_top);
     for (const struct heap_frag *f = d->frags; f != NULL; f = f->next) {
-        add(&x, f->words, f->words + f->used_words);
+        add(&x, f->words, f->words + (f == d->frags ? d->newest_used : f->used_words));
     }
     return XXH3_64bits_digest(&x);
 }
 
 void heap_digest_take(struct heap_digest *d, const struct heap *h)
 {
-    *d = (struct heap_digest) { h->start, h->top, h->stop, h->end, h->old_start, h->old_top, h->frags, 0, true };
+    *d = (struct heap_digest) { h->start, h->top, h->stop, h->end, h->old_start, h->old_top, h->frags,
+        h->frags != NULL ? h->frags->used_words : 0, 0, true };
     d->hash = hash_of(d);
 }
 

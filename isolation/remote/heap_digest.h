@@ -8,6 +8,7 @@
 struct heap_digest {
     const uintptr_t *young, *top, *stop, *end, *old, *old_top;
     const struct heap_frag *frags;
+    size_t newest_used; /* of the first of them: it may be built on */
     uint64_t hash;
     bool taken;
 };

@@ -59,6 +59,7 @@ tests() ->
      {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
      {"callbacks that ask the VM while processes end", #{}, fun callbacks/0},
      {"options change in the middle", #{}, fun options/0},
+     {"verify => true: an argument of an earlier call and what is off by a word are not let in", #{mode => shared_heap, verify => true}, fun verified/0},
      {"a worker full of atoms says so, and the next one serves", #{mode => ipc}, fun atoms/0}].
 
 built() ->
@@ -155,6 +156,17 @@ options() ->
     [exit(P, stop) || {P, _} <- Loops],
     [stop = ended(L) || L <- Loops].
 give_for_ever() -> {x, [1, 2]} = act(give, {x, [1, 2]}), give_for_ever().
+
+verified() ->
+    Terms = fun() -> [{1, self()}, [self()], #{self() => 1}, 1 bsl 70 + length(processes()), list_to_binary(pid_to_list(self())), make_ref()] end,
+    [begin
+         T = act(give, T), ok = act(keep, 0), {0, T} = act(pair_with, T),
+         {Later, _} = Call = start(fun() -> receive go -> act(How, self()) end end),
+         {returned, ok} = reason(fun() -> act(keep, T) end),
+         Later ! go,
+         {T, How, {nif_panic, _, _}} = {T, How, ended(Call)}
+     end || T <- Terms(), How <- [kept, pair_with]],
+    [{T, {nif_panic, _, _}} = {T, reason(fun() -> act(one_word_on, T) end)} || T <- Terms()].
 
 atoms() ->
     _ = reason(fun() -> act(atoms, 1100000) end),

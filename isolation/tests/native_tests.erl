@@ -38,7 +38,7 @@ reason(Fun) ->
 
 with(Options, Fun) ->
     ok = isolation:set(?MODULE, Options),
-    try Fun() after isolation:set(?MODULE, #{mode => in_process, timeout => 2000, crash => exit, stack => 1 bsl 20}) end.
+    try Fun() after isolation:set(?MODULE, #{mode => in_process, timeout => 2000, crash => exit, stack => 1 bsl 20, verify => false}) end.
 
 tests(Dir) ->
     [{"a native function returns",
@@ -90,6 +90,21 @@ tests(Dir) ->
      {"nor is an argument of an earlier call, nor one that is off by a word",
       fun() -> [{T, {nif_panic, {bad_term, _}, _}} = {T, after_keeping(T, fun() -> act(return_kept, 0) end)} || T <- terms()],
                [{T, {nif_panic, {bad_term, _}, _}} = {T, reason(fun() -> act(one_word_on, T) end)} || T <- [{1, self()}, #{self() => 1}]] end},
+     {"verify => true: nor inside of what is built, raised or scheduled, nor anything that is off by a word",
+      fun() -> with(#{verify => true}, fun() ->
+                   [{T, How, {nif_panic, {bad_term, _}, _}} = {T, How, after_keeping(T, fun() -> act(How, self()) end)}
+                    || T <- terms(), How <- [return_kept, tuple_of_kept, list_of_kept, raise_kept, schedule_kept]],
+                   [{T, {nif_panic, {bad_term, _}, _}} = {T, reason(fun() -> act(one_word_on, T) end)} || T <- terms(), not is_list(T)] end) end},
+     {"verify => true: what is in order passes",
+      fun() -> with(#{verify => true}, fun() ->
+                   [begin T = act(give, T), {1, T} = act(where, T), T = try act(raise, T) catch error:E -> E end, T = act(give, T) end
+                    || T <- [0, ok, [], {}, <<>>, self(), <<1:3>>, [hd(terms()) | tail], maps:from_list([{N, {N}} || N <- lists:seq(1, 100)]), {terms(), lists:seq(1, 5000)} | terms()]],
+                   badarg = try act(badarg, 0) catch error:badarg -> badarg end, {2, x} = dirty_cpu(where, x),
+                   100 = count(0, 100, mixed), {nif_signal, 11} = reason(fun() -> act(crash, 0) end) end) end},
+     {"verify => true: a write to the caller's heap is noticed, and nothing goes on with it",
+      fun() -> with(#{verify => true, crash => raise}, fun() ->
+                   [{T, {nif_panic, heap_corrupted, _}} = {T, reason(fun() -> catch act(write_into, T) end)}
+                    || T <- [{1, self()}, [1, self()], list_to_binary(pid_to_list(self())), binary:copy(<<"large">>, 100)]] end), ok = act(give, ok) end},
      {"a pointer that is none, given to the API, is the library's fault",
       fun() -> {nif_signal, 11} = reason(fun() -> act(get_into_null, 5) end) end},
      {"waits inside the API end in time too",

@@ -13,7 +13,7 @@ vm_core_tests_check_etf_SOURCES = vm/core/tests/check_etf.c vm/core/tests/core_t
 vm_core_tests_check_hash_SOURCES = vm/core/tests/check_hash.c vm/core/tests/core_test.h vm/core/tests/term_vectors.h
 vm_core_tests_check_map_SOURCES = vm/core/tests/check_map.c vm/core/tests/core_test.h
 EXTRA_DIST += vm/core/tests/make_term_vectors.erl
-libcore_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_verify.c \
+libcore_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_map.c vm/core/heap_map.h vm/core/heap_verify.c \
   vm/core/offheap.c
 check_PROGRAMS += vm/core/tests/check_copy vm/core/tests/check_foreign vm/core/tests/check_heap
 vm_core_tests_check_copy_SOURCES = vm/core/tests/check_copy.c

@@ -7,6 +7,7 @@
 #include "isolation/executor.h"
 #include "isolation/isolation.h"
 #include "isolation/quick.h"
+#include "isolation/verify.h"
 #include "lib/base/trace.h"
 #include "nif/host.h"
 #include "vm/bif/bif.h"
@@ -106,13 +107,33 @@ static term did_not_return(struct proc *p, struct enif_environment_t *env, struc
     return TERM_NONE;
 }
 
+static void set_panic(struct native_outcome *out, enum native_panic panic)
+{
+    *out = (struct native_outcome) { .status = NATIVE_PANICKED, .crash = vm_zalloc(sizeof(*out->crash)) };
+    out->crash->panic = panic;
+}
+
 /* It gave back a word that is no term. */
 static term returned_nonsense(struct proc *p, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
 {
-    *out = (struct native_outcome) { .status = NATIVE_PANICKED, .crash = vm_zalloc(sizeof(*out->crash)) };
-    out->crash->panic = PANIC_BAD_TERM;
+    set_panic(out, PANIC_BAD_TERM);
     strcpy(out->crash->text, "return");
     return did_not_return(p, env, call, out);
+}
+
+/* With verify => true: what it did is not in order. */
+static term refused(struct proc *p, enum verify_finding finding, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
+{
+    native_outcome_clear(out);
+    if (finding == VERIFY_NO_TERM) {
+        return returned_nonsense(p, env, call, out);
+    }
+    set_panic(out, PANIC_HEAP);
+    env->mark.offheap = p->heap.offheap; /* given up: none is followed */
+    did_not_return(p, env, call, out);
+    p->exc.stacktrace = TERM_NIL;
+    p->control = CONTROL_EXIT; /* nothing may go on with that heap */
+    return TERM_NONE;
 }
 
 /* o NULL: it begins. */
@@ -211,15 +232,25 @@ static term run(struct proc *p, const struct nif_func *f, term *args)
     s->call.arg[2] = (uintptr_t) args;
     s->call.func = f;
     nif_env_enter_outermost(&s->env, &p->heap, p, p->id, f->lib);
-    bool traced = trace_on(TRACE_NATIVE);
+    bool traced = trace_on(TRACE_NATIVE), verified = verify_is_wanted(lib);
+    struct heap_digest digest;
     if (__builtin_expect(traced, 0)) {
         trace_native(f, lib, p->id, NULL);
+    }
+    if (verified) {
+        heap_digest_take(&digest, &p->heap);
     }
     atomic_load_explicit(&lib->ops, memory_order_relaxed)->call(&s->call, &s->out);
     if (__builtin_expect(traced, 0)) {
         trace_native_end(f, lib, p->id, &s->out, s->env.raised);
     }
+    enum verify_finding finding = verified ? verify_call(&digest, &s->env, &s->out) : VERIFY_GOOD;
     term result = { s->out.value };
+    if (finding != VERIFY_GOOD) {
+        result = refused(p, finding, &s->env, &s->call, &s->out);
+        prepare(s);
+        return result;
+    }
     if (s->out.status != NATIVE_RETURNED || s->env.eventful || !nif_result_plausible(&p->heap, result) || p->native != NULL) {
         return settle(p, f, args);
     }

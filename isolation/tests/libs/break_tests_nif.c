@@ -47,6 +47,11 @@ static int64_t now_ms(void)
 }
 
 static term act_give(ErlNifEnv *env, term arg) { (void) env; return arg; }
+static term kept; /* an argument of an earlier call: no term any more */
+static term act_keep(ErlNifEnv *env, term arg) { kept = arg; return enif_make_atom(env, "ok"); }
+static term act_kept(ErlNifEnv *env, term arg) { (void) env, (void) arg; return kept; }
+static term act_pair_with(ErlNifEnv *env, term arg) { return enif_make_tuple2(env, kept, arg); }
+static term act_one_word_on(ErlNifEnv *env, term arg) { (void) env; return arg + sizeof(arg); }
 static term act_copy(ErlNifEnv *env, term arg) { return enif_make_copy(env, arg); }
 static term act_os_pid(ErlNifEnv *env, term arg) { (void) arg; return enif_make_int(env, getpid()); }
 static term act_pause(ErlNifEnv *env, term arg) { (void) env; for (;;) { pause(); } return arg; }
@@ -161,7 +166,7 @@ static const struct {
     term (*fn)(ErlNifEnv *env, term arg);
 } acts[] = {
     ACT(give), ACT(copy), ACT(os_pid), ACT(pause), ACT(raise), ACT(via_env), ACT(bins_of), ACT(tuple_of), ACT(nest), ACT(atoms),
-    ACT(still), ACT(for_ever), ACT(object), ACT(monitor), ACT(send),
+    ACT(keep), ACT(kept), ACT(pair_with), ACT(one_word_on), ACT(still), ACT(for_ever), ACT(object), ACT(monitor), ACT(send),
 };
 static term act(ErlNifEnv *env, int argc, const term argv[])
 {

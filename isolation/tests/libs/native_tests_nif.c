@@ -54,6 +54,12 @@ static ERL_NIF_TERM act(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     if (is(env, argv[0], "return_kept")) { return kept; }
     if (is(env, argv[0], "tuple_of_kept")) { return enif_make_tuple2(env, argv[1], kept); }
     if (is(env, argv[0], "raise_kept")) { return enif_raise_exception(env, kept); }
+    if (is(env, argv[0], "list_of_kept")) { return enif_make_list2(env, argv[1], enif_make_tuple1(env, kept)); }
+    if (is(env, argv[0], "schedule_kept")) {
+        ERL_NIF_TERM args[] = { enif_make_atom(env, "give"), kept };
+        return enif_schedule_nif(env, "act", 0, act, 2, args);
+    }
+    if (is(env, argv[0], "write_into")) { ((ERL_NIF_TERM *) (argv[1] & ~(ERL_NIF_TERM) 3))[1] ^= 16; return argv[1]; }
     if (is(env, argv[0], "one_word_on")) { return argv[1] + sizeof(argv[1]); }
     if (is(env, argv[0], "get_into_null")) { return enif_make_int(env, enif_get_int(env, argv[1], NULL)); }
     if (is(env, argv[0], "panic")) { return nif_panic(env, "no %T today", argv[1]); }
