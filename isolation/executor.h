@@ -114,6 +114,9 @@ struct native_crash {
     term trace_term; /* as the exit reason has it, on the caller's heap; valid right after the call */
 };
 void native_outcome_clear(struct native_outcome *o); /* frees the details */
+/* A call that ends here, by our decision. Text: as the exit reason shows it. */
+void native_outcome_panic(struct native_outcome *out, enum native_panic panic, const char *text);
+void native_outcome_limit(struct native_outcome *out, const char *text);
 
 enum executor_caps {
     EXEC_CAP_SURVIVES_CRASH = 1, /* a crash of the library ends the call, not the VM */

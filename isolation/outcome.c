@@ -18,6 +18,24 @@ void native_outcome_clear(struct native_outcome *o)
     o->crash = NULL;
 }
 
+static void ended(struct native_outcome *out, enum native_status status, const char *text)
+{
+    *out = (struct native_outcome) { .status = status, .crash = vm_zalloc(sizeof(*out->crash)) };
+    size_t n = strnlen(text, sizeof(out->crash->text) - 1);
+    memcpy(out->crash->text, text, n);
+}
+
+void native_outcome_panic(struct native_outcome *out, enum native_panic panic, const char *text)
+{
+    ended(out, NATIVE_PANICKED, text);
+    out->crash->panic = panic;
+}
+
+void native_outcome_limit(struct native_outcome *out, const char *text)
+{
+    ended(out, NATIVE_LIMIT, text);
+}
+
 static term text_binary(struct heap *h, const char *text)
 {
     term t = bits_from_bytes(h, text, strlen(text));

@@ -336,7 +336,7 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
     }
     out->value = t.word;
     if (term_is_none(t)) {
-        outcome_panic(out, panic);
+        native_outcome_panic(out, panic, "");
         pool_kill(lane->worker, panic == PANIC_PROTOCOL ? out : NULL);
     }
 }
@@ -348,7 +348,7 @@ static bool damaged(struct native_call_elsewhere *call, struct remote_progress *
         return false;
     }
     heap_digest_give_up(call->heap);
-    outcome_panic(out, PANIC_HEAP);
+    native_outcome_panic(out, PANIC_HEAP, "");
     if (p->lane != NULL) {
         pool_retire(p->lane->worker, true);
     }

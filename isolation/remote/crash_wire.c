@@ -27,7 +27,7 @@ void outcome_from_wire(struct native_outcome *out, const struct wire_crash *c)
         || !tainted_below(taint(c->panic), PANIC_COUNT, &panic) || !tainted_below(taint(c->place), PLACE_COUNT, &place)
         || !tainted_below(taint((uint64_t) c->signal), 65, &signal)
         || !tainted_below(taint((uint64_t) c->number), UINT64_C(1) << 40, &number)) {
-        outcome_panic(out, PANIC_PROTOCOL);
+        native_outcome_panic(out, PANIC_PROTOCOL, "");
         return;
     }
     *out = (struct native_outcome) { .status = (enum native_status) status, .number = (int64_t) number,
@@ -52,18 +52,6 @@ void outcome_of_end(struct native_outcome *out, struct worker_end end)
     *out = (struct native_outcome) { .status = end.signalled ? NATIVE_SIGNALLED : NATIVE_EXITED, .number = end.number,
         .crash = vm_zalloc(sizeof(*out->crash)) };
     out->crash->signal = end.signalled ? end.number : 0;
-}
-
-void outcome_panic(struct native_outcome *out, enum native_panic panic)
-{
-    *out = (struct native_outcome) { .status = NATIVE_PANICKED, .crash = vm_zalloc(sizeof(*out->crash)) };
-    out->crash->panic = panic;
-}
-
-void outcome_limit(struct native_outcome *out, const char *what)
-{
-    *out = (struct native_outcome) { .status = NATIVE_LIMIT, .crash = vm_zalloc(sizeof(*out->crash)) };
-    strncpy(out->crash->text, what, sizeof(out->crash->text) - 1);
 }
 
 struct native_outcome outcome_copy(const struct native_outcome *o)

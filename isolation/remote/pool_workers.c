@@ -157,7 +157,7 @@ static void refuse_if_open(struct remote_pool *pool)
     lock_drop(&pool->lock);
     if (open) {
         struct native_outcome o;
-        outcome_limit(&o, "restarts");
+        native_outcome_limit(&o, "restarts");
         pool_refuse_all(pool, &o);
         native_outcome_clear(&o);
     }
@@ -288,7 +288,7 @@ void pool_kill(struct remote_worker *w, const struct native_outcome *verdict)
 void pool_violated(struct remote_worker *w)
 {
     struct native_outcome o;
-    outcome_panic(&o, PANIC_PROTOCOL);
+    native_outcome_panic(&o, PANIC_PROTOCOL, "");
     pool_kill(w, &o);
     native_outcome_clear(&o);
 }
@@ -307,7 +307,7 @@ void pool_worker_failed(struct remote_worker *w, const char *why)
     lock_drop(&pool->lock);
     if (why != NULL) {
         struct native_outcome o;
-        outcome_panic(&o, PANIC_TEXT);
+        native_outcome_panic(&o, PANIC_TEXT, "");
         strncpy(o.crash->text, why, sizeof(o.crash->text) - 1);
         pool_start_failed(pool, &o);
         native_outcome_clear(&o);

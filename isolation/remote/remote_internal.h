@@ -285,8 +285,6 @@ void remote_watch_forget(struct remote_worker *w);
 /* A worker's account of a crash as an outcome, everything checked. */
 void outcome_from_wire(struct native_outcome *out, const struct wire_crash *c);
 void outcome_of_end(struct native_outcome *out, struct worker_end end);
-void outcome_panic(struct native_outcome *out, enum native_panic panic);
-void outcome_limit(struct native_outcome *out, const char *what);
 struct native_outcome outcome_copy(const struct native_outcome *o); /* with details of its own */
 /* Is it a verdict, or the zero that stands for none? */
 static inline bool outcome_is_verdict(const struct native_outcome *o)

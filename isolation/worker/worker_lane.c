@@ -31,18 +31,10 @@ static void crashed(struct call_result *r, struct enif_environment_t *env)
     r->end = CALL_CRASHED;
 }
 
-static void bad_result(struct native_outcome *o)
-{
-    *o = (struct native_outcome) { .status = NATIVE_PANICKED, .crash = vm_zalloc(sizeof(*o->crash)) };
-    o->crash->panic = PANIC_BAD_TERM;
-    strcpy(o->crash->text, "return");
-}
-
 /* Arguments that cannot be decoded here: the atom table of this process is full of the library's atoms, or its memory is. */
 static void no_room(struct call_result *r)
 {
-    r->outcome = (struct native_outcome) { .status = NATIVE_LIMIT, .crash = vm_zalloc(sizeof(*r->outcome.crash)) };
-    strcpy(r->outcome.crash->text, atom_count() >= SHARED_ROOT_ATOM_LIMIT ? "atoms" : "memory");
+    native_outcome_limit(&r->outcome, atom_count() >= SHARED_ROOT_ATOM_LIMIT ? "atoms" : "memory");
     r->end = CALL_CRASHED;
 }
 
@@ -93,7 +85,7 @@ static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t
         r->value = (term) { r->outcome.value };
         r->end = env.raised ? CALL_RAISED : CALL_RETURNED;
         if (!env.raised && !env.resched.wanted && !nif_term_plausible(r->value)) {
-            bad_result(&r->outcome);
+            native_outcome_panic(&r->outcome, PANIC_BAD_TERM, "return");
             crashed(r, &env);
             return;
         }

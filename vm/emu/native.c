@@ -89,12 +89,12 @@ static term raise_for_origin(struct proc *p, term module, const struct origin *o
     return none;
 }
 
-/* The call did not come back: p is where it was before, and gets to know why. */
-static term did_not_return(struct proc *p, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
+/* How a call that did not come back is made known: counted, reported, and p gets to know why. */
+static term end_caller(struct proc *p, struct native_call *call, struct native_outcome *out, enum policy_crash crash)
 {
-    enum policy_crash crash = (enum policy_crash) library_policy(call->library, POLICY_CRASH);
-    nif_env_abort(env);
-    env->lib->tainted = true;
+    if (out->crash != NULL && out->crash->panic == PANIC_HEAP) {
+        crash = POLICY_CRASH_EXIT; /* nothing may go on with that heap */
+    }
     native_outcome_account(call, out);
     term reason = native_outcome_reason(out, &p->heap);
     native_outcome_clear(out);
@@ -107,18 +107,13 @@ static term did_not_return(struct proc *p, struct enif_environment_t *env, struc
     return TERM_NONE;
 }
 
-static void set_panic(struct native_outcome *out, enum native_panic panic)
+/* The call did not come back: p is where it was before. */
+static term did_not_return(struct proc *p, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
 {
-    *out = (struct native_outcome) { .status = NATIVE_PANICKED, .crash = vm_zalloc(sizeof(*out->crash)) };
-    out->crash->panic = panic;
-}
-
-/* It gave back a word that is no term. */
-static term returned_nonsense(struct proc *p, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
-{
-    set_panic(out, PANIC_BAD_TERM);
-    strcpy(out->crash->text, "return");
-    return did_not_return(p, env, call, out);
+    enum policy_crash crash = (enum policy_crash) library_policy(call->library, POLICY_CRASH);
+    nif_env_abort(env);
+    env->lib->tainted = true;
+    return end_caller(p, call, out, crash);
 }
 
 /* With verify => true: what it did is not in order. */
@@ -126,14 +121,12 @@ static term refused(struct proc *p, enum verify_finding finding, struct enif_env
 {
     native_outcome_clear(out);
     if (finding == VERIFY_NO_TERM) {
-        return returned_nonsense(p, env, call, out);
+        native_outcome_panic(out, PANIC_BAD_TERM, "return");
+    } else {
+        native_outcome_panic(out, PANIC_HEAP, "");
+        env->mark.offheap = p->heap.offheap; /* given up: none is followed */
     }
-    set_panic(out, PANIC_HEAP);
-    env->mark.offheap = p->heap.offheap; /* given up: none is followed */
-    did_not_return(p, env, call, out);
-    p->exc.stacktrace = TERM_NIL;
-    p->control = CONTROL_EXIT; /* nothing may go on with that heap */
-    return TERM_NONE;
+    return did_not_return(p, env, call, out);
 }
 
 /* o NULL: it begins. */
@@ -203,18 +196,17 @@ static __attribute__((noinline)) term settle(struct proc *p, const struct nif_fu
 {
     struct native_slot *s = &slot;
     term result = { s->out.value };
+    bool valueless = s->env.raised || s->env.resched.wanted;
+    if (s->out.status == NATIVE_RETURNED && !valueless && !nif_result_plausible(&p->heap, result)) {
+        native_outcome_panic(&s->out, PANIC_BAD_TERM, "return");
+    }
     if (s->out.status != NATIVE_RETURNED) {
         result = did_not_return(p, &s->env, &s->call, &s->out);
         prepare(s);
         return result;
     }
-    if (s->env.raised || s->env.resched.wanted) {
+    if (valueless) {
         return without_value(p, f, args, &s->env);
-    }
-    if (!nif_result_plausible(&p->heap, result)) {
-        result = returned_nonsense(p, &s->env, &s->call, &s->out);
-        prepare(s);
-        return result;
     }
     nif_env_commit(&s->env);
     nif_env_clear(&s->env);
@@ -292,18 +284,7 @@ static term did_not_return_elsewhere(struct proc *p, const struct native_call_el
     struct enif_environment_t env = { .caller = p, .pid = p->id };
     report.env = &env; /* names the caller */
     enum policy_crash crash = (enum policy_crash) library_policy(call->library, POLICY_CRASH);
-    if (out->crash != NULL && out->crash->panic == PANIC_HEAP) {
-        crash = POLICY_CRASH_EXIT; /* nothing may go on with that heap */
-    }
-    native_outcome_account(&report, out);
-    term reason = native_outcome_reason(out, &p->heap);
-    native_outcome_clear(out);
-    proc_raise(p, EXC_EXIT, reason);
-    if (crash == POLICY_CRASH_EXIT) {
-        p->exc.stacktrace = TERM_NIL;
-        p->control = CONTROL_EXIT;
-    }
-    return TERM_NONE;
+    return end_caller(p, &report, out, crash);
 }
 
 /* One step of a call; again when the process is woken. */
