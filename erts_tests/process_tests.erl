@@ -83,6 +83,7 @@ cases() ->
      {ring, fun() -> S = self(), Last = lists:foldl(fun(_, Next) -> spawn(fun() -> receive M -> Next ! M end end) end, S, lists:seq(1, 1000)), Last ! token, receive token -> around end end},
      {big_message, fun() -> S = self(), L = lists:seq(1, 100000), spawn(fun() -> S ! L end), receive X -> X =:= L end end},
      {recv_marker, fun() -> [self() ! {noise, I} || I <- lists:seq(1, 1000)], R = make_ref(), self() ! {R, x}, receive {R, V} -> {V, length(messages(0))} end end},
+     {large_binaries_take_reductions, fun() -> B = binary:copy(<<1>>, id(1 bsl 20)), {_, R} = process_info(self(), reductions), _ = [<<B/binary, N>> || N <- lists:seq(1, 50)], {_, R2} = process_info(self(), reductions), R2 - R > 10000 end},
      {fairness, fun() -> P = spawn(fun loop/0), S = self(), spawn(fun() -> S ! still_here end), X = receive M -> M after 5000 -> starved end, exit(P, kill), X end},
      {gc_keeps, fun() -> L = [{I, integer_to_list(I)} || I <- lists:seq(1, 10000)], erlang:garbage_collect(), lists:all(fun({I, S}) -> list_to_integer(S) =:= I end, L) end},
      {gc_other, fun() -> P = spawn(fun() -> receive x -> y end end), X = erlang:garbage_collect(P), exit(P, kill), X end},

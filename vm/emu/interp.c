@@ -236,7 +236,8 @@ body_done: /* a body out of the loop: resume is where to go on, NULL: raised */
 
 collect_soon: /* fragments have outgrown the block: end the slice early, at the next call or return; see there */
     if (reds > 0) {
-        reds_put_aside += reds;
+        intptr_t spent = (intptr_t) (P->heap.vheap_words / 64); /* that large binaries take to fill */
+        reds_put_aside += reds > spent ? reds - spent : 0;
         reds = 0;
     }
     NEXT(length);
