@@ -1,8 +1,8 @@
 /* nursery.c - a thread that starts workers: what takes time must not hold up calls or the watcher.
  *
- * A pool that has lost a worker keeps an embryo: a worker that has been forked and set up, with its first
- * lane, in which no library has been opened. The next worker that is needed is made of it, on the thread that
- * needs it, in half of the time; a new embryo follows when the pool has been at peace for a moment.
+ * A pool keeps an embryo: a worker that has been forked and set up, with its first lane, in which no library has
+ * been opened. The next worker that is needed is made of it, on the thread that needs it, in a third of
+ * the time; a new embryo follows when the pool has been at peace for a moment.
  *
  *   zygote_spawn ─► EMBRYO ─► STARTING ─► READY | SPARE
  *        └──────────────────────┘
@@ -245,7 +245,7 @@ static struct remote_worker *embryo_locked(const struct remote_pool *pool)
 
 static bool wants_embryo_locked(const struct remote_pool *pool)
 {
-    return pool->n_deaths != 0 && pool->n_workers != 0 && !pool->starting && !pool->closing && pool->first == NULL
+    return pool->n_workers != 0 && !pool->starting && !pool->closing
            && library_policy(pool->library, POLICY_SPARE) == 0 && embryo_locked(pool) == NULL;
 }
 

@@ -7,9 +7,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/trace.h"
 
-/* Of the next embryo: after a worker was needed, while workers are lost one after the other there is none to be had;
- * after the last one ended. */
-enum { EMBRYO_DELAY_NS = 5000000, EMBRYO_DEATH_DELAY_NS = 1000000000 };
+/* When an embryo is made: after the first worker, for what is over soon needs none; after one that was needed, so that
+ * workers that are lost one after the other have the CPUs for themselves; after an embryo ended. */
+enum { EMBRYO_FIRST_DELAY_NS = 500000000, EMBRYO_DELAY_NS = 5000000, EMBRYO_DEATH_DELAY_NS = 1000000000 };
 
 void remote_trace(const struct remote_worker *w, const char *what)
 {
@@ -63,7 +63,7 @@ void pool_worker_ready(struct remote_worker *w)
     pool->n_workers += w->state == WORKER_READY;
     pool->starting = false;
     pool->failures = 0;
-    pool->embryo_due_ns = clock_monotonic_ns() + EMBRYO_DELAY_NS;
+    pool->embryo_due_ns = clock_monotonic_ns() + (pool->n_deaths != 0 ? EMBRYO_DELAY_NS : EMBRYO_FIRST_DELAY_NS);
     /* What is wanted may have changed meanwhile. */
     bool wrong = !pool_has_use_for_locked(w) || pool_is_surplus_locked(w);
     if (wrong) {

@@ -158,7 +158,7 @@ struct remote_pool {
     unsigned failures;       /* in a row, for back-off */
     int64_t circuit_until_ns;
     int64_t deaths[POOL_DEATHS_REMEMBERED]; /* times of the last ones */
-    unsigned n_deaths;       /* 0: no worker was ever lost, and no embryo is kept */
+    unsigned n_deaths;
     uint64_t restarts;
     int64_t embryo_due_ns;   /* not before */
     struct remote_pool *next; /* of all */
