@@ -54,6 +54,7 @@ struct native_call_elsewhere {
     uint32_t library_id, function; /* function: index in its library */
     const term *args;            /* call: as many as func->arity; valid until the call ends */
     term request;                /* call_many: [[Arg]]; open: see isolation/worker/worker_library.c */
+    uint32_t failed;             /* out, call_many: which of them raised or crashed, from 0; UINT32_MAX: not known */
     /* The executor's own. */
     enum channel_status (*send)(struct remote_lane *lane, struct native_call_elsewhere *call);
     bool plain_result;

@@ -313,6 +313,8 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
     if (opens ? lane->answer == FRAME_RESULT : lane->answer == FRAME_OPENED) {
         lane->answer = 0; /* to another question */
     }
+    uint64_t failed;
+    call->failed = lane->answer != FRAME_OPENED && tainted_below(lane->extra, UINT32_MAX, &failed) ? (uint32_t) failed : UINT32_MAX;
     switch ((enum frame_kind) lane->answer) {
     case FRAME_CRASHED: take_crash(call, lane, out); return;
     case FRAME_RESULT: t = call->plain_result ? term_decode(&lane->in, call->heap, 0) : lane->worker->mode->result(lane, call->heap, &panic); break;
@@ -335,7 +337,9 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
     case FRAME_ASK: break;
     }
     out->value = t.word;
-    if (term_is_none(t)) {
+    if (term_is_none(t) && lane->in.no_memory) {
+        native_outcome_limit(out, "memory");
+    } else if (term_is_none(t)) {
         native_outcome_panic(out, panic, "");
         pool_kill(lane->worker, panic == PANIC_PROTOCOL ? out : NULL);
     }

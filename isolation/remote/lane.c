@@ -79,6 +79,7 @@ static bool take_frame(struct remote_lane *lane, const struct tainted_frame *f, 
     uint64_t kind;
     bool good;
     *out_answered = false;
+    lane->in.no_memory = false;
     if (!tainted_is(f->number, lane->number) || !tainted_below(f->kind, FRAME_ASK + 1, &kind)) {
         return false;
     }
@@ -92,7 +93,7 @@ static bool take_frame(struct remote_lane *lane, const struct tainted_frame *f, 
     case FRAME_SEND:
         good = term_receive(&lane->in, lane->channel, f->bytes);
         channel_done(lane->channel);
-        return good && service_send(lane->worker, f->extra, &lane->in);
+        return (good && service_send(lane->worker, f->extra, &lane->in)) || lane->in.no_memory;
     case FRAME_ASK: return serve_question(lane, f);
     case FRAME_OPEN:
     case FRAME_CALL:
@@ -101,6 +102,7 @@ static bool take_frame(struct remote_lane *lane, const struct tainted_frame *f, 
     default: return false;
     }
     channel_done(lane->channel);
+    good = good || lane->in.no_memory; /* ours: the call ends with that, the worker has done nothing wrong */
     lane->answer = (uint32_t) kind;
     *out_answered = good;
     return good;

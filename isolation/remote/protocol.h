@@ -27,8 +27,8 @@ enum frame_kind {
     /* worker to VM */
     FRAME_OPENED = 32, /* body: {ok, [{Name, Arity, Flags}]} or {error, {Kind, Text}}; extra: 1 if load or upgrade crashed */
     FRAME_RESULT,      /* body: mode's own form of the result */
-    FRAME_RAISED,      /* body: the reason */
-    FRAME_CRASHED,     /* body: struct wire_crash, then a term: the stack trace */
+    FRAME_RAISED,      /* body: the reason; extra: which call of CALL_MANY did, from 0 */
+    FRAME_CRASHED,     /* body: struct wire_crash, then a term: the stack trace; extra: the same */
     FRAME_SEND,        /* extra: pid; body: the message */
     FRAME_ASK,         /* extra: enum ask_kind; body: as that says */
 };

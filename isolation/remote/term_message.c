@@ -99,6 +99,7 @@ static bool make_room(struct term_reader *r, size_t n)
         r->buffer = vm_try_alloc(r->capacity);
         if (r->buffer == NULL) {
             r->capacity = 0;
+            r->no_memory = true;
         }
     }
     return r->buffer != NULL;
@@ -185,6 +186,7 @@ static bool take_bytes(struct term_reader *r, struct source *s, uint64_t n)
     bool here = b != NULL;
     b = here ? b : offheap_bin_new(n);
     if (b == NULL) {
+        r->no_memory = true;
         return false;
     }
     r->blobs[r->n_blobs] = b;
@@ -199,6 +201,7 @@ static bool receive(struct term_reader *r, struct source *s)
     uint64_t sizes[ETF_MAX_BLOBS], sum = 0, before;
     uint32_t n_blobs = 0;
     term_reader_drop(r);
+    r->no_memory = false;
     if (!take(s, &head, sizeof(head)) || ((head.etf_bytes & WIRE_BLOBS) != 0 && !take(s, &n_blobs, sizeof(n_blobs)))
         || n_blobs > ETF_MAX_BLOBS || !take(s, sizes, n_blobs * sizeof(sizes[0]))) {
         return false;
@@ -277,6 +280,7 @@ bool term_decode_all(struct term_reader *r, struct heap *h, unsigned flags, term
         x.blob_bytes[i] = r->sizes[i];
     }
     bool good = r->n != 0 && etf_decode_ext_all(h, r->buffer, r->n, flags, &x, out, n);
+    r->no_memory = !good && (r->n == 0 ? r->no_memory : x.no_memory);
     term_reader_drop(r);
     return good;
 }

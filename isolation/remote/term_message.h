@@ -26,6 +26,7 @@ struct term_writer {
 struct term_reader {
     uint8_t *buffer; /* owned, kept */
     size_t capacity, n;
+    bool no_memory; /* why the last message could not be received or decoded: nothing is wrong with it */
     size_t n_blobs;
     struct offheap_bin *blobs[ETF_MAX_BLOBS]; /* owned until decoded or dropped */
     size_t sizes[ETF_MAX_BLOBS];

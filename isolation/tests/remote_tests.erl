@@ -172,6 +172,8 @@ tests() ->
      {"enif_schedule_nif, dirty flags, thread types, unique integers, references", fun scheduling/0},
      {"terms of every kind and size both ways", fun terms/0},
      {"call_many", fun call_many/0},
+     {"a failure in call_many has the trace of the call that failed", fun trace_of_many/0},
+     {"a result that finds no memory is no fault of the worker", fun no_room_for_result/0},
      {"the mode changes: among workers at once, to the VM at the next load", fun change_mode/0},
      {"a crash in a thread of the library ends its worker only",
       fun() -> erlang:system_info(build_type) =:= tsan orelse reason(fun() -> act(crash_in_thread, 0) end), wait(fun() -> act(give, ok) =:= ok end) end},
@@ -702,6 +704,27 @@ call_many() ->
     set(#{timeout => 100}),
     {nif_timeout, 100} = reason(fun() -> isolation:call_many(?MODULE, act, [[give, 1], [loop, 0]]) end),
     set(#{timeout => infinity}).
+
+trace_of_many() ->
+    Trace = fun(Lists) -> try isolation:call_many(?MODULE, act, Lists) catch _:_:S -> lists:sublist(S, 2) end end,
+    [{?MODULE, act, [badarg, 0], _}, {isolation, call_many, 3, _}] = Trace([[give, 1], [badarg, 0], [give, 2]]),
+    set(#{crash => raise}),
+    [{?MODULE, act, [crash, 0], _}, {isolation, call_many, 3, _}] = Trace([[give, 1], [give, 2], [crash, 0]]),
+    set(#{crash => exit}).
+
+%% The caller may have so much memory and no more. (In shared_heap the result is there already.)
+no_room_for_result() ->
+    Pid = act(os_pid, 0),
+    Outcome = reason(fun() ->
+        process_flag(max_heap_size, #{size => 30000, kill => false, error_logger => false}),
+        act(range, 100000),
+        ok
+    end),
+    case isolation:info(?MODULE) of
+        #{mode := shared_heap} -> ok;
+        _ -> {nif_limit, memory} = Outcome
+    end,
+    Pid = act(os_pid, 0).
 
 change_mode() ->
     Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can)],

@@ -109,21 +109,22 @@ static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t
     }
 }
 
-static void send_crash(struct worker_lane *lane, struct native_outcome *o)
+/* which: of a batch, from 0. */
+static void send_crash(struct worker_lane *lane, uint64_t which, struct native_outcome *o)
 {
     struct wire_crash crash;
     bool too_large;
-    struct frame_header h = { .kind = FRAME_CRASHED, .number = lane->number };
+    struct frame_header h = { .kind = FRAME_CRASHED, .number = lane->number, .extra = which };
     worker_describe(&crash, o);
     term trace = o->crash != NULL ? unwind_term(&o->crash->trace, &lane->heap) : TERM_NIL;
     (void) term_send(&lane->out, lane->channel, &h, &crash, sizeof(crash), trace, &too_large);
     native_outcome_clear(o);
 }
 
-static void send_raised(struct worker_lane *lane, term reason)
+static void send_raised(struct worker_lane *lane, uint64_t which, term reason)
 {
     bool too_large;
-    struct frame_header h = { .kind = FRAME_RAISED, .number = lane->number };
+    struct frame_header h = { .kind = FRAME_RAISED, .number = lane->number, .extra = which };
     (void) term_send(&lane->out, lane->channel, &h, NULL, 0, reason, &too_large);
 }
 
@@ -168,8 +169,8 @@ static void serve_call(struct worker_lane *lane, const struct frame_header *h)
     give_back(lane);
     switch (r.end) {
     case CALL_RETURNED: worker.mode->put_result(lane, r.value); break;
-    case CALL_RAISED: send_raised(lane, r.value); break;
-    case CALL_CRASHED: send_crash(lane, &r.outcome); break;
+    case CALL_RAISED: send_raised(lane, 0, r.value); break;
+    case CALL_CRASHED: send_crash(lane, 0, &r.outcome); break;
     }
     end(lane);
 }
@@ -181,6 +182,7 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
     struct wire_call call = { 0 };
     struct call_result r = { .end = CALL_RETURNED };
     term results = TERM_NIL, list = TERM_NONE, args[WORKER_MAX_ARGS];
+    uint64_t n_done = 0;
     begin(lane, h);
     term_reader_borrow(&lane->in);
     if (h->bytes >= sizeof(call) && channel_read(lane->channel, &call, sizeof(call))
@@ -207,13 +209,14 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
         run(lane, f, args, n, (term) { call.caller }, &r);
         if (r.end == CALL_RETURNED) {
             results = heap_cons(&lane->heap, r.value, results);
+            n_done++;
         }
     }
     give_back(lane);
     if (r.end == CALL_CRASHED) {
-        send_crash(lane, &r.outcome);
+        send_crash(lane, n_done, &r.outcome);
     } else if (r.end == CALL_RAISED) {
-        send_raised(lane, r.value);
+        send_raised(lane, n_done, r.value);
     } else {
         term in_order = TERM_NIL;
         for (; term_is_cons(results); results = term_tail(results)) {

@@ -26,6 +26,7 @@ struct decoder {
     unsigned flags;
     size_t owed; /* terms that open containers wait for */
     uintptr_t *next; /* place of the very next term; NULL: the stack says */
+    bool no_memory;
     struct worklist w;
     struct etf_decode_ext *ext; /* NULL: the public format */
     uint64_t blobs_used;        /* bit i: blob i has its place */
@@ -75,7 +76,15 @@ static bool can_owe(const struct decoder *d, size_t n)
 /* Words for a container; NULL if there is no memory. */
 static uintptr_t *words_new(struct decoder *d, size_t n)
 {
-    return n > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n) ? NULL : heap_alloc(d->h, n);
+    d->no_memory = n > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n);
+    return d->no_memory ? NULL : heap_alloc(d->h, n);
+}
+
+/* What takes memory that there may not be is t. */
+static term needs_memory(struct decoder *d, term t)
+{
+    d->no_memory = term_is_none(t);
+    return t;
 }
 
 /* Places that are filled later. */
@@ -158,7 +167,11 @@ static term read_big(struct decoder *d, size_t n)
 {
     bool negative = bytes_u8(&d->in) != 0;
     const uint8_t *p = read_bytes(&d->in, n);
-    if (p == NULL || (n / 8 > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n / 8))) {
+    if (p == NULL) {
+        return TERM_NONE;
+    }
+    if (n / 8 > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n / 8)) {
+        d->no_memory = true;
         return TERM_NONE;
     }
     return integer_from_bytes_le(d->h, p, n, negative);
@@ -188,7 +201,7 @@ static term read_binary(struct decoder *d)
 {
     size_t n = bytes_u32be(&d->in);
     const uint8_t *p = read_bytes(&d->in, n);
-    return p == NULL ? TERM_NONE : bits_from_bytes(d->h, p, n);
+    return p == NULL ? TERM_NONE : needs_memory(d, bits_from_bytes(d->h, p, n));
 }
 
 static term read_bit_binary(struct decoder *d)
@@ -200,11 +213,11 @@ static term read_bit_binary(struct decoder *d)
         return TERM_NONE;
     }
     if (n == 0 || last == 8) {
-        return bits_from_bytes(d->h, p, n);
+        return needs_memory(d, bits_from_bytes(d->h, p, n));
     }
     uint8_t *to;
     size_t n_bits = (n - 1) * 8 + last;
-    term t = bits_new_bitstring(d->h, n_bits, &to);
+    term t = needs_memory(d, bits_new_bitstring(d->h, n_bits, &to));
     if (!term_is_none(t)) {
         bits_copy(to, 0, p, 0, n_bits);
     }
@@ -581,6 +594,7 @@ static term read_map(struct decoder *d, uintptr_t *place)
     }
     term *pairs = vm_try_alloc(2 * n * sizeof(*pairs));
     if (pairs == NULL) {
+        d->no_memory = true;
         return TERM_NONE;
     }
     push_frame(d, (uintptr_t) place, (uintptr_t) pairs, n, FRAME_MAP);
@@ -724,6 +738,7 @@ static bool decode_all(struct decoder *d, term *out, size_t n)
     worklist_init(&d->w);
     d->owed = 0;
     d->next = NULL;
+    d->no_memory = false;
     expect(d, &out->word, n, 1);
     while (good && !worklist_is_empty(&d->w)) {
         good = step(d);
@@ -841,10 +856,12 @@ bool etf_decode_ext_all(struct heap *h, const uint8_t *bytes, size_t n, unsigned
     d.flags = flags;
     d.ext = x;
     d.blobs_used = 0;
+    x->no_memory = false;
     if (x->n_blobs > ETF_MAX_BLOBS || bytes_u8(&d.in) != ETF_VERSION) {
         return false;
     }
     bool good = decode_all(&d, out, n_terms);
+    x->no_memory = !good && (d.no_memory || h->over_limit);
     bool all_blobs = x->n_blobs == 0 || d.blobs_used == UINT64_MAX >> (64 - x->n_blobs);
     return good && all_blobs && bytes_left(&d.in) == 0;
 }

@@ -43,6 +43,7 @@ struct etf_decode_ext {
     /* The object of a handle as a term on h. TERM_NONE: fails. NULL: handles are refused. */
     term (*resource)(void *arg, struct heap *h, uint64_t handle);
     void *arg;
+    bool no_memory; /* out: it failed, or is of no use, for lack of memory on our side */
 };
 /* TERM_NONE: the bytes are no term (h may have grown garbage). All n bytes and all
  * blobs must be used. */

@@ -287,6 +287,24 @@ static term did_not_return_elsewhere(struct proc *p, const struct native_call_el
     return end_caller(p, &report, out, crash);
 }
 
+/* A call of call_many failed: the trace is that of the call itself, not of how it crossed. */
+static void trace_one_of_many(struct proc *p, const struct native_call_elsewhere *call)
+{
+    const struct nif_func *f = call->func;
+    struct heap *h = &p->heap;
+    term lists = call->failed == UINT32_MAX ? TERM_NIL : call->request, args = term_from_small(f->arity);
+    for (uint32_t i = 0; i < call->failed && term_is_cons(lists); i++) {
+        lists = term_tail(lists);
+    }
+    if (term_is_cons(lists)) {
+        args = term_head(lists);
+    }
+    term callers = interp_stacktrace(p, h, proc_backtrace_depth()); /* isolation:call_elsewhere/4, and who called that */
+    term frame = heap_tuple4(h, f->module, f->name, args, TERM_NIL);
+    p->exc.stacktrace = heap_cons(h, frame, term_is_cons(callers) ? term_tail(callers) : callers);
+    p->exc.has_stacktrace = true;
+}
+
 /* One step of a call; again when the process is woken. */
 static term step_elsewhere(struct proc *p, struct native_call_elsewhere *call, bool many)
 {
@@ -299,6 +317,7 @@ static term step_elsewhere(struct proc *p, struct native_call_elsewhere *call, b
     call->progress = &p->elsewhere;
     call->library_id = call->func->lib->elsewhere;
     call->function = (uint32_t) (call->func - call->func->lib->funcs);
+    call->failed = UINT32_MAX;
     bool begins = p->elsewhere == NULL;
     if (begins && trace_on(TRACE_NATIVE)) {
         trace_native(call->func, lib, p->id, NULL);
@@ -314,9 +333,14 @@ static term step_elsewhere(struct proc *p, struct native_call_elsewhere *call, b
         return (term) { out.value };
     }
     if (out.status == NATIVE_RAISED) {
-        return proc_raise(p, EXC_ERROR, (term) { out.value });
+        proc_raise(p, EXC_ERROR, (term) { out.value });
+    } else {
+        did_not_return_elsewhere(p, call, &out);
     }
-    return did_not_return_elsewhere(p, call, &out);
+    if (many && p->control != CONTROL_EXIT) {
+        trace_one_of_many(p, call);
+    }
+    return TERM_NONE;
 }
 
 static term call_elsewhere(struct proc *p, struct nif_func *f, term *args)
