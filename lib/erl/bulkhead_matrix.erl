@@ -22,7 +22,7 @@
 -type result() :: #{mode := atom(), row := bulkhead_matrix_gallery:row(), promise := term(),
                     verdict := verdict(), seen := seen()}.
 
--define(DEADLINE, 9000). % ms for a cell, start to end
+-define(DEADLINE, 180000). % ms for a cell, start to end: of a machine that is busy
 
 -record(options, {modes = [], only = [], format = text, html, jobs, terminal = "", help = false, list = false}).
 
