@@ -26,6 +26,7 @@ static struct {
     bool wanted;
     pthread_once_t once;
     bool started;
+    unsigned schedulers;
 } nursery = { .mutex = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT };
 
 static _Atomic uint32_t next_serial = 1;
@@ -106,7 +107,7 @@ static bool send_setup(struct remote_worker *w)
         .version = PROTOCOL_VERSION,
         .memory = w->mode->memory,
         .serial = w->serial,
-        .schedulers = nif_host->schedulers(),
+        .schedulers = nursery.schedulers,
         .time_offset_ns = nif_host->time_offset_ns(),
         .stack_bytes = w->stack_bytes,
         .timeout_ms = w->timeout_ms,
@@ -348,6 +349,7 @@ static void start_threads(void)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&nursery.cond, &attr);
+    nursery.schedulers = nif_host->schedulers(); /* the thread outlives them */
     nursery.started = watcher_start() && pthread_create(&thread, NULL, nurse, NULL) == 0;
     if (nursery.started) {
         pthread_detach(thread);

@@ -232,10 +232,9 @@ void pool_close_worker(struct remote_worker *w)
     /* To take a process apart costs as much time of a CPU as to make one: one that crashed is killed when its
      * successor has had its first call. */
     enum { PATIENCE_NS = 1000000000, AFTER_CRASH_NS = 3000000 };
-    if (w->tainted) {
-        atomic_store(&w->doomed, true);
-    }
-    w->close_deadline_ns = clock_monotonic_ns() + (w->tainted ? AFTER_CRASH_NS : PATIENCE_NS);
+    bool crashed = atomic_load(&w->tainted);
+    atomic_store(&w->doomed, crashed);
+    w->close_deadline_ns = clock_monotonic_ns() + (crashed ? AFTER_CRASH_NS : PATIENCE_NS);
     watcher_note_deadline(w->close_deadline_ns);
     outbox_send(w, &(struct datagram) { .kind = DATAGRAM_CLOSE }, NULL, 0, NULL, 0);
 }
@@ -244,7 +243,9 @@ void pool_retire(struct remote_worker *w, bool crashed)
 {
     struct remote_pool *pool = w->pool;
     lock_take(&pool->lock);
-    w->tainted |= crashed;
+    if (crashed) {
+        atomic_store(&w->tainted, true);
+    }
     bool was_ready = w->state == WORKER_READY;
     bool close = false;
     if (was_ready || w->state == WORKER_SPARE || w->state == WORKER_EMBRYO) {

@@ -105,7 +105,7 @@ struct remote_worker {
     const struct remote_mode *mode;
     _Atomic bool dead;
     _Atomic bool doomed; /* it crashed and has no call left: it is told nothing any more, and killed soon */
-    bool tainted; /* a call crashed in it: it is killed rather than closed */
+    _Atomic bool tainted; /* a call crashed in it: it is killed rather than closed */
     _Atomic int64_t close_deadline_ns; /* RETIRING: when it is killed for not ending; INT64_MAX */
     struct worker_end end;
     struct native_outcome verdict; /* under pool->lock: why we killed it, for all its calls; zero: its end says it */
