@@ -39,14 +39,21 @@ bulkhead_worker_LDADD = libcore.a $(VM_LIBS)
 bulkhead_worker_LDFLAGS = $(bulkhead_LDFLAGS) -Wl,-z,now
 EXTRA_bulkhead_worker_DEPENDENCIES = $(srcdir)/nif/export.map
 
-# A worker that does what tests ask of it.
+# Workers for tests: one that does what it is asked, one that breaks every rule.
 echo_worker = isolation/remote/tests/worker_echo
-EXTRA_PROGRAMS += $(echo_worker)
-CLEANFILES += $(echo_worker)
-check_DATA += $(echo_worker)
+hostile_worker = isolation/remote/tests/hostile_worker
+test_workers = $(echo_worker) $(hostile_worker)
+EXTRA_PROGRAMS += $(test_workers)
+CLEANFILES += $(test_workers)
+check_DATA += $(test_workers)
+worker_ldflags = $(AM_LDFLAGS) -Wl,-z,now
+worker_ldadd = libcore.a $(VM_LIBS)
 isolation_remote_tests_worker_echo_SOURCES = isolation/worker/zygote_main.c isolation/remote/tests/worker_echo.c
-isolation_remote_tests_worker_echo_LDADD = libcore.a $(VM_LIBS)
-isolation_remote_tests_worker_echo_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
+isolation_remote_tests_worker_echo_LDADD = $(worker_ldadd)
+isolation_remote_tests_worker_echo_LDFLAGS = $(worker_ldflags)
+isolation_remote_tests_hostile_worker_SOURCES = isolation/worker/zygote_main.c isolation/remote/tests/hostile_worker.c
+isolation_remote_tests_hostile_worker_LDADD = $(worker_ldadd)
+isolation_remote_tests_hostile_worker_LDFLAGS = $(worker_ldflags)
 check_PROGRAMS += isolation/remote/tests/check_zygote
 isolation_remote_tests_check_zygote_SOURCES = isolation/remote/tests/check_zygote.c
 
@@ -93,14 +100,7 @@ soak: soak-channel
 soak-channel: isolation/remote/tests/soak_channel
 	isolation/remote/tests/soak_channel $(SOAK_REPLIES)
 
-# A worker that breaks every rule, and the VM against it.
-hostile_worker = isolation/remote/tests/hostile_worker
-EXTRA_PROGRAMS += $(hostile_worker)
-CLEANFILES += $(hostile_worker)
-check_DATA += $(hostile_worker)
-isolation_remote_tests_hostile_worker_SOURCES = isolation/worker/zygote_main.c isolation/remote/tests/hostile_worker.c
-isolation_remote_tests_hostile_worker_LDADD = libcore.a $(VM_LIBS)
-isolation_remote_tests_hostile_worker_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
+# The VM against the worst of workers.
 TESTS += isolation/remote/tests/hostile.sh
 EXTRA_DIST += isolation/remote/tests/hostile.sh isolation/remote/tests/hostile_tests.erl
 # For long: that worker, and each end a worker can have ten times as often as in `make check`.

@@ -15,6 +15,7 @@
 #include "isolation/isolation.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
+#include "lib/base/tests/run_suite.h"
 
 /* The thread sanitizer maps what is nowhere otherwise, and keeps state per frame that is left behind. */
 #ifdef __SANITIZE_THREAD__
@@ -656,9 +657,5 @@ int main(void)
     }
     tcase_add_test(tc, what_calls_cost);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

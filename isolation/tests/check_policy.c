@@ -5,6 +5,7 @@
 
 #include "isolation/executor.h"
 #include "isolation/policy.h"
+#include "lib/base/tests/run_suite.h"
 #include "vm/core/map.h"
 
 static char error[200];
@@ -88,9 +89,5 @@ int main(void)
     tcase_add_test(tc, the_strongest_source_wins_key_by_key);
     tcase_add_test(tc, what_is_wrong_changes_nothing);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

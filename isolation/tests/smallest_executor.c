@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "isolation/executor.h"
+#include "lib/base/tests/run_suite.h"
 
 /* ---- what exec_metered.c would be ---- */
 
@@ -65,9 +66,5 @@ int main(void)
     tcase_add_test(t, calls_through_the_interface);
     tcase_add_test(t, every_mode_is_whole);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

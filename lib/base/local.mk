@@ -5,7 +5,7 @@ libcore_a_SOURCES += lib/base/md5.c lib/base/md5.h
 libcore_a_SOURCES += lib/base/arena.c lib/base/arena_cache.c lib/base/arena_classes.c \
   lib/base/arena_internal.h lib/base/arena_runs.c lib/base/arena_vm.c
 check_PROGRAMS += lib/base/tests/check_arena lib/base/tests/check_lock
-lib_base_tests_check_arena_SOURCES = lib/base/tests/check_arena.c
+lib_base_tests_check_arena_SOURCES = lib/base/tests/check_arena.c lib/base/tests/run_suite.h
 lib_base_tests_check_lock_SOURCES = lib/base/tests/check_lock.c
 check_PROGRAMS += lib/base/tests/check_trace
 lib_base_tests_check_trace_SOURCES = lib/base/tests/check_trace.c

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
+#include "lib/base/tests/run_suite.h"
 #include "nif/enif.h"
 #include "nif/host.h"
 #include "nif/nif_api.h"
@@ -153,15 +154,6 @@ static inline TCase *nif_case(Suite *s, const char *name)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     suite_add_tcase(s, tc);
     return tc;
-}
-
-static inline int run_suite(Suite *s)
-{
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
 }
 
 #endif

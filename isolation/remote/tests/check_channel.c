@@ -13,6 +13,7 @@
 
 #include "isolation/remote/tests/hostile_peer.h"
 #include "lib/base/clock.h"
+#include "lib/base/tests/run_suite.h"
 
 enum { SECOND_NS = 1000000000, ROUNDS = 3000 };
 
@@ -630,9 +631,5 @@ int main(void)
         tcase_add_test(tc, stream[i]);
     }
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

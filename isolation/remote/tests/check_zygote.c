@@ -20,6 +20,7 @@
 #include "isolation/remote/zygote.h"
 #include "isolation/remote/zygote_wire.h"
 #include "lib/base/clock.h"
+#include "lib/base/tests/run_suite.h"
 
 enum { PATIENCE_MS = 60000 }; /* a busy machine is slow */
 
@@ -556,9 +557,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_missing_program_is_an_error);
     tcase_add_test(tc, the_worker_is_found_where_it_was_installed);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/tests/run_suite.h"
 
 static struct arena *small_arena(size_t limit)
 {
@@ -249,10 +250,5 @@ int main(void)
     tcase_add_test_raise_signal(tc, a_double_free_aborts, SIGABRT);
     tcase_add_test(tc, literals_are_told_by_address);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_set_tap(r, "-");
-    srunner_run_all(r, CK_SILENT);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

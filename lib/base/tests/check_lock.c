@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/base/lock.h"
+#include "lib/base/tests/run_suite.h"
 
 static struct lock low, high;
 
@@ -54,10 +55,5 @@ int main(void)
     tcase_add_test_raise_signal(tc, equal_rank_aborts, SIGABRT);
 #endif
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_set_tap(r, "-");
-    srunner_run_all(r, CK_SILENT);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

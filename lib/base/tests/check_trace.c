@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/tests/run_suite.h"
 #include "lib/base/trace.h"
 
 static char path[64], text[4000];
@@ -90,9 +91,5 @@ int main(void)
     tcase_add_test(tc, a_json_file_is_whole_after_close_and_its_texts_cannot_break_it);
     tcase_add_test(tc, unknown_events_are_refused);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_suite(s);
 }

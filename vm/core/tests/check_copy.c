@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/tests/run_suite.h"
 #include "vm/core/bits.h"
 #include "vm/core/copy.h"
 
@@ -151,10 +152,5 @@ int main(void)
     tcase_add_test(tc, the_size_is_what_the_copy_takes);
     tcase_add_test(tc, off_heap_bytes_of_a_copy_count);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_set_tap(r, "-");
-    srunner_run_all(r, CK_SILENT);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

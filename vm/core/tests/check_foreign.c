@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/tests/run_suite.h"
 #include "vm/core/arith.h"
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
@@ -528,9 +529,5 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_fork_of_the_vm_has_memory_of_its_own);
     Suite *s = suite_create("foreign");
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/tests/run_suite.h"
 #include "vm/core/bits.h"
 #include "vm/core/copy.h"
 
@@ -456,10 +457,5 @@ int main(void)
     tcase_add_test(tc, growth_is_geometric);
     tcase_add_test(tc, a_stream_of_messages_does_not_grow_the_heap);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_set_tap(r, "-");
-    srunner_run_all(r, CK_SILENT);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

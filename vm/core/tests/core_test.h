@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/tests/run_suite.h"
 #include "vm/core/arith.h"
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
@@ -49,11 +50,7 @@ static int core_run(TCase *tc, const char *name)
     tcase_add_unchecked_fixture(tc, core_setup, core_teardown);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }
 
 #endif

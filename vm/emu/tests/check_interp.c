@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/tests/run_suite.h"
 #include "vm/bif/bif.h"
 #include "vm/code/module.h"
 #include "vm/core/compare.h"
@@ -153,10 +154,5 @@ int main(void)
         tcase_add_test(t, patching_and_unpatching_a_function_restores_it);
     }
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/tests/run_suite.h"
 #include "vm/ets/ets.h"
 
 enum { KEYS = 500 };
@@ -164,10 +165,5 @@ int main(void)
     tcase_add_test(tc, a_tree_is_walked_both_ways_from_any_key);
     tcase_add_test(tc, objects_keep_what_is_inside_them);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_set_tap(r, "-");
-    srunner_run_all(r, CK_SILENT);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(s);
 }

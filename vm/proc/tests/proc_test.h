@@ -12,6 +12,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/tests/run_suite.h"
 #include "vm/proc/proc_table.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
@@ -109,11 +110,7 @@ static inline void test_await(_Atomic int *flag, int n)
 
 static inline int test_main(Suite *s)
 {
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }
 
 #endif
