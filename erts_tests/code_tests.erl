@@ -16,7 +16,7 @@ cases() ->
      end},
      {check_process_code_async, fun() ->
          fresh(), load(one), P = spawn(code_target, wait, []), ask(P, version), load(two),
-         R = erlang:check_process_code(P, code_target, [{async, here}]), receive M -> {R, M} after 1000 -> timeout end
+         R = erlang:check_process_code(P, code_target, [{async, here}]), receive M -> {R, M} after 20000 -> timeout end
      end},
      {check_process_code_bad, fun() -> [element(1, outcome(fun() -> erlang:check_process_code(id(A), id(B)) end)) || {A, B} <- [{x, m}, {self(), 1}]] end},
      {soft_purge, fun() ->
@@ -25,7 +25,7 @@ cases() ->
      end},
      {purge_kills, fun() ->
          fresh(), load(one), {P, R} = spawn_monitor(code_target, wait, []), ask(P, version), load(two), A = code:purge(code_target),
-         receive {'DOWN', R, process, P, Why} -> {A, Why, code:purge(code_target)} after 1000 -> timeout end
+         receive {'DOWN', R, process, P, Why} -> {A, Why, code:purge(code_target)} after 20000 -> timeout end
      end},
      {load_three_versions, fun() -> fresh(), [begin load(V), code_target:version() end || V <- [one, two, one, two]] end},
      {not_purged, fun() ->
@@ -83,7 +83,7 @@ cases() ->
           Me = self(),
           {module, _} = code:ensure_loaded(code_own_handler),
           spawn(fun() -> process_flag(error_handler, code_own_handler), Me ! {code_handler:f(1), code_no_such:g(2)} end),
-          receive Answer -> Answer after 5000 -> timeout end end},
+          receive Answer -> Answer after 20000 -> timeout end end},
      {handle_undefined, fun() -> {code_handler:f(1, 2), code_handler:'with space'(), (fun code_handler:g/1)(x), apply(code_handler, h, [])} end},
      {function_exported, fun() -> [erlang:function_exported(M, F, A) || {M, F, A} <- [{lists, map, 2}, {lists, map, 7}, {lists, reverse, 2}, {erlang, element, 2}, {no_such, f, 0}, {?MODULE, cases, 0}, {?MODULE, ask, 2}]] end},
      {function_exported_bad, fun() -> [outcome(fun() -> erlang:function_exported(id(M), id(F), id(A)) end) || {M, F, A} <- [{1, f, 0}, {m, "f", 0}, {m, f, a}, {m, f, -1}, {m, f, 1 bsl 70}]] end},
@@ -147,7 +147,7 @@ load(Module, From, To) ->
 
 ask(Pid, What) ->
     Pid ! {self(), What},
-    receive {Pid, Answer} -> Answer after 1000 -> timeout end.
+    receive {Pid, Answer} -> Answer after 20000 -> timeout end.
 
 gibberish() ->
     << <<(erlang:phash2(I, 256))>> || I <- lists:seq(1, 3000)>>.

@@ -40,7 +40,7 @@ cases() ->
      {info_all, fun() -> T = ets:new(nm, []), [K || {K, _} <- ets:info(T)] end},
      {protection, fun() -> [begin T = ets:new(x, [P]), ets:insert(T, {a, 1}), in_other(fun() -> {class(fun() -> ets:lookup(T, a) end), class(fun() -> ets:insert(T, {b, 2}) end), class(fun() -> ets:delete(T) end), ets:info(T, size)} end) end || P <- [private, protected, public]] end},
      {owner_dies, fun() -> Self = self(), {P, R} = spawn_monitor(fun() -> T = ets:new(gone, [named_table]), Self ! T, receive stop -> ok end end), receive gone -> ok end, A = ets:info(gone, size), P ! stop, receive {'DOWN', R, _, _, _} -> ok end, {A, ets:info(gone, size)} end},
-     {heir, fun() -> Self = self(), {P, R} = spawn_monitor(fun() -> T = ets:new(inherit, [named_table, {heir, Self, {some, "data"}}]), ets:insert(T, {a, 1}) end), receive {'DOWN', R, _, _, _} -> ok end, M = receive {'ETS-TRANSFER', T, P, D} -> {T, D} after 1000 -> none end, {M, ets:lookup(inherit, a), ets:info(inherit, owner) =:= Self, ets:info(inherit, heir) =:= Self} end},
+     {heir, fun() -> Self = self(), {P, R} = spawn_monitor(fun() -> T = ets:new(inherit, [named_table, {heir, Self, {some, "data"}}]), ets:insert(T, {a, 1}) end), receive {'DOWN', R, _, _, _} -> ok end, M = receive {'ETS-TRANSFER', T, P, D} -> {T, D} after 20000 -> none end, {M, ets:lookup(inherit, a), ets:info(inherit, owner) =:= Self, ets:info(inherit, heir) =:= Self} end},
      {give_away, fun() -> Self = self(), T = ets:new(x, []), ets:insert(T, {a}), P = spawn(fun() -> receive {'ETS-TRANSFER', T2, From, gift} -> Self ! {got, T2 =:= T, From =:= Self, ets:lookup(T2, a), ets:info(T2, owner) =:= self()} end, receive stop -> ok end end), G = ets:give_away(T, P, gift), M = receive {got, _, _, _, _} = Got -> Got end, C = class(fun() -> ets:give_away(T, P, x) end), P ! stop, {G, M, C} end},
      {setopts, fun() -> T = ets:new(x, []), {ets:setopts(T, {heir, self(), d}), ets:info(T, heir) =:= self(), ets:setopts(T, [{heir, none}]), ets:info(T, heir), class(fun() -> ets:setopts(T, foo) end)} end},
      {all, fun() -> T = ets:new(x, []), N = ets:new(in_all, [named_table]), L = ets:all(), {lists:member(T, L), lists:member(N, L), lists:member(ets:whereis(N), L)} end},
@@ -91,7 +91,7 @@ class(F) ->
 in_other(F) ->
     Self = self(),
     P = spawn(fun() -> Self ! {self(), F()} end),
-    receive {P, R} -> R after 5000 -> timeout end.
+    receive {P, R} -> R after 20000 -> timeout end.
 
 objects() -> [{1, int}, {1.0, float}, {a, atom}, {"k", string}, {{t}, tuple}, {a, again}, {2}].
 

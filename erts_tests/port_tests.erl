@@ -7,13 +7,13 @@ cases() ->
     [{cat_binary, fun() -> P = open_port({spawn, "cat"}, [binary]), P ! {self(), {command, "hello"}}, R = data(P, 5), P ! {self(), close}, {R, closed(P)} end},
      {cat_list, fun() -> P = open_port({spawn, "cat"}, []), true = port_command(P, ["he", [$l, <<"lo">>]]), R = data(P, 5), true = port_close(P), R end},
      {packets, fun() -> [begin P = open_port({spawn, "cat"}, [binary, {packet, N}]), [port_command(P, X) || X <- ["", "a", lists:duplicate(200, $b)]], R = [receive {P, {data, D}} -> byte_size(D) end || _ <- [1, 2, 3]], port_close(P), R end || N <- [1, 2, 4]] end},
-     {packet_too_long, fun() -> process_flag(trap_exit, true), P = open_port({spawn, "cat"}, [{packet, 1}]), catch port_command(P, lists:duplicate(256, $x)), receive {'EXIT', P, R} -> R after 1000 -> none end end},
+     {packet_too_long, fun() -> process_flag(trap_exit, true), P = open_port({spawn, "cat"}, [{packet, 1}]), catch port_command(P, lists:duplicate(256, $x)), receive {'EXIT', P, R} -> R after 20000 -> none end end},
      {lines, fun() -> P = open_port({spawn, "printf 'one\\ntwo and more\\n\\nend\\n'"}, [{line, 6}, exit_status]), all(P) end},
      {lines_binary, fun() -> P = open_port({spawn, "printf 'a\\nb\\n'"}, [{line, 100}, binary, exit_status]), all(P) end},
      {exit_statuses, fun() -> [all(open_port({spawn_executable, "/bin/sh"}, [{args, ["-c", "exit " ++ integer_to_list(N)]}, exit_status])) || N <- [0, 1, 77]] end},
      {exit_signal_status, fun() -> all(open_port({spawn, "sh -c 'kill -9 $$'"}, [exit_status])) end},
      {eof_then_exit_status, fun() -> lists:sort(all(open_port({spawn, "true"}, [eof, exit_status]))) end},
-     {eof_only, fun() -> P = open_port({spawn, "echo x"}, [eof, binary]), R = [receive {P, X} -> X after 1000 -> none end || _ <- [1, 2]], port_close(P), R end},
+     {eof_only, fun() -> P = open_port({spawn, "echo x"}, [eof, binary]), R = [receive {P, X} -> X after 20000 -> none end || _ <- [1, 2]], port_close(P), R end},
      {normal_exit, fun() -> process_flag(trap_exit, true), P = open_port({spawn, "echo bye"}, [binary]), [receive {P, {data, D}} -> D end, receive {'EXIT', P, R} -> R end, erlang:port_info(P)] end},
      {stderr, fun() -> text(all(open_port({spawn, "sh -c 'echo out; echo err >&2'"}, [stderr_to_stdout, exit_status]))) end},
      {args, fun() -> all(open_port({spawn_executable, "/bin/echo"}, [{args, ["a b", <<"c">>, "d\x{e9}"]}, exit_status, binary])) end},
@@ -32,12 +32,12 @@ cases() ->
      {info_keys, fun() -> P = open_port({spawn, "cat"}, []), R = [K || {K, _} <- erlang:port_info(P)], port_close(P), R end},
      {links, fun() -> P = open_port({spawn, "cat"}, []), {links, A} = process_info(self(), links), unlink(P), {links, B} = process_info(self(), links), port_close(P), {A =:= [P], B} end},
      {owner_dies, fun() -> S = self(), {Q, R} = spawn_monitor(fun() -> S ! {port, open_port({spawn, "cat"}, [])} end), receive {'DOWN', R, process, Q, _} -> ok end, P = receive {port, X} -> X end, receive after 100 -> ok end, erlang:port_info(P) end},
-     {exit_port, fun() -> process_flag(trap_exit, true), P = open_port({spawn, "cat"}, []), exit(P, why), receive {'EXIT', P, R} -> {R, erlang:port_info(P)} after 1000 -> none end end},
-     {monitor_port, fun() -> P = open_port({spawn, "cat"}, []), R = monitor(port, P), I = hide(process_info(self(), monitors)), port_close(P), {I, receive {'DOWN', R, T, P, X} -> {T, X} after 1000 -> none end} end},
-     {monitor_dead_port, fun() -> P = open_port({spawn, "cat"}, []), port_close(P), R = monitor(port, P), receive {'DOWN', R, T, P, X} -> {T, X} after 1000 -> none end end},
+     {exit_port, fun() -> process_flag(trap_exit, true), P = open_port({spawn, "cat"}, []), exit(P, why), receive {'EXIT', P, R} -> {R, erlang:port_info(P)} after 20000 -> none end end},
+     {monitor_port, fun() -> P = open_port({spawn, "cat"}, []), R = monitor(port, P), I = hide(process_info(self(), monitors)), port_close(P), {I, receive {'DOWN', R, T, P, X} -> {T, X} after 20000 -> none end} end},
+     {monitor_dead_port, fun() -> P = open_port({spawn, "cat"}, []), port_close(P), R = monitor(port, P), receive {'DOWN', R, T, P, X} -> {T, X} after 20000 -> none end end},
      {register, fun() -> P = open_port({spawn, "cat"}, [binary]), register(a_cat, P), a_cat ! {self(), {command, "by name"}}, R = data(P, 7), W = whereis(a_cat) =:= P, port_close(a_cat), {R, W, whereis(a_cat)} end},
-     {connect, fun() -> S = self(), P = open_port({spawn, "cat"}, [binary]), Q = spawn(fun() -> receive {P, {data, D}} -> S ! {got, D} end end), port_connect(P, Q), unlink(P), port_command(P, "for q"), receive {got, D} -> D after 1000 -> none end end},
-     {connect_message, fun() -> S = self(), P = open_port({spawn, "cat"}, [binary]), Q = spawn(fun() -> receive {P, {data, D}} -> S ! {got, D} end end), P ! {self(), {connect, Q}}, receive {P, connected} -> ok end, unlink(P), port_command(P, "now"), receive {got, D} -> D after 1000 -> none end end},
+     {connect, fun() -> S = self(), P = open_port({spawn, "cat"}, [binary]), Q = spawn(fun() -> receive {P, {data, D}} -> S ! {got, D} end end), port_connect(P, Q), unlink(P), port_command(P, "for q"), receive {got, D} -> D after 20000 -> none end end},
+     {connect_message, fun() -> S = self(), P = open_port({spawn, "cat"}, [binary]), Q = spawn(fun() -> receive {P, {data, D}} -> S ! {got, D} end end), P ! {self(), {connect, Q}}, receive {P, connected} -> ok end, unlink(P), port_command(P, "now"), receive {got, D} -> D after 20000 -> none end end},
      {not_owner, fun() -> P = open_port({spawn, "cat"}, [binary]), {Q, R} = spawn_monitor(fun() -> P ! {self(), {command, "x"}}, receive after 500 -> survived end end), X = receive {'DOWN', R, process, Q, Y} -> Y end, port_close(P), X end},
      {port_data, fun() -> P = open_port({spawn, "cat"}, []), A = erlang:port_get_data(P), erlang:port_set_data(P, {my, [data]}), B = erlang:port_get_data(P), port_close(P), {A, B} end},
      {os_cmd, fun() -> {os:cmd("echo hello"), os:cmd("printf 'a\\nb'"), os:cmd("exit 3"), os:cmd("cat", #{max_size => 10}), os:cmd("echo err >&2")} end},
@@ -47,15 +47,15 @@ cases() ->
 
 data(P, N) -> data(P, N, []).
 data(_, N, Acc) when N =< 0 -> join(lists:reverse(Acc));
-data(P, N, Acc) -> receive {P, {data, D}} -> data(P, N - iolist_size(D), [D | Acc]) after 2000 -> {timeout, join(lists:reverse(Acc))} end.
+data(P, N, Acc) -> receive {P, {data, D}} -> data(P, N - iolist_size(D), [D | Acc]) after 20000 -> {timeout, join(lists:reverse(Acc))} end.
 join([B | _] = L) when is_binary(B) -> iolist_to_binary(L);
 join(L) -> lists:append(L).
 
 %% Everything until the exit status.
-all(P) -> receive {P, {exit_status, S}} -> rest(P, [{exit_status, S}]); {P, X} -> [X | all(P)] after 3000 -> [timeout] end.
+all(P) -> receive {P, {exit_status, S}} -> rest(P, [{exit_status, S}]); {P, X} -> [X | all(P)] after 20000 -> [timeout] end.
 rest(P, Acc) -> receive {P, X} -> rest(P, Acc ++ [X]) after 20 -> Acc end.
 text(L) -> {lists:append([D || {data, D} <- L]), [X || X <- L, element(1, X) =/= data]}.
-closed(P) -> receive {P, closed} -> closed after 1000 -> none end.
+closed(P) -> receive {P, closed} -> closed after 20000 -> none end.
 shape({Class, Reason, [{M, F, _, _} | _]}) -> {Class, Reason, M, F};
 shape(X) -> hide(X).
 hide(P) when is_pid(P) -> pid;

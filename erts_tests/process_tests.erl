@@ -72,7 +72,7 @@ cases() ->
      {timer_cancel, fun() -> R = erlang:send_after(10000, self(), never), T = erlang:cancel_timer(R), {is_integer(T), T > 9000, erlang:cancel_timer(R), messages(10)} end},
      {timer_start, fun() -> R = erlang:start_timer(10, self(), data), receive {timeout, R, X} -> X end end},
      {timer_order, fun() -> [erlang:send_after(T, self(), T) || T <- [30, 10, 50, 20, 40]], messages(200) end},
-     {timer_name, fun() -> register(timed, self()), erlang:send_after(5, timed, x), receive M -> M after 5000 -> none end end},
+     {timer_name, fun() -> register(timed, self()), erlang:send_after(5, timed, x), receive M -> M after 20000 -> none end end},
      {timer_zero, fun() -> erlang:send_after(0, self(), now), receive now -> ok end end},
      {timer_bad, fun() -> [outcome(fun() -> erlang:send_after(id(T), self(), x) end) || T <- [-1, a, 1 bsl 70]] ++ [outcome(fun() -> erlang:cancel_timer(id(a)) end)] end},
      {timer_cancel_async, fun() -> R = erlang:send_after(5000, self(), x), ok = erlang:cancel_timer(R, [{async, true}]), receive {cancel_timer, R, T} -> is_integer(T) end end},
@@ -84,7 +84,7 @@ cases() ->
      {big_message, fun() -> S = self(), L = lists:seq(1, 100000), spawn(fun() -> S ! L end), receive X -> X =:= L end end},
      {recv_marker, fun() -> [self() ! {noise, I} || I <- lists:seq(1, 1000)], R = make_ref(), self() ! {R, x}, receive {R, V} -> {V, length(messages(0))} end end},
      {large_binaries_take_reductions, fun() -> B = binary:copy(<<1>>, id(1 bsl 20)), {_, R} = process_info(self(), reductions), _ = [<<B/binary, N>> || N <- lists:seq(1, 50)], {_, R2} = process_info(self(), reductions), R2 - R > 10000 end},
-     {fairness, fun() -> P = spawn(fun loop/0), S = self(), spawn(fun() -> S ! still_here end), X = receive M -> M after 5000 -> starved end, exit(P, kill), X end},
+     {fairness, fun() -> P = spawn(fun loop/0), S = self(), spawn(fun() -> S ! still_here end), X = receive M -> M after 20000 -> starved end, exit(P, kill), X end},
      {gc_keeps, fun() -> L = [{I, integer_to_list(I)} || I <- lists:seq(1, 10000)], erlang:garbage_collect(), lists:all(fun({I, S}) -> list_to_integer(S) =:= I end, L) end},
      {gc_other, fun() -> P = spawn(fun() -> receive x -> y end end), X = erlang:garbage_collect(P), exit(P, kill), X end},
      {unique_integer, fun() -> A = erlang:unique_integer([monotonic, positive]), B = erlang:unique_integer([monotonic, positive]), {A < B, is_integer(erlang:unique_integer())} end},
@@ -97,7 +97,7 @@ cases() ->
      {module_info, fun() -> {lists:member({cases, 0}, ?MODULE:module_info(exports)), ?MODULE:module_info(module), erlang:function_exported(?MODULE, loop, 0), erlang:function_exported(?MODULE, nope, 0)} end},
      {apply_forms, fun() -> {apply(lists, reverse, [[1, 2]]), apply(fun(A, B) -> A - B end, [5, 3]), erlang:apply(erlang, '+', [1, 2]), (id(lists)):(id(max))([1, 5])} end},
      {persistent_term, fun() -> persistent_term:put({?MODULE, k}, {v, [1]}), {persistent_term:get({?MODULE, k}), persistent_term:get(nokey, default), persistent_term:erase({?MODULE, k}), outcome(fun() -> persistent_term:get(id(nokey)) end)} end},
-     {global_names, fun() -> N = {name, os:getpid()}, A = global:whereis_name(N), B = global:register_name(N, self()), C = global:whereis_name(N) =:= self(), global:send(N, hi), D = receive hi -> yes after 1000 -> no end, E = global:register_name(N, self()), F = global:unregister_name(N), {A, B, C, D, E, F, global:whereis_name(N), global:unregister_name(N), outcome(fun() -> global:send(nobody, x) end)} end},
+     {global_names, fun() -> N = {name, os:getpid()}, A = global:whereis_name(N), B = global:register_name(N, self()), C = global:whereis_name(N) =:= self(), global:send(N, hi), D = receive hi -> yes after 20000 -> no end, E = global:register_name(N, self()), F = global:unregister_name(N), {A, B, C, D, E, F, global:whereis_name(N), global:unregister_name(N), outcome(fun() -> global:send(nobody, x) end)} end},
      {global_name_goes_with_its_process, fun() -> S = self(), {P, M} = spawn_monitor(fun() -> yes = global:register_name(?MODULE, self()), S ! registered end), receive registered -> ok end, receive {'DOWN', M, process, P, _} -> timer:sleep(100) end, global:whereis_name(?MODULE) end},
      {global_trans, fun() -> {global:trans({lock, self()}, fun() -> 42 end), global:set_lock({r, self()}), global:del_lock({r, self()})} end},
      %% Such calls run elsewhere than on the scheduler.
@@ -110,7 +110,7 @@ cases() ->
               ets:select_count(T, [{{'$1', 3}, [], [true]}]), ets:select_delete(T, [{{'$1', 3}, [], [true]}]), ets:info(T, size), element(2, outcome(fun() -> ets:select(T, id([{x}])) end))},
          {A, ets:delete_all_objects(T), ets:insert(T, [{X} || X <- lists:seq(1, 30000)]), ets:delete(T), ets:info(T)}
      end || K <- [set, ordered_set, duplicate_bag, bag], K =/= bag, K =/= duplicate_bag] end},
-     {others_run_during_large_calls, fun() -> L = lists:seq(1, 300000), S = self(), P = spawn(fun() -> receive {go, R} -> S ! {R, here} end end), R = make_ref(), P ! {go, R}, _ = term_to_binary(L), receive {R, A} -> A after 1000 -> never end end}].
+     {others_run_during_large_calls, fun() -> L = lists:seq(1, 300000), S = self(), P = spawn(fun() -> receive {go, R} -> S ! {R, here} end end), R = make_ref(), P ! {go, R}, _ = term_to_binary(L), receive {R, A} -> A after 20000 -> never end end}].
 
 shape({R, [_ | _]}) -> {R, stack};
 shape(R) -> R.

@@ -7,7 +7,7 @@ modules=${*:-number_tests term_tests bit_tests exception_tests map_tests native_
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 # PATIENCE: how many times longer than usual things may take. t.erl asks for it, too.
-limit=$((300 * ${PATIENCE:-1}))
+limit=$((900 * ${PATIENCE:-1}))
 # Both sides print in the same locale, without colours.
 LC_ALL=C.UTF-8
 export LC_ALL

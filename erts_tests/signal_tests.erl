@@ -15,7 +15,7 @@ woke(To) -> To ! {woke, process_info(self(), messages)}.
 %% A process that waits, and one that is gone.
 waiter() -> P = spawn(?MODULE, wait, [self()]), receive {ready, P} -> P end.
 dead() -> {P, R} = spawn_monitor(fun() -> ok end), receive {'DOWN', R, process, P, _} -> P end.
-down(R) -> receive {'DOWN', R, _, Item, Reason} -> {name_of(Item), Reason} after 2000 -> no_down end.
+down(R) -> receive {'DOWN', R, _, Item, Reason} -> {name_of(Item), Reason} after 20000 -> no_down end.
 name_of(P) when is_pid(P) -> pid;
 name_of(X) -> X.
 %% Pids and references differ from run to run.
@@ -176,9 +176,9 @@ timers() ->
      {timer_bad_options, fun() -> R = make_ref(), [fails(fun() -> erlang:cancel_timer(R, id(O)) end) || O <- [x, [x], [{async, x}], [{info, true} | x]]] ++ [fails(fun() -> erlang:read_timer(R, id([{info, true}])) end), fails(fun() -> erlang:send_after(1, self(), x, id([{abs, x}])) end), fails(fun() -> erlang:send_after(1, self(), x, id(x)) end)] end},
      {timer_bad_dest, fun() -> [fails(fun() -> erlang:send_after(1, id(D), x) end) || D <- [1, "a", {a, node()}]] end},
      {timer_cancelled_by_other, fun() -> S = self(), R = erlang:send_after(50, self(), late), spawn(fun() -> S ! {cancelled, is_integer(erlang:cancel_timer(R))} end), messages(100) end},
-     {timer_to_other, fun() -> S = self(), P = spawn(fun() -> receive M -> S ! {got, M} end end), erlang:send_after(5, P, tick), receive X -> X after 5000 -> none end end},
+     {timer_to_other, fun() -> S = self(), P = spawn(fun() -> receive M -> S ! {got, M} end end), erlang:send_after(5, P, tick), receive X -> X after 20000 -> none end end},
      {timer_dest_dies, fun() -> P = waiter(), R = erlang:send_after(100000, P, x), exit(P, kill), is_process_alive(P), receive after 10 -> ok end, {erlang:read_timer(R), erlang:cancel_timer(R)} end},
-     {timer_same_time, fun() -> [erlang:send_after(10, self(), I) || I <- lists:seq(1, 20)], lists:sort([receive M -> M after 5000 -> none end || _ <- lists:seq(1, 20)]) =:= lists:seq(1, 20) end},
+     {timer_same_time, fun() -> [erlang:send_after(10, self(), I) || I <- lists:seq(1, 20)], lists:sort([receive M -> M after 20000 -> none end || _ <- lists:seq(1, 20)]) =:= lists:seq(1, 20) end},
      {timer_past_abs, fun() -> erlang:send_after(erlang:monotonic_time(millisecond) - 1, self(), past, [{abs, true}]), messages(20) end},
      {after_accuracy, fun() -> T0 = erlang:monotonic_time(microsecond), [receive after 2 -> ok end || _ <- lists:seq(1, 20)], T = erlang:monotonic_time(microsecond) - T0, {T >= 40000, T < 4000000} end},
      {after_is_not_restarted, fun() -> [erlang:send_after(I * 5, self(), noise) || I <- lists:seq(1, 8)], T0 = erlang:monotonic_time(millisecond), receive never -> x after 20 -> ok end, T = erlang:monotonic_time(millisecond) - T0, messages(40), {T >= 20, T < 2000} end},

@@ -30,7 +30,7 @@ run(Fun) ->
     receive
         {Pid, Outcome} -> erlang:demonitor(Ref, [flush]), Outcome;
         {'DOWN', Ref, process, Pid, Reason} -> {died, Reason}
-    after 20000 * list_to_integer(os:getenv("PATIENCE", "1")) ->
+    after 60000 * list_to_integer(os:getenv("PATIENCE", "1")) ->
         exit(Pid, kill),
         timeout
     end.
