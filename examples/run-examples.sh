@@ -13,7 +13,7 @@ check()
     shift
     n=$((n + 1))
     out=$(mktemp)
-    timeout 120 "$BULKHEAD" run "$builddir/examples/$name.beam" "$@" >"$out" 2>"$out.err"
+    timeout 600 "$BULKHEAD" run "$builddir/examples/$name.beam" "$@" >"$out" 2>"$out.err"
     status=$?
     if [ $status = 0 ] && diff -u "$expected/$name" "$out" >"$out.diff"; then
         echo "ok $n - example $name"
