@@ -139,8 +139,14 @@ static struct remote_progress *progress_new(void)
     struct remote_progress *p = kept_progress;
     kept_progress = NULL;
     p = p != NULL ? p : vm_alloc(sizeof(*p));
-    *p = (struct remote_progress) { 0 };
-    return p;
+    p->lane = NULL;
+    p->wanted = NULL;
+    p->reads = false;
+    p->stale = false;
+    p->digest.taken = false;
+    p->outcome = (struct native_outcome) { .status = NATIVE_RETURNED };
+    atomic_store_explicit(&p->state, CALL_WAITING, memory_order_relaxed);
+    return p; /* the rest is written before it is read */
 }
 
 static void progress_free(struct remote_progress *p)

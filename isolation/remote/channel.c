@@ -6,6 +6,8 @@
 #include "isolation/remote/channel_internal.h"
 #include "lib/base/clock.h"
 
+enum { FEW_BYTES = 64 };
+
 enum channel_status channel_end(struct channel *c, enum channel_status s)
 {
     uint32_t none = CHANNEL_OK;
@@ -131,7 +133,11 @@ bool channel_read(struct channel *c, void *to, size_t n)
         return false;
     }
     if (n != 0) {
-        memcpy(to, c->body, n);
+        if (n <= FEW_BYTES) {
+            channel_copy_few(to, c->body, n);
+        } else {
+            memcpy(to, c->body, n);
+        }
         /* What was copied is used, never read a second time from where the peer may write. */
         __asm__ volatile("" : : : "memory");
         c->body += n;

@@ -3,6 +3,7 @@
 #define ISOLATION_CHANNEL_INTERNAL_H
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "isolation/remote/channel.h"
 
@@ -31,6 +32,26 @@ struct channel_ops {
     void (*trim)(struct channel *c);
     bool (*keep)(struct channel *c); /* NULL: nothing is lent */
 };
+
+/* memcpy for a few bytes, without a call. */
+static inline void channel_copy_few(void *to_bytes, const void *from_bytes, size_t n)
+{
+    uint8_t *to = to_bytes;
+    const uint8_t *from = from_bytes;
+    if (n >= 8) { /* the last word overlaps the one before */
+        for (size_t i = 0; i + 8 < n; i += 8) {
+            memcpy(to + i, from + i, 8);
+        }
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            to[i] = from[i];
+        }
+    }
+}
 
 struct channel {
     const struct channel_ops *ops;
