@@ -142,7 +142,7 @@ static __attribute__((noinline)) void call_in_general(struct native_call *call, 
     } else {
         atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
     }
-    library_count_call(lib, t->slot);
+    library_count_call(lib, t->counter);
     nif_guard.in_vm = 0;
     __asm__ volatile("" ::: "memory");
     native_set_depth(depth + 1);

@@ -32,7 +32,7 @@ static char *copy_text(const char *s)
 static void decide_quick(struct native_library *lib)
 {
     bool quick = (lib->ops->caps & EXEC_CAP_PLAIN_STACK) != 0 && lib->timeout_ms == 0 && !lib->changes_fp
-                 && library_policy(lib, POLICY_VERIFY) == 0;
+                 && library_policy(lib, POLICY_VERIFY) == 0 && !trace_on(TRACE_NATIVE);
     size_t bytes = quick ? lib->stack_bytes : LIBRARY_NOT_QUICK;
     atomic_store_explicit(&lib->quick_stack_bytes, bytes, memory_order_relaxed);
 }

@@ -85,10 +85,16 @@ static inline bool library_has_code(const struct native_library *lib, uintptr_t 
     }
     return false;
 }
-/* slot: below LIBRARY_COUNTER_SLOTS. */
-static inline void library_count_call(struct native_library *lib, unsigned slot)
+/* Where a thread counts its calls, in each library. */
+struct library_counter { size_t offset; };
+static inline struct library_counter library_counter(unsigned thread_index)
 {
-    _Atomic uint64_t *n = &lib->calls[slot].n;
+    size_t slot = thread_index % LIBRARY_COUNTER_SLOTS;
+    return (struct library_counter) { offsetof(struct native_library, calls) + slot * sizeof(((struct native_library *) 0)->calls[0]) };
+}
+static inline void library_count_call(struct native_library *lib, struct library_counter counter)
+{
+    _Atomic uint64_t *n = (_Atomic uint64_t *) ((char *) lib + counter.offset);
     /* Threads that share a slot may lose a count; nobody else writes it. */
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
 }

@@ -31,7 +31,7 @@ static inline __attribute__((always_inline)) uintptr_t native_call_quick(
     f->call = call;
     f->stack = stack;
     atomic_store_explicit(&f->seq, 0, memory_order_relaxed);
-    library_count_call(call->library, t->slot);
+    library_count_call(call->library, t->counter);
     __asm__ volatile("" ::: "memory");
     native_set_depth(1);
     const void *outer_low = NULL;

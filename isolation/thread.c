@@ -46,7 +46,7 @@ struct native_thread *native_thread_attach(void)
     if (t == NULL) {
         t = vm_zalloc(sizeof(*t));
         t->index = n_records++;
-        t->slot = t->index % LIBRARY_COUNTER_SLOTS;
+        t->counter = library_counter(t->index);
         t->next = all;
         all = t;
     }

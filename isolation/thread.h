@@ -53,7 +53,7 @@ struct native_thread {
     unsigned waits;               /* times an overdue call was found in this system call */
     uintptr_t waits_sp, waits_pc;
     unsigned index;
-    unsigned slot;                /* its counter in each library: library_count_call() */
+    struct library_counter counter;
     unsigned dirt;                /* enum native_dirt: looked at when a call returns */
     bool library_thread;          /* made by a library */
     struct native_library *maker; /* that library */
@@ -98,11 +98,11 @@ static inline struct native_thread *native_thread_get(void)
 }
 void native_thread_detach(void);
 
-/* The watchdog reads it from its own thread. */
+/* The watchdog reads it from its own thread, the signal handler on this one. One instruction: no address that the
+ * compiler would keep across a call. */
 static inline void native_set_depth(uint32_t depth)
 {
-    __atomic_store_n(&nif_guard.depth, depth, __ATOMIC_RELAXED);
-    __asm__ volatile("" ::: "memory"); /* the signal handler of this thread reads it */
+    __asm__ volatile("movl %0, %%fs:nif_guard@tpoff+%c1" : : "ri"(depth), "i"(offsetof(struct nif_guard, depth)) : "memory");
 }
 /* Calls fn for each live record, with the table locked. */
 void native_thread_each(void (*fn)(struct native_thread *t, void *arg), void *arg);

@@ -170,7 +170,7 @@ static struct remote_progress *begin(struct native_call_elsewhere *call)
     const struct remote_mode *mode = atomic_load_explicit(&call->library->ops, memory_order_relaxed)->remote;
     bool caller_only = library_policy(call->library, POLICY_SCOPE) == POLICY_SCOPE_CALLER && mode->caller_only != NULL;
     pool_set_mode(pool, caller_only ? mode->caller_only : mode, library_policy(call->library, POLICY_STACK));
-    library_count_call(call->library, native_thread_get()->index);
+    library_count_call(call->library, native_thread_get()->counter);
     pool_request_lane(pool, p);
     return p;
 }

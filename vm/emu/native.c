@@ -250,26 +250,33 @@ static term run(struct proc *p, const struct nif_func *f, term *args)
     return result;
 }
 
-/* The call that quick.h is for. */
+/* The same for a call by run_quick(), which has kept nothing: what it was is found again. */
+static __attribute__((noinline)) term settle_quick(uintptr_t value, unsigned dirt)
+{
+    struct native_slot *s = &slot;
+    struct sched *sched = sched_self();
+    s->out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = value };
+    if (dirt != 0) {
+        native_end_call(&s->call, value, &s->out);
+    }
+    return settle(sched->current, s->call.func, sched->x);
+}
+
+/* The call that quick.h is for. args: the registers. */
 static inline __attribute__((always_inline)) term run_quick(struct proc *p, const struct nif_func *f, struct native_library *lib, term *args)
 {
     struct native_slot *s = &slot;
     unsigned dirt;
     const void *code;
     memcpy(&code, &f->fn, sizeof(code));
-    VM_ASSERT(p->native == NULL);
+    VM_ASSERT(p->native == NULL && p == sched_self()->current && args == sched_self()->x);
     s->call.library = lib;
     s->call.func = f;
     nif_env_enter_outermost(&s->env, &p->heap, p, p->id, f->lib);
     uintptr_t arg[3] = { (uintptr_t) &s->env, f->arity, (uintptr_t) args };
     term result = { native_call_quick(&s->call, code, arg, &dirt) };
-    if (__builtin_expect(dirt != 0, 0)) {
-        native_end_call(&s->call, result.word, &s->out);
-        return settle(p, f, args);
-    }
-    if (__builtin_expect(s->env.eventful || !nif_result_plausible(&p->heap, result), 0)) {
-        s->out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = result.word };
-        return settle(p, f, args);
+    if (__builtin_expect(dirt != 0 || s->env.eventful || !nif_result_plausible(s->env.heap, result), 0)) {
+        return settle_quick(result.word, dirt);
     }
     nif_env_leave_outermost();
     return result;
@@ -380,7 +387,7 @@ static __attribute__((noinline)) term call_in_general(struct proc *p, struct nif
 term native_call(struct proc *p, struct nif_func *f, term *args)
 {
     struct native_library *lib = f->lib->isolation;
-    if (__builtin_expect(f->flags != 0 || lib == NULL || !native_is_quick(lib) || trace_on(TRACE_NATIVE), 0)) {
+    if (__builtin_expect(f->flags != 0 || lib == NULL || !native_is_quick(lib), 0)) {
         return call_in_general(p, f, args);
     }
     return run_quick(p, f, lib, args);
