@@ -64,7 +64,7 @@ once(Name) ->
         true = erlang:garbage_collect(),
         exit({returned, R, Term})
     end),
-    receive {'DOWN', Ref, process, _, Why} -> {died, short(Why)} after 20000 -> timeout end.
+    receive {'DOWN', Ref, process, _, Why} -> {died, short(Why)} after 120000 -> timeout end.
 
 short({nif_panic, Reason, Trace}) when is_list(Trace) -> {nif_panic, Reason};
 short(Why) -> Why.

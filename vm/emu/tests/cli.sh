@@ -37,7 +37,7 @@ main(["print", How]) ->
     io:format(standard_error, "~0p", [case R of {'EXIT', {Why, _}} -> Why; _ -> R end]).
 END
 "$ERLC" -o "$dir" "$dir/files.erl" || exit 1
-files() { timeout 30 "$BULKHEAD" run "$dir/files.beam" "$@"; }
+files() { timeout 300 "$BULKHEAD" run "$dir/files.beam" "$@"; }
 
 echo 1..5
 no_files='without leave to write files it runs'
@@ -58,5 +58,5 @@ cat >"$dir/script" <<'END'
 #!/usr/bin/env escript
 main(Args) -> io:format("~p", [{filename:basename(escript:script_name()), Args}]).
 END
-is "an escript knows its name" '{"script",["a","b"]}' "$(timeout 30 "$BULKHEAD" run "$dir/script" a b 2>&1)"
+is "an escript knows its name" '{"script",["a","b"]}' "$(timeout 300 "$BULKHEAD" run "$dir/script" a b 2>&1)"
 exit $failed
