@@ -11,6 +11,7 @@ libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec
   isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c isolation/remote/heap_digest.h \
   isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h \
   isolation/remote/channel_internal.h isolation/remote/channel_layout.h isolation/remote/channel_ring.c \
+  isolation/remote/channel_ring.h isolation/remote/channel_ring_wait.c \
   isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
   isolation/remote/kept_heap.c isolation/remote/lane.c isolation/remote/nursery.c isolation/remote/outbox.c isolation/remote/pool.c \
   isolation/remote/pool_internal.h isolation/remote/pool_options.c isolation/remote/pool_workers.c \

@@ -21,6 +21,7 @@ enum {
     SPIN_RETRY = 32,          /* then each so many */
     LINGER_NS = 10000000,     /* asleep on the scheduler's thread, while nobody else wants it. More than a tick of the
                                  kernel: a shorter time would have it set its clock twice for each call */
+    CALLS_PER_TRIM = 256,     /* to keep memory for large bodies is cheap, to give it back for each call is not */
     CANCEL_PATIENCE_NS = 500000000,
     TIMEOUT_GRACE_NS = 100000000, /* the worker ends the call itself, if it can */
 };
@@ -372,6 +373,10 @@ static void finish(struct native_call_elsewhere *call, struct remote_progress *p
         take_answer(call, lane, out);
     }
     lane_forget_call(lane);
+    if (++lane->since_trim == CALLS_PER_TRIM) {
+        lane->since_trim = 0;
+        channel_trim(lane->channel);
+    }
     pool_keep_lane(lane);
     finished(call, p);
 }

@@ -111,7 +111,7 @@ bool channel_keep(struct channel *c) MUST_CHECK;
  * frame, and by a worker before it answers: until then its body keeps room from those that follow. */
 void channel_done(struct channel *c);
 /* Gives memory of large bodies back to the kernel; between frames, when the peer sends none: the VM calls it
- * while the lane is idle. One compare if there were none. */
+ * now and then between two calls. One compare if there were none. */
 void channel_trim(struct channel *c);
 
 #endif

@@ -3,65 +3,23 @@
  * A slot is ready when its stamp is the number of the frame that is due there: so a frame without a
  * body is one cache line, and nothing else crosses. Where a body lies follows from the lengths of
  * those before it, which both sides count for themselves; no offset ever crosses. A sender that knows that
- * all has been taken starts again at the front, where the lines are still in the caches.
- *
- * Sleeping: who waits says so in his state word and looks again; who writes a stamp looks at the state
- * word after that. Both are seq_cst, so one of the two sees the other. The futex is the stamp.
+ * all has been taken starts again at the front, where the lines are still in the caches. Large bodies
+ * do so only where both sides are on one CPU: across two, lines that lie in the other's cache are the slow ones.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/rseq.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include "isolation/remote/channel_internal.h"
-#include "isolation/remote/channel_layout.h"
+#include "isolation/remote/channel_ring.h"
 #include "lib/base/arena.h"
-#include "lib/base/clock.h"
 
 enum {
     BULK_KEEP = 1 << 20,          /* channel_trim leaves this much */
     BULK_WINDOW = 4 << 20,        /* bodies across two CPUs take turns in it: more than a core's own cache holds */
-    WORKER_SPIN_NS = 4000,
-    SPIN_LOOKS_PER_CLOCK = 64,    /* looks at the memory for each at the clock: a short answer comes before the first */
-    SPIN_SKIPS_MAX = 31,          /* waits without a spin, once spins have failed often */
-    SLICE_NS = 1000000,           /* naps where the kernel cannot wait on several futexes */
     ROOM_NAP_NS = 100000000,      /* until who waits for room asks whether the peer is gone */
-};
-
-/* A direction, as one side sees it: all private. */
-struct direction {
-    struct slot *slots;
-    uint8_t *data, *bulk;
-    uint32_t number;      /* of the last frame sent or received */
-    uint32_t data_at;     /* end of its body in data: counts on, modulo 2^32 */
-    uint64_t bulk_from, bulk_to; /* where the last large body lies in bulk, page by page */
-    uint64_t bulk_used;   /* bytes of bulk that may have memory */
-    /* Sending: */
-    uint32_t taken;       /* by the peer, as far as we have looked */
-    uint32_t data_taken;  /* data_at of that frame */
-    uint32_t data_ends[2 * RING_SLOTS]; /* data_at by number */
-    bool bulk_busy;
-    uint32_t bulk_number; /* whose body is there */
-};
-
-struct ring {
-    struct channel c;
-    struct shared *shared;
-    struct words *mine, *peers;
-    struct direction out, in;
-    int fds[2]; /* memfd, once sent -1; doorbell */
-    bool no_waitv;
-    uint32_t cpu; /* as the peer has been told */
-    /* Worker: does spinning pay? */
-    bool may_spin; /* there was more than one CPU to run on when it attached */
-    uint32_t spin_skips, spin_penalty;
 };
 
 const struct shared *channel_ring_memory(const struct channel *c)
@@ -69,95 +27,7 @@ const struct shared *channel_ring_memory(const struct channel *c)
     return container_of(c, const struct ring, c)->shared;
 }
 
-static struct ring *ring_of(struct channel *c)
-{
-    return container_of(c, struct ring, c);
-}
-
-/* ---- futexes, between processes ---- */
-
-static void futex_wake(_Atomic uint32_t *word)
-{
-    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-/* For at most ns. */
-static void futex_nap(_Atomic uint32_t *word, uint32_t seen, int64_t ns)
-{
-    struct timespec t = { ns / 1000000000, ns % 1000000000 };
-    syscall(SYS_futex, word, FUTEX_WAIT, seen, &t, NULL, 0);
-}
-
-/* Until the shared word is not `seen`, the private one (may be NULL) has another value, somebody wakes one of
- * them, the deadline, or earlier. One futex is cheaper to wait for than two. */
-static void futex_wait_either(
-    struct ring *r, _Atomic uint32_t *word, uint32_t seen, _Atomic uint32_t *other, uint32_t other_value, int64_t deadline)
-{
-    struct timespec t = { deadline / 1000000000, deadline % 1000000000 };
-    const struct timespec *until = deadline == INT64_MAX ? NULL : &t;
-    if (other == NULL) {
-        syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, until, NULL, FUTEX_BITSET_MATCH_ANY);
-        return;
-    }
-    struct futex_waitv v[2] = {
-        { .uaddr = (uintptr_t) word, .val = seen, .flags = FUTEX_32 },
-        { .uaddr = (uintptr_t) other, .val = other_value, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
-    };
-    if (!r->no_waitv) {
-        long got = syscall(SYS_futex_waitv, v, ARRAY_LEN(v), 0, until, CLOCK_MONOTONIC);
-        if (got >= 0 || errno == EAGAIN || errno == ETIMEDOUT || errno == EINTR) {
-            return;
-        }
-        r->no_waitv = true; /* before Linux 5.16, or forbidden by a sandbox */
-    }
-    int64_t left = deadline == INT64_MAX ? SLICE_NS : deadline - clock_monotonic_ns();
-    if (atomic_load(other) == other_value && left > 0) {
-        futex_nap(word, seen, left < SLICE_NS ? left : SLICE_NS);
-    }
-}
-
-/* ---- which CPU ---- */
-
-/* Plus one; 0: not known. */
-static uint32_t this_cpu(void)
-{
-    if (__rseq_size == 0) { /* the C library did not register it */
-        return (uint32_t) sched_getcpu() + 1;
-    }
-    const struct rseq *area = (const struct rseq *) ((char *) __builtin_thread_pointer() + __rseq_offset);
-    return __atomic_load_n(&area->cpu_id, __ATOMIC_RELAXED) + 1;
-}
-
-/* Tells the peer. true: it waits for this very CPU, as far as it says. */
-static bool peer_is_here(struct ring *r)
-{
-    uint32_t cpu = this_cpu();
-    if (cpu != r->cpu) {
-        r->cpu = cpu;
-        atomic_store_explicit(&r->mine->cpu, cpu, memory_order_relaxed);
-    }
-    return cpu != 0 && atomic_load_explicit(&r->peers->cpu, memory_order_relaxed) == cpu;
-}
-
 /* ---- receiving ---- */
-
-static _Atomic uint32_t *due_stamp(struct direction *in)
-{
-    return &in->slots[(in->number + 1) % RING_SLOTS].stamp;
-}
-
-static bool ring_poll(struct channel *c)
-{
-    struct direction *in = &ring_of(c)->in;
-    return atomic_load_explicit(due_stamp(in), memory_order_relaxed) == in->number + 1 || channel_ended(c) != CHANNEL_OK;
-}
-
-/* The same, ordered after the store that says we sleep: pairs with publish(). */
-static bool is_due_after_state(struct direction *in, uint32_t *out_seen)
-{
-    *out_seen = atomic_load(due_stamp(in));
-    return *out_seen == in->number + 1;
-}
 
 /* Where a body of that size lies in data when the last one ended at `at`: never across the end. */
 static uint32_t place(uint32_t at, uint64_t bytes)
@@ -269,7 +139,7 @@ static void ring_done(struct channel *c)
     /* seq_cst: pairs with wait_for_room(). */
     atomic_store(&r->mine->taken, r->in.number);
     if (atomic_load(&r->peers->waits_for_room) != 0) {
-        futex_wake(&r->mine->taken);
+        ring_futex_wake(&r->mine->taken);
     }
 }
 
@@ -307,7 +177,7 @@ static enum channel_status wait_for_room(struct ring *r, uint64_t bytes)
         } else if (atomic_load(&r->peers->closed) != 0) {
             s = channel_end(&r->c, CHANNEL_CLOSED);
         } else if (r->out.taken == seen) {
-            futex_nap(&r->peers->taken, seen, ROOM_NAP_NS);
+            ring_futex_nap(&r->peers->taken, seen, ROOM_NAP_NS);
             s = channel_ended(&r->c);
         }
     }
@@ -332,7 +202,7 @@ static enum channel_status publish(struct ring *r, struct slot *s)
         /* EAGAIN: it has been rung more often than it can count. Else a library closed it under us. */
         return n == (ssize_t) sizeof(one) || errno == EAGAIN ? CHANNEL_OK : channel_end(&r->c, CHANNEL_CLOSED);
     }
-    futex_wake(&s->stamp);
+    ring_futex_wake(&s->stamp);
     return CHANNEL_OK;
 }
 
@@ -348,7 +218,7 @@ static void populate_bulk(struct direction *out, uint64_t before)
  * not been touched lately is faster. */
 static bool restarts(struct ring *r, uint64_t bytes)
 {
-    return bytes <= CHANNEL_INLINE_MAX ? bytes > SLOT_BODY && r->out.taken == r->out.number : peer_is_here(r);
+    return bytes <= CHANNEL_INLINE_MAX ? bytes > SLOT_BODY && r->out.taken == r->out.number : ring_peer_is_here(r);
 }
 
 static enum channel_status ring_send(
@@ -397,136 +267,9 @@ static enum channel_status ring_send(
     return publish(r, s);
 }
 
-/* ---- waiting ---- */
-
-static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
-{
-    int64_t deadline = 0;
-    for (;;) {
-        for (int i = 0; i < SPIN_LOOKS_PER_CLOCK; i++) {
-            if (ring_poll(c)) {
-                return true;
-            }
-            channel_relax();
-        }
-        /* Asking the clock costs as much as a short answer takes: not before the first looks. */
-        int64_t now = clock_monotonic_ns();
-        deadline = deadline != 0 ? deadline : now + ns;
-        if (now >= deadline || (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed) != 0)) {
-            return false;
-        }
-    }
-}
-
-static bool ring_spin(struct channel *c, int64_t ns)
-{
-    return peer_is_here(ring_of(c)) ? ring_poll(c) : spin_until(c, ns, NULL);
-}
-
-static void ring_sleep(struct channel *c, _Atomic uint32_t *other, uint32_t other_value, int64_t timeout_ns)
-{
-    struct ring *r = ring_of(c);
-    uint32_t seen;
-    int64_t deadline = channel_deadline(timeout_ns);
-    (void) peer_is_here(r);
-    atomic_store(&r->mine->state, WAIT_FUTEX);
-    if (!is_due_after_state(&r->in, &seen) && atomic_load(&c->ended) == CHANNEL_OK) {
-        futex_wait_either(r, due_stamp(&r->in), seen, other, other_value, deadline);
-    }
-    atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
-}
-
-/* Whoever sleeps does so until a stamp changes: so all change, for which one is due is not ours to know. A
- * worker that puts the old one back at that very moment makes the VM's sleep as long as its timeout. */
-static void ring_wake(struct channel *c)
-{
-    struct ring *r = ring_of(c);
-    for (unsigned i = 0; i < RING_SLOTS; i++) {
-        _Atomic uint32_t *stamp = &r->in.slots[i].stamp;
-        atomic_fetch_xor(stamp, 1U << 31);
-        futex_wake(stamp);
-    }
-}
-
-static bool more_than_one_cpu(void)
-{
-    cpu_set_t set;
-    /* EINVAL: more CPUs than a cpu_set_t has */
-    return sched_getaffinity(0, sizeof(set), &set) != 0 || CPU_COUNT(&set) > 1;
-}
-
-/* Each failure doubles the number of waits until the next try; a success clears it. */
-static bool worker_spin(struct ring *r, _Atomic uint32_t *stop)
-{
-    if (!r->may_spin || r->spin_skips > 0 || peer_is_here(r)) {
-        r->spin_skips -= r->spin_skips > 0;
-        return false;
-    }
-    if (spin_until(&r->c, WORKER_SPIN_NS, stop)) {
-        r->spin_penalty = 0;
-        return true;
-    }
-    r->spin_penalty = 2 * r->spin_penalty + 1 < SPIN_SKIPS_MAX ? 2 * r->spin_penalty + 1 : SPIN_SKIPS_MAX;
-    r->spin_skips = r->spin_penalty;
-    return false;
-}
-
-static enum channel_status ring_wait(struct channel *c, _Atomic uint32_t *stop)
-{
-    struct ring *r = ring_of(c);
-    bool spun = false;
-    while (!ring_poll(c)) {
-        uint32_t seen;
-        if (!spun) {
-            spun = true;
-            if (worker_spin(r, stop)) {
-                break;
-            }
-        }
-        atomic_store(&r->mine->state, WAIT_FUTEX);
-        bool due = is_due_after_state(&r->in, &seen);
-        bool closed = !due
-                      && (channel_ended(c) != CHANNEL_OK || atomic_load(&r->peers->closed) != 0
-                          || (stop != NULL && atomic_load(stop) != 0));
-        if (!due && !closed) {
-            futex_wait_either(r, due_stamp(&r->in), seen, stop, 0, INT64_MAX);
-        }
-        atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
-        if (closed) {
-            return CHANNEL_CLOSED;
-        }
-    }
-    (void) peer_is_here(r);
-    return channel_ended(c);
-}
-
 static int ring_doorbell(const struct channel *c)
 {
     return container_of(c, const struct ring, c)->fds[1];
-}
-
-static bool ring_arm(struct channel *c)
-{
-    struct ring *r = ring_of(c);
-    uint32_t seen;
-    atomic_store(&r->mine->state, WAIT_DOORBELL);
-    if (!is_due_after_state(&r->in, &seen) && channel_ended(c) == CHANNEL_OK) {
-        return true;
-    }
-    atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
-    return false;
-}
-
-static void ring_disarm(struct channel *c)
-{
-    struct ring *r = ring_of(c);
-    uint64_t count;
-    struct iovec part = { &count, sizeof(count) };
-    atomic_store_explicit(&r->mine->state, WAIT_NONE, memory_order_relaxed);
-    /* The worker shares O_NONBLOCK with us and could take it off. */
-    if (preadv2(r->fds[1], &part, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP) {
-        (void) !read(r->fds[1], &count, sizeof(count)); /* before Linux 5.8 */
-    }
 }
 
 /* ---- the rest ---- */
@@ -613,8 +356,8 @@ static void ring_free(struct channel *c)
         _Atomic uint32_t *stamp = &r->out.slots[(r->out.number + 1) % RING_SLOTS].stamp;
         atomic_store(&r->mine->closed, 1);
         atomic_store(stamp, (r->out.number + 1) ^ 1U << 31);
-        futex_wake(stamp);
-        futex_wake(&r->mine->taken);
+        ring_futex_wake(stamp);
+        ring_futex_wake(&r->mine->taken);
     }
     munmap(r->shared, sizeof(*r->shared));
     base_close_fd(&r->fds[0]);
@@ -653,7 +396,7 @@ static struct channel *ring_open(int memory, int doorbell, bool is_worker)
     set_direction(&r->in, r->shared, is_worker ? REQUESTS : REPLIES);
     r->fds[0] = memory;
     r->fds[1] = doorbell;
-    r->may_spin = is_worker && more_than_one_cpu();
+    r->may_spin = is_worker && ring_more_than_one_cpu();
     return &r->c;
 }
 

@@ -84,6 +84,7 @@ struct remote_lane {
     struct kept_heap *kept;   /* the heap its call reads, whose process has ended; NULL: none */
     unsigned spin_misses;     /* times in a row that spinning did not pay */
     _Atomic uint64_t calls;   /* written by who has the lane */
+    unsigned since_trim;      /* calls since the memory of large bodies was last given back */
 };
 
 enum worker_state {

@@ -240,7 +240,7 @@ static void do_stamps(void)
         }
         uint64_t one = 1;
         (void) !write(r->fds[1], &one, sizeof(one));
-        futex_wake(&r->out.slots[(r->out.number + 1) % RING_SLOTS].stamp);
+        ring_futex_wake(&r->out.slots[(r->out.number + 1) % RING_SLOTS].stamp);
     } else {
         uint8_t garbage[1000];
         fill(garbage, sizeof(garbage));
