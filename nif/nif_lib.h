@@ -21,6 +21,7 @@ struct nif_func {
     uint32_t arity;
     uint32_t flags; /* 0, ERL_NIF_DIRTY_JOB_CPU_BOUND, ERL_NIF_DIRTY_JOB_IO_BOUND */
     const char *module_text, *name_text; /* of the atoms, which live for ever */
+    void *plain; /* isolation's record of the library, if any thread may call it; NULL: not yet known, or not so */
 };
 
 struct nif_lib {

@@ -381,13 +381,16 @@ static __attribute__((noinline)) term call_in_general(struct proc *p, struct nif
         p->control = f->flags == ERL_NIF_DIRTY_JOB_CPU_BOUND ? CONTROL_DIRTY_CPU : CONTROL_DIRTY_IO;
         return TERM_NONE;
     }
+    if (f->flags == 0) {
+        __atomic_store_n(&f->plain, isolation_library(f->lib), __ATOMIC_RELAXED);
+    }
     return run(p, f, args);
 }
 
 term native_call(struct proc *p, struct nif_func *f, term *args)
 {
-    struct native_library *lib = f->lib->isolation;
-    if (__builtin_expect(f->flags != 0 || lib == NULL || !native_is_quick(lib), 0)) {
+    struct native_library *lib = __atomic_load_n(&f->plain, __ATOMIC_RELAXED);
+    if (__builtin_expect(lib == NULL || !native_is_quick(lib), 0)) {
         return call_in_general(p, f, args);
     }
     return run_quick(p, f, lib, args);
