@@ -18,7 +18,7 @@
 
 enum {
     BULK_KEEP = 1 << 20,          /* channel_trim leaves this much */
-    BULK_WINDOW = 4 << 20,        /* bodies across two CPUs take turns in it: more than a core's own cache holds */
+    BULK_WINDOW = 5 << 19,        /* bodies across two CPUs take turns in it: more than a core's own cache holds */
     ROOM_NAP_NS = 100000000,      /* until who waits for room asks whether the peer is gone */
 };
 
