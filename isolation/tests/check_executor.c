@@ -13,6 +13,7 @@
 #include "isolation/crash_report.h"
 #include "isolation/executor.h"
 #include "isolation/isolation.h"
+#include "isolation/quick.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
 #include "lib/base/tests/run_suite.h"
@@ -419,6 +420,63 @@ START_TEST(a_crash_in_a_nested_call_ends_the_innermost)
 }
 END_TEST
 
+/* As if the library did not change FP control: its calls may go the way of quick.h. The first makes a stack ready. */
+static void be_quick(const char *policy)
+{
+    use_policy(policy);
+    library->changes_fp = false;
+    library_refresh_policies(library->module_atom);
+    ck_assert_int_eq(call("add", 1, 2), NATIVE_RETURNED);
+    ck_assert(native_is_quick(library));
+}
+
+START_TEST(the_quick_way_in_contains_as_much)
+{
+    if (THREAD_SANITIZED && strcmp(crashes[_i].name, "wild_write") == 0) {
+        return;
+    }
+    be_quick("in_process");
+    assert_reason(crashes[_i].name, crashes[_i].reason);
+    ck_assert(native_is_quick(library));
+    ck_assert_int_eq(call("add", 40, 2), NATIVE_RETURNED);
+    ck_assert_uint_eq(out.value, 42);
+}
+END_TEST
+
+START_TEST(calls_go_the_quick_way_only_when_that_is_all_they_want)
+{
+    be_quick("in_process");
+    ck_assert_uint_eq(nested(5), 105);
+    ck_assert_uint_eq(nif_guard.depth, 0);
+    be_quick("in_process,stack=65536"); /* now that stack is the one at hand */
+    call("overflow_small", 0, 0);
+    ck_assert_msg(strncmp(reason, "{nif_panic,stack_overflow,", 26) == 0, "%s", reason);
+    use_policy("in_process,timeout=50,stack=65536");
+    ck_assert(!native_is_quick(library));
+    call("endless", 0, 0);
+    ck_assert_str_eq(reason, "{nif_timeout,50}");
+    be_quick("in_process,timeout=infinity");
+    use_policy("direct");
+    ck_assert(!native_is_quick(library));
+}
+END_TEST
+
+START_TEST(a_function_that_keeps_no_register_does_no_harm)
+{
+    for (int quick = 0; quick < 2; quick++) {
+        if (quick) {
+            be_quick("in_process");
+        } else {
+            use_policy("in_process");
+        }
+        for (int i = 0; i < 3; i++) {
+            ck_assert_int_eq(call("careless", 1, 2), NATIVE_RETURNED);
+            ck_assert_uint_eq(out.value, 7);
+        }
+    }
+}
+END_TEST
+
 START_TEST(exceptions_that_nobody_catches_are_panics)
 {
     use_policy("in_process");
@@ -646,6 +704,9 @@ int main(void)
     tcase_add_test(tc, heaps_are_apart);
 #endif
     tcase_add_test(tc, a_crash_in_a_nested_call_ends_the_innermost);
+    tcase_add_loop_test(tc, the_quick_way_in_contains_as_much, 0, (int) ARRAY_LEN(crashes));
+    tcase_add_test(tc, calls_go_the_quick_way_only_when_that_is_all_they_want);
+    tcase_add_test(tc, a_function_that_keeps_no_register_does_no_harm);
     tcase_add_test(tc, exceptions_that_nobody_catches_are_panics);
     tcase_add_test(tc, a_hundred_thousand_crashes_cost_no_memory);
     tcase_add_test(tc, threads_crash_side_by_side);

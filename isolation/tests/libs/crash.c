@@ -38,6 +38,14 @@ FN(lost_registers)
                      "mov %%rbx, %%rbp; movl $1, (%%rbx)" ::: "memory");
     return 0;
 }
+/* Keeps nothing that a function must keep but the frame pointer, and still returns. */
+FN(careless)
+{
+    UNUSED;
+    __asm__ volatile("mov $7, %%eax; std; xor %%ebx, %%ebx; mov %%rbx, %%r12; mov %%rbx, %%r13; mov %%rbx, %%r14; mov %%rbx, %%r15"
+                     ::: "memory", "rax");
+    return 7;
+}
 FN(divide) { UNUSED; int x = 1, y = 0; HIDE(y); HIDE(x); return (uintptr_t) (x / y); }
 FN(illegal) { UNUSED; __asm__ volatile("ud2"); return 0; }
 FN(trap) { UNUSED; __asm__ volatile("int3"); return 0; }
