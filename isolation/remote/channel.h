@@ -63,7 +63,7 @@ int channel_doorbell(const struct channel *c);
  * the doorbell is not armed. */
 bool channel_arm(struct channel *c) MUST_CHECK;
 void channel_disarm(struct channel *c); /* and empties the doorbell */
-/* Spins until a frame may be there (true) or ns have passed. */
+/* Spins until a frame may be there (true) or ns have passed; longer by what a body like the last one takes. */
 bool channel_spin(struct channel *c, int64_t ns) MUST_CHECK;
 /* Sleeps until a frame may be there, *other != other_value (or somebody wakes that futex), or timeout
  * (negative: none). other: a private futex word of this program, or NULL. May also return early. SOCKET:

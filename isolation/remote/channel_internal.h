@@ -62,6 +62,7 @@ struct channel {
     const uint8_t *whole;   /* body of the current frame */
     const uint8_t *body;    /* the next byte of it to read */
     uint64_t left;          /* bytes of it that have not been read: never more than are there */
+    int64_t copy_ns;        /* channel_copy_ns() of the last large body: VM, received; worker, sent */
 };
 
 static inline enum channel_status channel_ended(struct channel *c)
@@ -78,6 +79,13 @@ struct channel *channel_ring_new(void);
 struct channel *channel_ring_attach(const int *fds, size_t n_fds);
 struct channel *channel_socket_new(void);
 struct channel *channel_socket_attach(const int *fds, size_t n_fds);
+
+/* How long copying so many bytes takes at most: it pays to spin for that. 0 for small bodies. */
+static inline int64_t channel_copy_ns(uint64_t bytes)
+{
+    enum { BYTES_PER_NS = 16, MOST_NS = 100000 };
+    return bytes <= CHANNEL_INLINE_MAX ? 0 : bytes < BYTES_PER_NS * MOST_NS ? (int64_t) (bytes / BYTES_PER_NS) : MOST_NS;
+}
 
 /* In loops that spin. */
 static inline void channel_relax(void)

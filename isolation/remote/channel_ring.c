@@ -120,6 +120,7 @@ static enum channel_status ring_receive(struct channel *c, struct frame_header *
     c->whole = c->body = take_place(in, s, h.bytes, restart);
     c->left = h.bytes;
     c->has_frame = true;
+    c->copy_ns = c->is_worker ? c->copy_ns : channel_copy_ns(h.bytes);
     c->stays = h.bytes > CHANNEL_INLINE_MAX; /* in bulk: one at a time, and the next only after our answer */
     if (c->is_worker) {
         atomic_store_explicit(&r->mine->received, in->number, memory_order_release);
@@ -263,6 +264,7 @@ static enum channel_status ring_send(
         }
         to += parts[i].bytes;
     }
+    c->copy_ns = c->is_worker ? channel_copy_ns(total) : c->copy_ns;
     slot_set_header(s, &(struct frame_header) { h->kind, h->number, total, h->extra }, r->in.number - r->c.has_frame, restart);
     return publish(r, s);
 }

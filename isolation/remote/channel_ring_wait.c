@@ -129,7 +129,7 @@ static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
 
 bool ring_spin(struct channel *c, int64_t ns)
 {
-    return ring_peer_is_here(ring_of(c)) ? ring_poll(c) : spin_until(c, ns, NULL);
+    return ring_peer_is_here(ring_of(c)) ? ring_poll(c) : spin_until(c, ns + c->copy_ns, NULL);
 }
 
 void ring_sleep(struct channel *c, _Atomic uint32_t *other, uint32_t other_value, int64_t timeout_ns)
@@ -171,7 +171,7 @@ static bool worker_spin(struct ring *r, _Atomic uint32_t *stop)
         r->spin_skips -= r->spin_skips > 0;
         return false;
     }
-    if (spin_until(&r->c, WORKER_SPIN_NS, stop)) {
+    if (spin_until(&r->c, WORKER_SPIN_NS + r->c.copy_ns, stop)) {
         r->spin_penalty = 0;
         return true;
     }
