@@ -71,7 +71,8 @@ built() ->
 raised() ->
     Object = act(object, 0),
     [T = try act(raise, T) catch error:E -> E end
-     || T <- [1 bsl 1000, binary:copy(<<1>>, 200000), #{a => [fun() -> T0 = self(), T0 end]}, lists:seq(1, 50000), Object]].
+     || T <- [1 bsl 1000, binary:copy(<<1>>, 200000), #{a => [fun() -> T0 = self(), T0 end]}, lists:seq(1, 50000), Object]],
+    system_limit = try act(raise_large, 0) catch error:E2 -> E2 end.
 
 still() ->
     Data = [{I, <<I:64>>, #{I => integer_to_list(I)}} || I <- lists:seq(1, 1000)],

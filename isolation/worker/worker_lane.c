@@ -109,23 +109,41 @@ static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t
     }
 }
 
+void worker_answer(struct worker_lane *lane, const struct frame_header *h, const void *prefix, size_t prefix_bytes, term t, term instead)
+{
+    bool too_large;
+    struct frame_header other = *h;
+    enum channel_status s = term_send(&lane->out, lane->channel, h, prefix, prefix_bytes, t, &too_large);
+    if (s == CHANNEL_OK || s == CHANNEL_CLOSED) {
+        return;
+    }
+    if (h->kind == FRAME_RESULT) {
+        other.kind = FRAME_RAISED;
+    }
+    if (term_is_none(instead)) {
+        _exit(3);
+    }
+    s = term_send(&lane->out, lane->channel, &other, prefix, prefix_bytes, instead, &too_large);
+    if (s != CHANNEL_OK && s != CHANNEL_CLOSED) {
+        _exit(3);
+    }
+}
+
 /* which: of a batch, from 0. */
 static void send_crash(struct worker_lane *lane, uint64_t which, struct native_outcome *o)
 {
     struct wire_crash crash;
-    bool too_large;
     struct frame_header h = { .kind = FRAME_CRASHED, .number = lane->number, .extra = which };
     worker_describe(&crash, o);
     term trace = o->crash != NULL ? unwind_term(&o->crash->trace, &lane->heap) : TERM_NIL;
-    (void) term_send(&lane->out, lane->channel, &h, &crash, sizeof(crash), trace, &too_large);
+    worker_answer(lane, &h, &crash, sizeof(crash), trace, TERM_NIL);
     native_outcome_clear(o);
 }
 
 static void send_raised(struct worker_lane *lane, uint64_t which, term reason)
 {
-    bool too_large;
     struct frame_header h = { .kind = FRAME_RAISED, .number = lane->number, .extra = which };
-    (void) term_send(&lane->out, lane->channel, &h, NULL, 0, reason, &too_large);
+    worker_answer(lane, &h, NULL, 0, reason, ATOM(system_limit));
 }
 
 static void begin(struct worker_lane *lane, const struct frame_header *h)

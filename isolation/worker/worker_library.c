@@ -126,7 +126,7 @@ static term open_library(struct worker_lane *lane, term request, uint32_t id, bo
 
 void worker_open(struct worker_lane *lane, const struct frame_header *h)
 {
-    bool too_large, crashed = false;
+    bool crashed = false;
     term request = term_receive(&lane->in, lane->channel, h->bytes) ? term_decode(&lane->in, &lane->heap, 0) : TERM_NONE;
     channel_done(lane->channel);
     if (!term_is_tuple_of(request, 5)) {
@@ -137,7 +137,7 @@ void worker_open(struct worker_lane *lane, const struct frame_header *h)
     term answer = open_library(lane, request, (uint32_t) h->extra, &crashed);
     atomic_store(&lane->running, 0);
     struct frame_header reply = { .kind = FRAME_OPENED, .number = h->number, .extra = crashed };
-    (void) term_send(&lane->out, lane->channel, &reply, NULL, 0, answer, &too_large);
+    worker_answer(lane, &reply, NULL, 0, answer, TERM_NONE);
 }
 
 void worker_unload_all(void)

@@ -17,12 +17,8 @@ static bool take_call(struct worker_lane *lane, const struct frame_header *h, te
 
 void worker_put_encoded(struct worker_lane *lane, term result)
 {
-    bool too_large;
     struct frame_header h = { .kind = FRAME_RESULT, .number = lane->number };
-    if (term_send(&lane->out, lane->channel, &h, NULL, 0, result, &too_large) != CHANNEL_OK && too_large) {
-        h.kind = FRAME_RAISED;
-        (void) term_send(&lane->out, lane->channel, &h, NULL, 0, ATOM(system_limit), &too_large);
-    }
+    worker_answer(lane, &h, NULL, 0, result, ATOM(system_limit));
 }
 
 static void end_call(struct worker_lane *lane)

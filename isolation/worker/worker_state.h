@@ -26,6 +26,9 @@ struct worker_mode {
 };
 extern const struct worker_mode worker_mode_own, worker_mode_read, worker_mode_write;
 void worker_mode_write_init(void);
+/* Sends t, with what belongs before it. Whoever asked gets an answer: if there is no memory for t or it is too large,
+ * `instead` (with FRAME_RAISED for FRAME_RESULT); if that is TERM_NONE or cannot be sent either the worker ends. */
+void worker_answer(struct worker_lane *lane, const struct frame_header *h, const void *prefix, size_t prefix_bytes, term t, term instead);
 /* put_result of the modes that send results encoded. */
 void worker_put_encoded(struct worker_lane *lane, term result);
 

@@ -47,6 +47,16 @@ static int64_t now_ms(void)
 }
 
 static term act_give(ErlNifEnv *env, term arg) { (void) env; return arg; }
+static term act_raise_large(ErlNifEnv *env, term arg) /* more than any message holds, of little memory */
+{
+    enum { N = 60, BYTES = 20 << 20 };
+    term binary, list = enif_make_list(env, 0);
+    unsigned char *bytes = enif_make_new_binary(env, BYTES, &binary);
+    (void) arg;
+    bytes[0] = 1;
+    for (int i = 0; i < N; i++) { list = enif_make_list_cell(env, binary, list); }
+    return enif_raise_exception(env, list);
+}
 static term kept; /* an argument of an earlier call: no term any more */
 static term act_keep(ErlNifEnv *env, term arg) { kept = arg; return enif_make_atom(env, "ok"); }
 static term act_kept(ErlNifEnv *env, term arg) { (void) env, (void) arg; return kept; }
@@ -166,7 +176,7 @@ static const struct {
     term (*fn)(ErlNifEnv *env, term arg);
 } acts[] = {
     ACT(give), ACT(copy), ACT(os_pid), ACT(pause), ACT(raise), ACT(via_env), ACT(bins_of), ACT(tuple_of), ACT(nest), ACT(atoms),
-    ACT(keep), ACT(kept), ACT(pair_with), ACT(one_word_on), ACT(still), ACT(for_ever), ACT(object), ACT(monitor), ACT(send),
+    ACT(raise_large), ACT(keep), ACT(kept), ACT(pair_with), ACT(one_word_on), ACT(still), ACT(for_ever), ACT(object), ACT(monitor), ACT(send),
 };
 static term act(ErlNifEnv *env, int argc, const term argv[])
 {
