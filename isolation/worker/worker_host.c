@@ -172,7 +172,7 @@ static bool process_alive(term pid)
 static bool host_send(struct enif_environment_t *env, term to, term message, struct heap *built)
 {
     struct worker_lane *lane = worker_lane;
-    bool too_large = false;
+    bool too_large, lost = false;
     (void) env;
     speak_as_worker();
     nif_guard_enter();
@@ -181,7 +181,7 @@ static bool host_send(struct enif_environment_t *env, term to, term message, str
         static _Thread_local struct term_writer w __attribute__((tls_model("initial-exec")));
         struct frame_header h = { .kind = FRAME_SEND, .number = lane->number, .extra = to.word };
         w.ext.handle_of = worker_handle_of;
-        (void) term_send(&w, lane->channel, &h, NULL, 0, message, &too_large);
+        lost = term_send(&w, lane->channel, &h, NULL, 0, message, &too_large) != CHANNEL_OK;
     } else if (alive) {
         send_by_socket(to, message);
     }
@@ -190,7 +190,7 @@ static bool host_send(struct enif_environment_t *env, term to, term message, str
         heap_destroy(built);
         heap_init_frags(built);
     }
-    return alive && !too_large;
+    return alive && !lost;
 }
 
 static bool port_alive(term port)
