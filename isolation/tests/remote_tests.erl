@@ -362,7 +362,7 @@ embryo() ->
     os:cmd("kill -STOP " ++ integer_to_list(Stopped)),
     set(#{timeout => 100}),
     wait(fun() -> not exists(Stopped) end),
-    ok = act(give, ok),
+    wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
     set(#{timeout => infinity}),
     %% Other options ask for another, or for none.
     [begin

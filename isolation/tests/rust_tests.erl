@@ -11,7 +11,7 @@ main([Library, Mode, Number]) ->
     receive
         {'DOWN', Ref, process, _, normal} -> io:format("ok ~s - ~s~n", [Number, Mode]);
         {'DOWN', Ref, process, _, Why} -> io:format("not ok ~s - ~s~n# ~p~n", [Number, Mode, Why])
-    after 20000 -> io:format("not ok ~s - ~s: no end~n", [Number, Mode])
+    after 120000 -> io:format("not ok ~s - ~s: no end~n", [Number, Mode])
     end.
 
 in(Mode, Library) ->
