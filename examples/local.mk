@@ -16,7 +16,7 @@ TESTS += examples/run-examples.sh
 SUFFIXES += .c .so
 
 .PHONY: demo
-demo: bulkhead $(erl_beams) $(examples_beams) $(examples_nifs)
+demo: all $(examples_beams) $(examples_nifs)
 	@BULKHEAD_LIB=lib/erl $(SHELL) $(srcdir)/examples/run-demo.sh ./bulkhead examples
 EXTRA_DIST += examples/run-demo.sh
 CLEANFILES += demo-crash-reports.log

@@ -178,6 +178,7 @@ tests() ->
      {"a crash in a thread of the library ends its worker only",
       fun() -> erlang:system_info(build_type) =:= tsan orelse reason(fun() -> act(crash_in_thread, 0) end), wait(fun() -> act(give, ok) =:= ok end) end},
      {"crashes leave no descriptor, memory or zombie", fun many_crashes/0},
+     {"what a library prints goes out by lines, also into a pipe", fun() -> {match, _} = re:run(child_output("print"), "printed by [0-9]+\n") end},
      {"nothing is left when the VM ends", fun() -> nothing_is_left("halt") end},
      {"nor when it is killed", fun() -> nothing_is_left("killed") end}].
 
@@ -782,6 +783,13 @@ many_crashes() ->
 
 %% ---- the end of the VM ----
 
+child(Dir, Mode, "print") ->
+    [put(K, V) || {K, V} <- [{dir, Dir}, {mode, Mode}]],
+    set(options(Mode)),
+    ok = init(Dir),
+    ok = act(print, 0),
+    kill_9(list_to_integer(os:getpid())),
+    timer:sleep(10000);
 child(Dir, Mode, How) ->
     [put(K, V) || {K, V} <- [{dir, Dir}, {mode, Mode}]],
     set((options(Mode))#{spare => 1}),
@@ -802,8 +810,11 @@ child(Dir, Mode, How) ->
 children_pids() ->
     [list_to_integer(P) || P <- string:lexemes(os:cmd("cat /proc/[0-9]*/stat 2>/dev/null | sed '/ (sh) /d; s/ (.*) / /' | awk '$3 == " ++ os:getpid() ++ " { print $1 }'"), "\n")].
 
+child_output(How) ->
+    os:cmd(lists:join($\s, [get(program), "run", filename:join(get(dir), "remote_tests.beam"), get(dir), get(program), atom_to_list(get(mode)), "child", How, "2>&1"])).
+
 nothing_is_left(How) ->
-    Out = os:cmd(lists:join($\s, [get(program), "run", filename:join(get(dir), "remote_tests.beam"), get(dir), get(program), atom_to_list(get(mode)), "child", How, "2>&1"])),
+    Out = child_output(How),
     {match, [Pids]} = re:run(Out, "pids (\\[[^]]*\\])", [{capture, [1], list}]),
     {ok, Tokens, _} = erl_scan:string(Pids ++ "."),
     {ok, List} = erl_parse:parse_term(Tokens),

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -280,6 +281,7 @@ static void *run_deferred(void *arg)
             worker_unload_all();
             while (nif_run_deferred()) {
             }
+            (void) fflush(stdout);
             _exit(0);
         }
     }

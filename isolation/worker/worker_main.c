@@ -103,6 +103,7 @@ _Noreturn void worker_main(int socket)
     int fds[MAX_FDS];
     size_t n_fds;
     worker.socket = socket;
+    (void) setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* it may be killed at any time: what a library prints goes out by lines */
     for (;;) {
         ssize_t n = receive(&d, payload, sizeof(payload), fds, &n_fds);
         if (n < 0) {

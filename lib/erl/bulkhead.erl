@@ -35,4 +35,5 @@ run(Module, Function, Args, Print) ->
     case Print of
         true -> io:format("~p~n", [Value]);
         false -> ok
-    end.
+    end,
+    init:finish().

@@ -98,6 +98,12 @@ static ERL_NIF_TERM act_tick(ErlNifEnv *env, ERL_NIF_TERM arg) /* adds to a file
 
 /* ---- counting ---- */
 
+static ERL_NIF_TERM act_print(ErlNifEnv *env, ERL_NIF_TERM arg)
+{
+    (void) arg;
+    printf("printed by %d\n", (int) getpid());
+    return enif_make_atom(env, "ok");
+}
 static ERL_NIF_TERM act_os_pid(ErlNifEnv *env, ERL_NIF_TERM arg) { (void) arg; return enif_make_int(env, getpid()); }
 static ERL_NIF_TERM act_calls(ErlNifEnv *env, ERL_NIF_TERM arg) { (void) arg; return enif_make_int(env, ++calls_here); }
 /* {File, What}: leaves a letter, then does that. */
@@ -314,7 +320,7 @@ static const struct {
     { "badarg", act_badarg }, { "throw", act_throw }, { "nonsense", act_nonsense }, { "loop", act_loop },
     { "loop_in_libc", act_loop_in_libc }, { "pause", act_pause }, { "sleep", act_sleep },
     { "await", act_await }, { "tick", act_tick },
-    { "os_pid", act_os_pid }, { "calls", act_calls }, { "note", act_note }, { "copy", act_copy }, { "sum", act_sum }, { "store", act_store },
+    { "os_pid", act_os_pid }, { "print", act_print }, { "calls", act_calls }, { "note", act_note }, { "copy", act_copy }, { "sum", act_sum }, { "store", act_store },
     { "stored", act_stored },
     { "zeros", act_zeros }, { "range", act_range }, { "thread_type", act_thread_type }, { "unique", act_unique },
     { "make_ref", act_make_ref }, { "cpu_ms", act_cpu_ms }, { "send", act_send }, { "send_from_thread", act_send_from_thread },

@@ -39,7 +39,7 @@ END
 "$ERLC" -o "$dir" "$dir/files.erl" || exit 1
 files() { timeout 300 "$BULKHEAD" run "$dir/files.beam" "$@"; }
 
-echo 1..5
+echo 1..7
 no_files='without leave to write files it runs'
 too_large="and a file that gets too large is an error of the caller's"
 case ${SANITIZED-} in
@@ -59,4 +59,17 @@ cat >"$dir/script" <<'END'
 main(Args) -> io:format("~p", [{filename:basename(escript:script_name()), Args}]).
 END
 is "an escript knows its name" '{"script",["a","b"]}' "$(timeout 300 "$BULKHEAD" run "$dir/script" a b 2>&1)"
+cat >"$dir/logs.erl" <<'END'
+-module(logs).
+-export([main/1]).
+main([File, How]) ->
+    ok = logger:add_handler(file, logger_std_h, #{config => #{file => File}, formatter => {logger_formatter, #{template => [msg, " "]}}}),
+    [logger:error(T) || T <- ["one", "two"]],
+    case How of "returns" -> ok; "stops" -> init:stop() end.
+END
+"$ERLC" -o "$dir" "$dir/logs.erl" || exit 1
+for how in returns stops; do
+    timeout 300 "$BULKHEAD" run "$dir/logs.beam" "$dir/$how.log" $how 2>/dev/null
+    is "what was logged is in the file when the program $how" "one two " "$(cat "$dir/$how.log")"
+done
 exit $failed
