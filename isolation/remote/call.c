@@ -17,6 +17,7 @@
 enum {
     SPIN_NS = 6000,           /* across two CPUs an answer takes less than that, or much longer */
     SPIN_LONG_NS = 30000,     /* enough for a worker that sleeps: worth it after a spin that paid, or now and then */
+    SPIN_FIRST_NS = 120000,   /* for one that sleeps and has not run a call yet: who waits for a new worker has lost enough */
     SPIN_GIVE_UP = 8,         /* misses in a row */
     SPIN_RETRY = 32,          /* then each so many */
     LINGER_NS = 10000000,     /* asleep on the scheduler's thread, while nobody else wants it. More than a tick of the
@@ -55,7 +56,9 @@ static bool wait_here(struct remote_lane *lane)
     if (several_cpus()) {
         unsigned misses = lane->spin_misses;
         if (misses < SPIN_GIVE_UP || misses % SPIN_RETRY == 0) {
-            if (channel_spin(lane->channel, misses % SPIN_RETRY == 0 ? SPIN_LONG_NS : SPIN_NS)) {
+            int64_t ns = !lane->has_waited ? SPIN_FIRST_NS : misses % SPIN_RETRY == 0 ? SPIN_LONG_NS : SPIN_NS;
+            lane->has_waited = true;
+            if (channel_spin(lane->channel, ns)) {
                 lane->spin_misses = 0;
                 return true;
             }

@@ -83,6 +83,7 @@ struct remote_lane {
     void *shared;             /* the mode's own */
     struct kept_heap *kept;   /* the heap its call reads, whose process has ended; NULL: none */
     unsigned spin_misses;     /* times in a row that spinning did not pay */
+    bool has_waited;          /* for an answer, so that the worker has touched what a call needs */
     _Atomic uint64_t calls;   /* written by who has the lane */
     unsigned since_trim;      /* calls since the memory of large bodies was last given back */
 };
