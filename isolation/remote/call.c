@@ -229,6 +229,7 @@ static void not_sent(struct native_call_elsewhere *call, struct remote_progress 
         finished(call, p);
         return;
     }
+    p->reads = false; /* the process may be woken, and come here again, before the worker has ended */
     if (why == CHANNEL_BROKEN) {
         pool_violated(lane->worker);
     } else {
