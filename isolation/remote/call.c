@@ -23,7 +23,7 @@ enum {
     LINGER_NS = 10000000,     /* asleep on the scheduler's thread, while nobody else wants it. More than a tick of the
                                  kernel: a shorter time would have it set its clock twice for each call */
     CALLS_PER_TRIM = 256,     /* to keep memory for large bodies is cheap, to give it back for each call is not */
-    CANCEL_PATIENCE_NS = 500000000,
+    CANCEL_PATIENCE_NS = 2000000000, /* the kill ends all calls of the worker: on a busy machine ending the one takes time */
     TIMEOUT_GRACE_NS = 100000000, /* the worker ends the call itself, if it can */
 };
 
@@ -262,6 +262,12 @@ static int64_t calls_in(const struct native_call_elsewhere *call)
     return n > 0 ? n : 1;
 }
 
+static bool reads_itself(const struct remote_lane *lane)
+{
+    uint32_t reader = atomic_load_explicit(&lane->reader, memory_order_relaxed);
+    return reader == READER_CALLER || reader == READER_CALLER_RANG;
+}
+
 /* false: *out says why not. */
 static bool start(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
 {
@@ -270,6 +276,7 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
         return false;
     }
     struct remote_lane *lane = p->lane;
+    VM_ASSERT(reads_itself(lane));
     lane->number++;
     atomic_store_explicit(&lane->calls, atomic_load_explicit(&lane->calls, memory_order_relaxed) + 1, memory_order_relaxed);
     lane->answer = 0;

@@ -55,6 +55,7 @@ tests() ->
      {"callers are killed in the middle", #{}, fun killed/0},
      {"workers are killed in the middle, over a ring", #{}, fun workers_killed/0},
      {"workers are killed in the middle, over a socket", #{transport => socket}, fun workers_killed/0},
+     {"a request cannot be sent, and its caller is woken before the worker has ended", #{transport => socket, stack => 3 bsl 16}, fun not_sent/0},
      {"a worker that was stopped does not keep its caller", #{}, fun stopped/0},
      {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
      {"callbacks that ask the VM while processes end", #{}, fun callbacks/0},
@@ -118,6 +119,17 @@ work_or_die(N) ->
         {nif_signal, 9} -> work_or_die(N + 1);
         Other -> exit({ended_by, Other})
     end.
+
+%% The worker is deaf: the VM finds out when it sends, and kills it. Until that is done the caller is woken again and again.
+not_sent() ->
+    [begin
+         Call = start(fun() ->
+             Me = self(), Os = act(deaf, 0), timer:sleep(20), stop(Os),
+             spawn_link(fun() -> pester(Me) end), act(give, 1)
+         end),
+         {returned, 1} = ended(Call)
+     end || _ <- lists:seq(1, 10)].
+pester(P) -> erlang:process_info(P, status), pester(P).
 
 stopped() ->
     Os = act(os_pid, 0), {P, _} = Call = start(fun() -> act(pause, 0) end), timer:sleep(50),

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,6 +66,23 @@ static term act_one_word_on(ErlNifEnv *env, term arg) { (void) env; return arg +
 static term act_copy(ErlNifEnv *env, term arg) { return enif_make_copy(env, arg); }
 static term act_os_pid(ErlNifEnv *env, term arg) { (void) arg; return enif_make_int(env, getpid()); }
 static term act_pause(ErlNifEnv *env, term arg) { (void) env; for (;;) { pause(); } return arg; }
+static term act_deaf(ErlNifEnv *env, term arg) /* soon its worker stands still, and takes no more requests by socket */
+{
+    pid_t worker = getpid();
+    (void) arg;
+    if (fork() == 0) {
+        usleep(2000); /* the answer is out */
+        kill(worker, SIGSTOP);
+        for (int fd = 3, type; fd < 256; fd++) {
+            socklen_t size = sizeof(type);
+            if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM) {
+                shutdown(fd, SHUT_RD);
+            }
+        }
+        _exit(0);
+    }
+    return enif_make_int(env, worker);
+}
 static term act_raise(ErlNifEnv *env, term arg) { return enif_raise_exception(env, arg); }
 static term act_via_env(ErlNifEnv *env, term arg)
 {
@@ -175,7 +193,7 @@ static const struct {
     const char *name;
     term (*fn)(ErlNifEnv *env, term arg);
 } acts[] = {
-    ACT(give), ACT(copy), ACT(os_pid), ACT(pause), ACT(raise), ACT(via_env), ACT(bins_of), ACT(tuple_of), ACT(nest), ACT(atoms),
+    ACT(give), ACT(copy), ACT(os_pid), ACT(pause), ACT(deaf), ACT(raise), ACT(via_env), ACT(bins_of), ACT(tuple_of), ACT(nest), ACT(atoms),
     ACT(raise_large), ACT(keep), ACT(kept), ACT(pair_with), ACT(one_word_on), ACT(still), ACT(for_ever), ACT(object), ACT(monitor), ACT(send),
 };
 static term act(ErlNifEnv *env, int argc, const term argv[])
