@@ -89,6 +89,9 @@ EXTRA_DIST += isolation/tests/rust.sh isolation/tests/rust_tests.erl isolation/t
 TESTS += isolation/tests/break.sh
 EXTRA_DIST += isolation/tests/break.sh isolation/tests/break_tests.erl isolation/tests/libs/break_tests_nif.c
 
+check_PROGRAMS += isolation/remote/tests/check_fragment
+isolation_remote_tests_check_fragment_SOURCES = isolation/remote/tests/check_fragment.c vm/core/tests/core_test.h
+
 check_PROGRAMS += isolation/remote/tests/check_channel
 hostile_peer = isolation/remote/tests/hostile_peer.c isolation/remote/tests/hostile_peer.h
 isolation_remote_tests_check_channel_SOURCES = isolation/remote/tests/check_channel.c $(hostile_peer)

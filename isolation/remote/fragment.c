@@ -2,9 +2,10 @@
 
 #include "lib/base/arena.h"
 #include "nif/nif_env.h"
+#include "vm/core/word_kind.h"
 
-/* What a word of the fragment is. */
-enum word_kind { WORD_RAW, WORD_TERM, WORD_HEADER, WORD_DONE /* for cycles: all below it is well */, WORD_OPEN };
+/* Where an object begins that the search for cycles has met. */
+enum { WORD_OPEN = WORD_KINDS, WORD_DONE /* all below it is well */ };
 
 static bool in_block(const uintptr_t *start, const uintptr_t *top, uintptr_t address)
 {
@@ -23,34 +24,6 @@ bool fragment_may_refer(const struct heap *h, uintptr_t address)
         }
     }
     return false;
-}
-
-/* Which words are terms, which are raw, where objects begin. */
-static bool classify(const struct fragment *f, uint8_t *kinds)
-{
-    size_t i = 0;
-    while (i < f->n) {
-        uintptr_t w = f->words[i];
-        if (!word_is_header(w)) {
-            kinds[i++] = WORD_TERM;
-            continue;
-        }
-        enum term_tag tag = header_tag(w);
-        size_t arity = header_arity(w);
-        if (tag < TAG_TUPLE || tag >= TAG_COUNT || tag == TAG_MATCH_CTX || tag == TAG_FUN || tag == TAG_EXPORT
-            || tag == TAG_RESOURCE || arity >= f->n - i) {
-            return false;
-        }
-        size_t raw = term_raw_words[tag] == TERM_ALL_RAW ? arity : term_raw_words[tag];
-        if (raw > arity) {
-            return false;
-        }
-        kinds[i++] = WORD_HEADER;
-        for (size_t k = 0; k < raw; k++) {
-            kinds[i++] = WORD_RAW; /* the others come round as terms */
-        }
-    }
-    return true;
 }
 
 /* Sizes and raw fields of the objects that have them. */
@@ -161,10 +134,8 @@ static void extent(const struct fragment *f, bool is_cell, size_t i, size_t *fro
         *to = i + 2;
         return;
     }
-    uintptr_t header = f->words[i];
-    size_t raw = term_raw_words[header_tag(header)], arity = header_arity(header);
-    *from = i + 1 + (raw == TERM_ALL_RAW || raw > arity ? arity : raw);
-    *to = i + 1 + arity;
+    *from = i + header_raw_words(f->words[i]);
+    *to = i + 1 + header_arity(f->words[i]);
 }
 
 struct visit {
@@ -213,7 +184,7 @@ static bool has_cycle(const struct fragment *f, uint8_t *kinds, size_t root, boo
 
 static bool check_all(struct fragment *f, uint8_t *kinds, uintptr_t *root, uintptr_t **offheap, size_t *bytes)
 {
-    if (!classify(f, kinds)) {
+    if (word_kinds(f->words, f->n, kinds) != 0) {
         return false;
     }
     for (size_t i = 0; i < f->n; i++) {

@@ -82,8 +82,7 @@ static bool make_fit(uintptr_t *at, const uintptr_t *top)
         if (tag == TAG_RESOURCE || tag == TAG_FUN || tag == TAG_EXPORT || (tag == TAG_REFC_BITS && !replace_binary(at))) {
             return false;
         }
-        size_t raw = term_raw_words[tag];
-        at += 1 + (raw == TERM_ALL_RAW ? header_arity(*at) : raw);
+        at += header_raw_words(*at);
     }
     return true;
 }

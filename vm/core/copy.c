@@ -71,12 +71,12 @@ INLINE size_t measure(term t, bool all, size_t limit)
                 words += small_part_words(p);
                 continue;
             }
-            size_t arity = header_arity(p[0]), raw = term_raw_words[header_tag(p[0])];
-            words += 1 + arity;
-            if (raw >= arity || raw == TERM_ALL_RAW) {
+            const uintptr_t *end = p + 1 + header_arity(p[0]);
+            inside = (struct range) { p + header_raw_words(p[0]), end };
+            words += (size_t) (end - p);
+            if (inside.at == end) {
                 continue;
             }
-            inside = (struct range) { p + 1 + raw, p + 1 + arity };
         } else {
             continue;
         }
@@ -181,8 +181,7 @@ INLINE term copy(term t, uintptr_t **at, uintptr_t **offheap, bool all)
     while (scan < top) {
         uintptr_t w = *scan;
         if (word_is_header(w)) {
-            size_t raw = term_raw_words[header_tag(w)];
-            scan += 1 + (raw == TERM_ALL_RAW ? header_arity(w) : raw);
+            scan += header_raw_words(w);
         } else {
             if (!term_is_immed((term) { w })) {
                 top = copy_object(scan, top, offheap, all);

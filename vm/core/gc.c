@@ -124,13 +124,11 @@ INLINE uintptr_t *scan(struct gc *g, uintptr_t *s, uintptr_t *const *limit, enum
             s++;
             continue;
         }
-        enum term_tag tag = header_tag(w);
-        size_t raw = term_raw_words[tag];
-        if (__builtin_expect(tag == TAG_MATCH_CTX, 0)) {
+        if (__builtin_expect(header_tag(w) == TAG_MATCH_CTX, 0)) {
             evacuate_match_ctx(g, s, mode);
             s += HEAP_MATCH_CTX_WORDS;
         } else {
-            s += 1 + (raw == TERM_ALL_RAW ? header_arity(w) : raw);
+            s += header_raw_words(w);
         }
     }
     return s;

@@ -1,12 +1,11 @@
 #include "vm/core/heap_map.h"
 
 #include "lib/base/arena.h"
-
-enum word_kind { WORD_RAW, WORD_TERM, WORD_HEADER };
+#include "vm/core/word_kind.h"
 
 struct piece {
     const uintptr_t *from, *to;
-    uint8_t *kinds; /* one a word */
+    uint8_t *kinds; /* enum word_kind, one a word */
 };
 
 struct heap_map {
@@ -15,34 +14,12 @@ struct heap_map {
     struct piece piece[]; /* young, old, fragments from the newest on */
 };
 
-static void classify(const struct piece *b)
-{
-    size_t n = (size_t) (b->to - b->from);
-    for (size_t i = 0; i < n;) {
-        uintptr_t w = b->from[i];
-        if (!word_is_header(w)) {
-            b->kinds[i++] = WORD_TERM;
-            continue;
-        }
-        enum term_tag tag = header_tag(w);
-        size_t arity = header_arity(w);
-        if (tag < TAG_TUPLE || tag >= TAG_COUNT || arity >= n - i) { /* nothing may lead here */
-            b->kinds[i++] = WORD_RAW;
-            continue;
-        }
-        size_t raw = term_raw_words[tag] == TERM_ALL_RAW || term_raw_words[tag] > arity ? arity : term_raw_words[tag];
-        b->kinds[i++] = WORD_HEADER;
-        for (size_t k = 0; k < raw; k++) {
-            b->kinds[i++] = WORD_RAW;
-        }
-    }
-}
-
 static void add(struct heap_map *m, const uintptr_t *from, const uintptr_t *to, uint8_t **kinds)
 {
-    m->piece[m->n] = (struct piece) { from, to, *kinds };
-    *kinds += to - from;
-    classify(&m->piece[m->n++]);
+    size_t n = (size_t) (to - from);
+    word_kinds(from, n, *kinds); /* stray words stay: that nothing leads to them is what is asked of the map */
+    m->piece[m->n++] = (struct piece) { from, to, *kinds };
+    *kinds += n;
 }
 
 struct heap_map *heap_map_new(const struct heap *h)

@@ -14,11 +14,12 @@ vm_core_tests_check_hash_SOURCES = vm/core/tests/check_hash.c vm/core/tests/core
 vm_core_tests_check_map_SOURCES = vm/core/tests/check_map.c vm/core/tests/core_test.h
 EXTRA_DIST += vm/core/tests/make_term_vectors.erl
 libcore_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_map.c vm/core/heap_map.h vm/core/heap_verify.c \
-  vm/core/offheap.c
-check_PROGRAMS += vm/core/tests/check_copy vm/core/tests/check_foreign vm/core/tests/check_heap
+  vm/core/offheap.c vm/core/word_kind.c vm/core/word_kind.h
+check_PROGRAMS += vm/core/tests/check_copy vm/core/tests/check_foreign vm/core/tests/check_heap vm/core/tests/check_heap_map
 vm_core_tests_check_copy_SOURCES = vm/core/tests/check_copy.c
 vm_core_tests_check_foreign_SOURCES = vm/core/tests/check_foreign.c
 vm_core_tests_check_heap_SOURCES = vm/core/tests/check_heap.c
+vm_core_tests_check_heap_map_SOURCES = vm/core/tests/check_heap_map.c vm/core/tests/core_test.h
 libcore_a_SOURCES += \
   vm/core/arith.c vm/core/bignum.c vm/core/bignum.h vm/core/bits.c vm/core/bits_build.c vm/core/bits_match.c \
   vm/core/float_powers.h vm/core/float_text.c vm/core/float_text.h vm/core/iolist.c vm/core/iolist.h vm/core/print.c

@@ -376,8 +376,15 @@ static inline term *term_fun_free_vars(term t)
     return (term *) &term_box(t)[3];
 }
 
-/* Words after the header that are raw, by tag; TERM_ALL_RAW: all of them. gc.c, copy.c. */
+/* What is raw in an object stands before its terms: words after the header, by tag; TERM_ALL_RAW: all of them. */
 enum { TERM_ALL_RAW = 0xFF };
 extern const uint8_t term_raw_words[TAG_COUNT];
+/* Words of an object before its first term, with the header; all of it if no term is in it. This is how whoever goes over
+ * a heap word by word steps over what is no term. pre: header_tag(header) is a tag. */
+static inline size_t header_raw_words(uintptr_t header)
+{
+    size_t raw = term_raw_words[header_tag(header)];
+    return 1 + (raw == TERM_ALL_RAW ? header_arity(header) : raw);
+}
 
 #endif

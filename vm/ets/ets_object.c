@@ -42,8 +42,7 @@ term ets_object_to_heap(const struct ets_object *o, struct heap *h)
     for (uintptr_t *s = to; s < end;) {
         uintptr_t w = *s;
         if (word_is_header(w)) {
-            size_t raw = term_raw_words[header_tag(w)];
-            s += 1 + (raw == TERM_ALL_RAW ? header_arity(w) : raw);
+            s += header_raw_words(w);
             continue;
         }
         if (!term_is_immed((term) { w })) {

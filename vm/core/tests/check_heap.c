@@ -143,15 +143,14 @@ static bool same(term a, term b)
         if (p[0] != q[0]) {
             return false;
         }
-        size_t arity = term_arity(a), raw = term_raw_words[term_tag(a)];
+        size_t end = 1 + term_arity(a), first_term = header_raw_words(p[0]);
         bool chained = term_tag(a) == TAG_REFC_BITS || term_tag(a) == TAG_RESOURCE;
-        size_t first_term = raw == TERM_ALL_RAW ? arity : raw;
-        for (size_t i = chained ? 2 : 1; i <= first_term; i++) {
+        for (size_t i = chained ? 2 : 1; i < first_term; i++) {
             if (p[i] != q[i]) {
                 return false;
             }
         }
-        for (size_t i = first_term + 1; i <= arity; i++) {
+        for (size_t i = first_term; i < end; i++) {
             if (!same((term) { p[i] }, (term) { q[i] })) {
                 return false;
             }
