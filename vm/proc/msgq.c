@@ -2,10 +2,7 @@
 #include "lib/base/arena.h"
 #include "vm/proc/proc_table.h"
 
-enum {
-    N_MARKS = 8,
-    COPY_MAX_WORDS = 24, /* messages up to this size are copied to the heap when there is room */
-};
+enum { N_MARKS = 8 };
 
 /* Receive marks. serial tells an unbound marker from others. */
 struct msgq_marks {
@@ -29,6 +26,7 @@ void msgq_append(struct proc *p, struct message *m)
     *p->msg_last = m;
     p->msg_last = &m->next;
     p->n_messages++;
+    p->queued_words += m->frag.size_words;
 }
 
 static struct message *unlink_message(struct proc *p, struct message **link)
@@ -49,6 +47,7 @@ static struct message *unlink_message(struct proc *p, struct message **link)
         }
     }
     p->n_messages--;
+    p->queued_words -= m->frag.size_words;
     return m;
 }
 
@@ -67,15 +66,6 @@ struct message *msgq_peek(struct proc *p, bool *must_exit)
 void msgq_next(struct proc *p)
 {
     p->msg_save = &(*p->msg_save)->next;
-}
-
-size_t msgq_words(const struct proc *p)
-{
-    size_t words = 0;
-    for (const struct message *m = p->msg_first; m != NULL && !p->off_heap_messages; m = m->next) {
-        words += m->frag.size_words;
-    }
-    return words;
 }
 
 void msgq_reset(struct proc *p)
@@ -108,6 +98,7 @@ void msgq_pin(struct proc *p)
     }
     struct heap_frag *f = vm_alloc(sizeof(*f));
     *f = m->frag;
+    p->queued_words -= f->size_words;
     m->frag = (struct heap_frag) { 0 };
     struct msgq_pins *pins = p->pins;
     uint32_t n = pins == NULL ? 0 : pins->n;

@@ -75,7 +75,7 @@ struct proc {
     struct msgq_marks *marks; /* receive marks; NULL: none set so far */
     struct msgq_pins *pins;   /* values of queued messages that had to move to the heap; NULL: none so far */
     size_t n_messages;
-    bool receive_waits;        /* a receive ... after has begun to wait */
+    size_t queued_words; /* in the fragments of these messages: msgq_words() */
     struct proc_links *links; /* links, monitors, aliases, own timers; NULL: none */
 
     struct proc_shared *shared; /* its place in the process table: any thread (proc_table.h) */
@@ -87,6 +87,7 @@ struct proc {
     uint8_t priority;            /* enum proc_priority */
     uint8_t run_kind;            /* enum sched_kind: where it wants to run */
     bool trap_exit, off_heap_messages, timed_out, exiting, is_system, has_name, suspended;
+    bool receive_waits;    /* a receive ... after has begun to wait */
     void *native;          /* struct pending_call of emu/native.c: a rescheduled call */
     struct native_progress *elsewhere; /* a call that runs in another OS process; NULL: none */
     struct heap_keeper *heap_keeper;   /* it ended while such a call read its heap; NULL: nobody does */

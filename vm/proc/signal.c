@@ -130,11 +130,7 @@ static void end_if_queue_is_large(struct proc *p, void *arg)
     if (p == NULL || p->heap.over_limit) {
         return;
     }
-    size_t words = 0;
-    for (struct message *m = p->msg_first; m != NULL; m = m->next) {
-        words += m->frag.size_words;
-    }
-    p->heap.over_limit = words * sizeof(uintptr_t) > arena_stats(arena_terms).used_bytes / 32;
+    p->heap.over_limit = p->queued_words * sizeof(uintptr_t) > arena_stats(arena_terms).used_bytes / 32;
 }
 
 /* A sender that cannot get memory for its message is ended at its next safe point. */

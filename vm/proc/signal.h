@@ -85,7 +85,10 @@ void msgq_next(struct proc *p);           /* loop_rec_end */
 term msgq_take(struct proc *p);           /* remove_message: unlinks, attaches to heap, resets save */
 void msgq_reset(struct proc *p);          /* save = first: timeout, or a receive is left */
 /* Words of the messages that have been fetched and wait, which count as heap unless the process has them off_heap. */
-size_t msgq_words(const struct proc *p);
+static inline size_t msgq_words(const struct proc *p)
+{
+    return p->off_heap_messages ? 0 : p->queued_words;
+}
 /* Receive marks. reserve: remember the end of the queue now; the value goes where the compiler wants
  * it. bind: it belongs to ref. use: the receive that comes looks only at what came after ref's mark,
  * if there still is one. clear: ref, or an unbound marker, is done with. */

@@ -145,6 +145,36 @@ START_TEST(a_pinned_message_is_read_from_the_roots)
 }
 END_TEST
 
+START_TEST(the_words_that_wait_are_counted)
+{
+    struct proc *a = make();
+    bool must_exit;
+    term pair = heap_tuple2(&a->heap, ATOM(ok), ATOM(max));
+    signal_send(a, a->id, pair);
+    signal_send(a, a->id, ATOM(ok));
+    signal_send(a, a->id, pair);
+    signal_send(a, a->id, pair);
+    ck_assert_uint_eq(msgq_words(a), 0); /* not fetched yet */
+    fetch(a);
+    ck_assert_uint_eq(msgq_words(a), 9);
+    a->off_heap_messages = true;
+    ck_assert_uint_eq(msgq_words(a), 0);
+    a->off_heap_messages = false;
+    take(a);
+    ck_assert_uint_eq(msgq_words(a), 6);
+    take(a);
+    ck_assert_uint_eq(msgq_words(a), 6);
+    msgq_peek(a, &must_exit);
+    msgq_pin(a); /* its words are the heap's now */
+    ck_assert_uint_eq(msgq_words(a), 3);
+    take(a);
+    ck_assert_uint_eq(msgq_words(a), 3);
+    msgq_drop(a, &a->msg_first);
+    ck_assert_uint_eq(msgq_words(a), 0);
+    end(a, ATOM(normal));
+}
+END_TEST
+
 START_TEST(a_link_breaks_both_ways)
 {
     struct proc *a = make(), *b = make(), *c = make();
@@ -571,6 +601,7 @@ int main(void)
     tcase_add_test(tc, a_selective_receive_leaves_the_rest_in_order);
     tcase_add_test(tc, a_receive_mark_skips_what_came_before);
     tcase_add_test(tc, a_pinned_message_is_read_from_the_roots);
+    tcase_add_test(tc, the_words_that_wait_are_counted);
     tcase_add_test(tc, a_link_breaks_both_ways);
     tcase_add_test(tc, a_normal_exit_does_not_kill_but_is_told_to_who_traps);
     tcase_add_test(tc, a_link_to_the_dead_is_answered_with_noproc);
