@@ -108,8 +108,10 @@ term bif_bulkhead_nif_run_deferred_0(struct proc *p, term *args)
 
 static void process_ended(struct proc *p)
 {
-    nif_process_ended(p->id);
-    remote_process_ended(p->id);
+    if (term_is_local_pid(p->id)) { /* ports end like processes, but no library watches them */
+        nif_process_ended(p->id);
+        remote_process_ended(p->id);
+    }
 }
 
 static void release_lib(struct nif_lib *lib)
