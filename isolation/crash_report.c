@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "isolation/fault.h"
@@ -11,15 +12,23 @@
 #include "lib/base/clock.h"
 #include "nif/nif_lib.h"
 
-enum { REPORTS_PER_SECOND = 8, REPORT_BYTES = 6000 };
+enum { REPORTS_PER_SECOND = 8, REPORT_BYTES = 6000, KEPT_REPORTS = 2 * REPORTS_PER_SECOND };
 
 size_t (*crash_report_caller)(const void *caller, char *out, size_t room);
+bool (*crash_report_hand_over)(const struct crash_report *report);
 bool crash_report_enabled = true;
 
 struct report {
     size_t n;
     char text[REPORT_BYTES];
 };
+
+enum { KEPT_FREE, KEPT_TAKEN, KEPT };
+/* Reports on their way. A slot is its taker's until it is KEPT, then whoever's that sets it FREE. */
+static struct kept {
+    _Atomic int state; /* KEPT_FREE, KEPT_TAKEN or KEPT */
+    struct report report;
+} kept[KEPT_REPORTS];
 
 __attribute__((format(printf, 2, 3))) static void add(struct report *r, const char *fmt, ...)
 {
@@ -50,6 +59,54 @@ void crash_report_line(const char *text)
     struct report r = { .n = 0 };
     add(&r, "bulkhead: %s", text);
     write_all(r.text, r.n);
+}
+
+static void write_report(const struct report *r)
+{
+    static const char prefix[] = "bulkhead: ";
+    char text[sizeof(prefix) + REPORT_BYTES];
+    memcpy(text, prefix, sizeof(prefix) - 1);
+    memcpy(text + sizeof(prefix) - 1, r->text, r->n);
+    write_all(text, sizeof(prefix) - 1 + r->n);
+}
+
+void crash_report_written(unsigned slot)
+{
+    if (slot < KEPT_REPORTS) {
+        int state = KEPT;
+        (void) atomic_compare_exchange_strong(&kept[slot].state, &state, KEPT_FREE);
+    }
+}
+
+void crash_report_flush(void)
+{
+    for (size_t i = 0; i < KEPT_REPORTS; i++) {
+        int state = KEPT;
+        if (atomic_compare_exchange_strong(&kept[i].state, &state, KEPT_TAKEN)) {
+            write_report(&kept[i].report);
+            atomic_store(&kept[i].state, KEPT_FREE);
+        }
+    }
+}
+
+/* false: nobody will show it. */
+static bool hand_over(const struct report *r, struct crash_report *out)
+{
+    for (unsigned i = 0; i < KEPT_REPORTS && crash_report_hand_over != NULL; i++) {
+        int state = KEPT_FREE;
+        if (atomic_compare_exchange_strong(&kept[i].state, &state, KEPT_TAKEN)) {
+            memcpy(kept[i].report.text, r->text, r->n);
+            kept[i].report.n = r->n;
+            atomic_store(&kept[i].state, KEPT); /* it may be shown before we hear that it was taken */
+            out->slot = i;
+            if (crash_report_hand_over(out)) {
+                return true;
+            }
+            atomic_store(&kept[i].state, KEPT_FREE);
+            return false;
+        }
+    }
+    return false;
 }
 
 bool crash_report_allowed(struct native_library *lib)
@@ -121,7 +178,7 @@ enum crash_place crash_place_of(uintptr_t address, const struct native_call *cal
     return is_mapped(address) ? PLACE_MAPPED : PLACE_UNMAPPED;
 }
 
-static const char *place_text(enum crash_place p)
+const char *crash_place_text(enum crash_place p)
 {
     switch (p) {
     case PLACE_NULL_PAGE: return "the NULL page";
@@ -150,7 +207,7 @@ void crash_report(const struct native_call *call, const struct native_outcome *o
     r.n = 0;
     native_outcome_text(o, text, sizeof(text));
     const char *end = call->entry == NATIVE_FUNCTION ? "its caller ends with" : "ended by";
-    add(&r, "bulkhead: %s:%s", lib->module, native_call_name(call));
+    add(&r, "%s:%s", lib->module, native_call_name(call));
     if (call->func != NULL) {
         add(&r, "/%u", call->func->arity);
     }
@@ -159,7 +216,7 @@ void crash_report(const struct native_call *call, const struct native_outcome *o
         add(&r, "  signal  %s (%d)", fault_signal_name(c->signal), c->signal);
         if (c->has_address) {
             add(&r, ", %s %#lx: %s", c->is_write ? "writing to" : c->address == c->pc ? "executing" : "reading from",
-                (unsigned long) c->address, place_text(c->place));
+                (unsigned long) c->address, crash_place_text(c->place));
         }
         add(&r, "\n");
     }
@@ -177,13 +234,17 @@ void crash_report(const struct native_call *call, const struct native_outcome *o
     if (missed != 0) {
         add(&r, "  %lu more like this were not reported\n", (unsigned long) missed);
     }
-    write_all(r.text, r.n);
+    struct crash_report report = { .call = call, .outcome = o, .text = r.text, .bytes = r.n, .missed = missed };
+    if (!hand_over(&r, &report)) {
+        write_report(&r);
+    }
 }
 
 void crash_report_fatal(const char *what, const siginfo_t *si, const ucontext_t *uc)
 {
     struct report r = { .n = 0 };
     const struct native_thread *t = native_self;
+    crash_report_flush();
     add(&r, "bulkhead: FATAL: ");
     if (si == NULL) {
         add(&r, "%s\n", what);

@@ -128,6 +128,8 @@ struct native_library *library_get(term module, const char *path, void *handle, 
     lib->module = atom_cstr(module);
     lib->changes_fp = true; /* until its code is there to be looked at */
     lock_init(&lib->lock, RANK_EXECUTOR);
+    heap_init_frags(&lib->last_crash_heap);
+    lib->last_crash = TERM_NONE;
     refresh(lib);
     library_set_handle(lib, handle);
     lock_take(&libraries_lock);

@@ -48,7 +48,8 @@ struct native_library {
     struct nif_lib *nif;         /* while it is open; NULL: closed */
     struct remote_pool *_Atomic pool; /* its workers; NULL: never had any */
     struct lock lock;            /* guards what follows */
-    char last_crash[160];        /* text, "" if none */
+    struct heap last_crash_heap; /* of fragments, owned: */
+    term last_crash;             /* the exit reason; TERM_NONE: never crashed */
     int64_t last_crash_ns;       /* system time */
     struct native_library *next; /* of all, newest first */
     struct {

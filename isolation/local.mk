@@ -78,6 +78,10 @@ TESTS += isolation/tests/native.sh
 EXTRA_DIST += isolation/tests/native.sh isolation/tests/native_tests.erl isolation/tests/loads.erl.in \
   isolation/tests/libs/native_tests_nif.c isolation/tests/libs/crash_in_load.c
 
+TESTS += isolation/tests/reports.sh
+EXTRA_DIST += isolation/tests/reports.sh isolation/tests/reports.erl isolation/tests/reports_old.erl \
+  isolation/tests/libs/reports_nif.c
+
 TESTS += isolation/remote/tests/leftovers.sh
 EXTRA_DIST += isolation/remote/tests/leftovers.sh isolation/remote/tests/leftovers.erl isolation/remote/tests/libs/leftovers.c
 

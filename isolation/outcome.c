@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/trace.h"
 #include "vm/core/bits.h"
+#include "vm/core/copy.h"
 #include "vm/core/print.h"
 
 void native_outcome_clear(struct native_outcome *o)
@@ -136,6 +137,23 @@ size_t native_outcome_text(const struct native_outcome *o, char *out, size_t roo
 
 void (*native_outcome_elsewhere)(const struct native_call *call, const struct native_outcome *o);
 
+/* The reason is copied: parts of it may lie on the caller's heap. */
+static void keep_as_last_crash(struct native_library *lib, const struct native_outcome *o)
+{
+    struct heap building, last;
+    heap_init_frags(&building);
+    heap_init_frags(&last);
+    term reason = copy_term(native_outcome_reason(o, &building), &last);
+    heap_destroy(&building);
+    lock_take(&lib->lock);
+    struct heap before = lib->last_crash_heap;
+    lib->last_crash_heap = last;
+    lib->last_crash = reason;
+    lib->last_crash_ns = clock_system_ns();
+    lock_drop(&lib->lock);
+    heap_destroy(&before);
+}
+
 void native_outcome_account(struct native_call *call, struct native_outcome *o)
 {
     struct native_library *lib = call->library;
@@ -146,14 +164,9 @@ void native_outcome_account(struct native_call *call, struct native_outcome *o)
         native_outcome_elsewhere(call, o);
         return;
     }
-    char text[sizeof(lib->last_crash)];
-    native_outcome_text(o, text, sizeof(text));
     atomic_fetch_add_explicit(&lib->crashes, 1, memory_order_relaxed);
     atomic_store_explicit(&lib->tainted, true, memory_order_relaxed);
-    lock_take(&lib->lock);
-    memcpy(lib->last_crash, text, sizeof(text));
-    lib->last_crash_ns = clock_system_ns();
-    lock_drop(&lib->lock);
+    keep_as_last_crash(lib, o);
     /* Those without a trace were not allowed one: see native_describe_abandoned(). Panics always have one. */
     bool elsewhere = o->crash != NULL && o->crash->frames != NULL;
     bool has_trace = o->crash != NULL && o->crash->trace.n > 0;

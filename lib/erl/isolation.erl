@@ -5,7 +5,8 @@
 %%   isolation:info(jiffy).
 %%   #{mode => in_process, timeout => 1000, stack => 1048576, crash => exit,
 %%     origin => #{mode => built_in, timeout => set, ...},
-%%     library => <<"/usr/lib/.../jiffy.so">>, calls => 3, crashes => 0, last_crash => undefined}
+%%     library => <<"/usr/lib/.../jiffy.so">>, calls => 3, crashes => 1,
+%%     last_crash => #{reason => {nif_signal, 11}, time => 1700000000}}
 %%
 %% doc/isolation.md tells what each option means and what a caller exits with.
 -module(isolation).

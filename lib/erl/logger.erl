@@ -154,6 +154,14 @@ receive_one({exit_report, Pid, Leader, Reason, Time}) ->
     after
         bulkhead_io:reported()
     end;
+receive_one({native_crash, Slot, Meta, Report}) ->
+    Own = #{error_logger => #{tag => error_report, type => native_crash}, report_cb => fun bulkhead_logger_h:native_crash/1,
+            logger_formatter => #{title => "NATIVE CRASH REPORT"}},
+    try
+        log(error, Report, maps:merge(Own, Meta))
+    after
+        bulkhead_io:reported(Slot)
+    end;
 receive_one({log, Level, Format, Args, Meta}) when is_map(Meta) ->
     log(Level, Format, Args, Meta);
 receive_one(_) ->

@@ -6,6 +6,7 @@
 #include "vm/emu/native.h"
 #include "vm/bif/bif.h"
 #include "vm/core/bits.h"
+#include "vm/core/copy.h"
 #include "vm/core/map.h"
 
 /* isolation:set(Module | default, Mode | #{mode, timeout, stack, crash}) -> ok */
@@ -83,14 +84,13 @@ term bif_isolation_info_1(struct proc *p, term *args)
     info = put_workers(h, info, lib);
     info = put(h, info, "calls", heap_uinteger(h, library_calls(lib)));
     info = put(h, info, "crashes", heap_uinteger(h, atomic_load_explicit(&lib->crashes, memory_order_relaxed)));
-    char last[sizeof(lib->last_crash)];
     lock_take(&lib->lock);
-    memcpy(last, lib->last_crash, sizeof(last));
+    term reason = term_is_none(lib->last_crash) ? TERM_NONE : copy_term(lib->last_crash, h);
     int64_t at_ns = lib->last_crash_ns;
     lock_drop(&lib->lock);
     term crash = ATOM(undefined);
-    if (last[0] != '\0') {
-        crash = put(h, map_empty(h), "reason", text_term(h, last));
+    if (!term_is_none(reason)) {
+        crash = put(h, map_empty(h), "reason", reason);
         crash = put(h, crash, "time", heap_integer(h, at_ns / 1000000000));
     }
     return put(h, info, "last_crash", crash);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "isolation/crash_report.h"
 #include "lib/base/arena.h"
 #include "lib/base/trace.h"
 #include "nif/nif_lib.h"
@@ -128,6 +129,7 @@ bool boot_vm(const struct boot_options *o, char error[256])
 void boot_stop(void)
 {
     sched_stop();
+    crash_report_flush();
     nif_lib_halt();
     trace_close();
 }

@@ -250,6 +250,9 @@ static int run_process(const struct run_options *o, term module, const char *loa
     proc_watch_wait(&watch);
     struct halt_request halt;
     if (sched_halting(&halt)) {
+        if (halt.flush) {
+            report_wait(REPORT_PATIENCE_NS);
+        }
         if (halt.slogan[0] != '\0') {
             cli_error("%s", halt.slogan);
         }

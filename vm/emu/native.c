@@ -520,6 +520,7 @@ bool native_init(const char *const *isolation_specs, size_t n, char error[256])
     }
     isolation_before_library = take_attribute;
     crash_report_caller = print_caller;
+    native_report_init();
     trace_set_printer(print_word);
     sched_thread_hooks.start = thread_started;
     sched_thread_hooks.stop = thread_stops;

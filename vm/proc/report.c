@@ -28,7 +28,7 @@ static void add_time(struct text *t)
         tm.tm_min, tm.tm_sec, now.tv_nsec / 1000);
 }
 
-enum { PENDING_MAX = 1000, REASON_MAX_WORDS = 1 << 16 };
+enum { PENDING_MAX = 1000, REPORT_MAX_WORDS = 1 << 16 };
 /* Reports the logger has been sent and has not written yet. Only a hint about when: relaxed. */
 static _Atomic uint32_t pending;
 
@@ -46,22 +46,28 @@ void report_wait(int64_t max_ns)
     }
 }
 
-static bool tell_logger(struct proc *p, term reason)
+bool report_send(term report)
 {
+    const struct sched *s = sched_self();
     term logger = registry_whereis(ATOM(logger));
-    if (term_is_none(logger) || term_same(logger, p->id) || copy_size(reason) > REASON_MAX_WORDS
-        || atomic_load_explicit(&pending, memory_order_relaxed) >= PENDING_MAX) {
+    if (term_is_none(logger) || (s != NULL && s->current != NULL && term_same(logger, s->current->id))
+        || copy_size(report) > REPORT_MAX_WORDS || atomic_load_explicit(&pending, memory_order_relaxed) >= PENDING_MAX) {
         return false;
     }
-    term report[] = { ATOM(exit_report), p->id, p->group_leader, reason,
-        heap_integer(&p->heap, clock_system_ns() / 1000) };
-    struct message *m = message_copy(heap_tuple(&p->heap, report, ARRAY_LEN(report)));
+    struct message *m = message_copy(report);
     if (m == NULL) {
         return false;
     }
     atomic_fetch_add_explicit(&pending, 1, memory_order_relaxed);
     signal_send_message(logger, m);
     return true;
+}
+
+static bool tell_logger(struct proc *p, term reason)
+{
+    term report[] = { ATOM(exit_report), p->id, p->group_leader, reason,
+        heap_integer(&p->heap, clock_system_ns() / 1000) };
+    return report_send(heap_tuple(&p->heap, report, ARRAY_LEN(report)));
 }
 
 void report_exit(struct proc *p, term reason)

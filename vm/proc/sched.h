@@ -32,6 +32,8 @@ enum run_result interp_run(struct sched *s, struct proc *p);
  * x1 = function, x2 = argument list; and the stack of p as [{M,F,A,Loc}], on h. */
 const uint64_t *interp_start_code(void);
 term interp_stacktrace(struct proc *p, struct heap *h, size_t max_depth);
+/* A full collection of p between two slices. false: p must exit, p->exc is the reason. */
+bool interp_collect_between_slices(struct proc *p) MUST_CHECK;
 /* A stack trace as erlang:raise/3 accepts it, cut to the depth kept. TERM_NONE: t is none. */
 term interp_check_stacktrace(struct proc *p, term t);
 
@@ -136,6 +138,8 @@ void timer_cancel_receive(struct proc *p); /* also clears timed_out */
 /* ---- time: lib/base/clock.h has the raw clocks ---- */
 
 /* ---- report.c: errors that ended processes ---- */
+/* Sends the logger a tuple that it knows (lib/erl/logger.erl); any thread. false: it cannot be told now. */
+bool report_send(term report) MUST_CHECK;
 void report_done(void);             /* the logger has written one */
 void report_wait(int64_t max_ns);   /* until it has written all it was sent; not on a scheduler */
 
