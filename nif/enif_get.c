@@ -3,6 +3,7 @@
 #include "nif/enif.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 #include "vm/core/compare.h"
 
 /* ---- type tests ---- */
@@ -204,28 +205,13 @@ int enif_get_double(ErlNifEnv *env, ERL_NIF_TERM word, double *dp)
 
 /* ---- text ---- */
 
-/* Next code point of valid UTF-8. */
-static uint32_t utf8_next(const uint8_t **at)
-{
-    const uint8_t *p = *at;
-    uint32_t c = p[0];
-    size_t extra = c < 0x80 ? 0 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
-    if (extra > 0) {
-        c &= 0x3Fu >> extra;
-    }
-    for (size_t i = 1; i <= extra; i++) {
-        c = c << 6 | (p[i] & 0x3F);
-    }
-    *at = p + 1 + extra;
-    return c;
-}
-
 /* Characters of an atom as Latin-1; false if one is beyond. out may be NULL. */
 static bool atom_latin1(struct atom_text text, char *out)
 {
-    const uint8_t *at = (const uint8_t *) text.utf8;
-    for (size_t i = 0; i < text.chars; i++) {
-        uint32_t c = utf8_next(&at);
+    const uint8_t *at = (const uint8_t *) text.utf8, *end = at + text.bytes;
+    for (size_t i = 0; at < end; i++) {
+        uint32_t c = 0;
+        at += utf8_get(at, (size_t) (end - at), &c);
         if (c > 0xFF) {
             return false;
         }
@@ -273,27 +259,17 @@ int enif_get_atom(
     return (int) need + 1;
 }
 
-static size_t put_char(char out[4], uint32_t c)
-{
-    size_t n = bits_utf8_size(c);
-    if (n > 0) {
-        bits_put_utf8((uint8_t *) out, 0, c);
-    }
-    return n;
-}
-
 /* Bytes of one list element in the encoding; 0 if it has none. */
-static size_t encode_char(term t, ErlNifCharEncoding encoding, char out[4])
+static size_t encode_char(term t, ErlNifCharEncoding encoding, char out[UTF8_MAX_BYTES])
 {
-    if (!term_is_small(t) || term_to_small(t) < 0) {
+    if (encoding == ERL_NIF_UTF8) {
+        return chars_put((uint8_t *) out, t);
+    }
+    if (!term_is_small(t) || term_to_small(t) < 0 || term_to_small(t) > 0xFF) {
         return 0;
     }
-    uintptr_t c = (uintptr_t) term_to_small(t);
-    if (encoding == ERL_NIF_LATIN1) {
-        out[0] = (char) c;
-        return c <= 0xFF ? 1 : 0;
-    }
-    return encoding == ERL_NIF_UTF8 && c <= 0x10FFFF ? put_char(out, (uint32_t) c) : 0;
+    out[0] = (char) term_to_small(t);
+    return 1;
 }
 
 int enif_get_string(
@@ -306,7 +282,7 @@ int enif_get_string(
         return 0;
     }
     while (!term_is_nil(t)) {
-        char bytes[4];
+        char bytes[UTF8_MAX_BYTES];
         size_t n_bytes = term_is_cons(t) ? encode_char(term_head(t), encoding, bytes) : 0;
         if (n_bytes == 0) {
             buf[n] = '\0';
@@ -331,7 +307,7 @@ int enif_get_string_length(
     size_t n = 0;
     (void) env;
     while (term_is_cons(t)) {
-        char bytes[4];
+        char bytes[UTF8_MAX_BYTES];
         size_t n_bytes = encode_char(term_head(t), encoding, bytes);
         if (n_bytes == 0) {
             return 0;

@@ -4,6 +4,7 @@
 #include "nif/enif.h"
 #include "nif/host.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 
 /* ---- numbers ---- */
 
@@ -200,33 +201,6 @@ int enif_make_reverse_list(ErlNifEnv *env, ERL_NIF_TERM word, ERL_NIF_TERM *list
     return 1;
 }
 
-/* Next code point of UTF-8 that may be anything; false if it is none. */
-static bool utf8_next_checked(const uint8_t **at, const uint8_t *end, uint32_t *out)
-{
-    const uint8_t *p = *at;
-    uint32_t c = p[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xC2 && c < 0xE0 ? 2
-               : c >= 0xE0 && c < 0xF0 ? 3
-               : c >= 0xF0 && c < 0xF5 ? 4
-                                       : 0;
-    if (n == 0 || (size_t) (end - p) < n) {
-        return false;
-    }
-    if (n > 1) {
-        c &= 0x7Fu >> n;
-    }
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xC0) != 0x80) {
-            return false;
-        }
-        c = c << 6 | (p[i] & 0x3F);
-    }
-    *at = p + n;
-    *out = c;
-    return bits_utf8_size(c) == n;
-}
-
 ERL_NIF_TERM enif_make_string_len(
     ErlNifEnv *env, const char *string, size_t len, ErlNifCharEncoding encoding)
 {
@@ -240,20 +214,8 @@ ERL_NIF_TERM enif_make_string_len(
     if (encoding != ERL_NIF_UTF8) {
         return enif_make_badarg(env);
     }
-    const uint8_t *at = (const uint8_t *) string, *end = at + len;
-    uintptr_t list = TERM_NIL.word, *last = &list;
-    while (at < end) {
-        uint32_t c;
-        if (!utf8_next_checked(&at, end, &c)) {
-            return enif_make_badarg(env);
-        }
-        uintptr_t *cell = heap_alloc(env->heap, HEAP_CONS_WORDS);
-        cell[0] = term_from_small((intptr_t) c).word;
-        cell[1] = TERM_NIL.word;
-        *last = term_from_list_ptr(cell).word;
-        last = &cell[1];
-    }
-    return list;
+    term list = chars_from_utf8(env->heap, string, len);
+    return term_is_none(list) ? enif_make_badarg(env) : list.word;
 }
 
 ERL_NIF_TERM enif_make_string(ErlNifEnv *env, const char *string, ErlNifCharEncoding encoding)

@@ -7,6 +7,7 @@
 #include "vm/bif/file_handle.h"
 #include "vm/code/beam_file.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 #include "vm/core/fun.h"
 
 /* Modules OTP has in its emulator: there from the start, whether or not their .beam was read yet. */
@@ -396,30 +397,7 @@ term bif_erts_internal_beamfile_module_md5_1(struct proc *p, term *args)
 
 static term path_text(struct heap *h, const char *path)
 {
-    /* UTF-8 where it is, else byte by byte, as OTP's raw file names. */
-    size_t n = strlen(path);
-    term list = TERM_NIL;
-    for (size_t end = n; end > 0;) {
-        size_t at = end - 1;
-        uint32_t ch = (uint8_t) path[at];
-        uint32_t tail = 0;
-        unsigned bits = 0;
-        while (at > 0 && ((uint8_t) path[at] & 0xC0) == 0x80 && bits < 18) {
-            tail |= (uint32_t) ((uint8_t) path[at--] & 0x3F) << bits;
-            bits += 6;
-        }
-        uint8_t first = (uint8_t) path[at];
-        bool ok = (bits == 6 && (first & 0xE0) == 0xC0) || (bits == 12 && (first & 0xF0) == 0xE0)
-                  || (bits == 18 && (first & 0xF8) == 0xF0);
-        if (ok) {
-            ch = tail | (uint32_t) (first & (bits == 6 ? 0x1F : bits == 12 ? 0x0F : 0x07)) << bits;
-            end = at;
-        } else {
-            end--;
-        }
-        list = heap_cons(h, term_from_small((intptr_t) ch), list);
-    }
-    return list;
+    return chars_from_os(h, path, strlen(path));
 }
 
 static void add_dir(const char *dir, void *arg)

@@ -3,23 +3,11 @@
 #include "vm/bif/bif.h"
 #include "vm/bif/bif_text.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 #include "vm/core/print.h"
 #include "vm/core/ref.h"
 
 /* ---- atoms ---- */
-
-/* Characters of UTF-8, up to the end or to where it is ill-formed. */
-static size_t utf8_length(const uint8_t *bytes, size_t n, bool *out_good)
-{
-    struct match_ctx m = { .bytes = bytes, .end = n * 8 };
-    size_t chars = 0;
-    uint32_t c;
-    while (m.position < m.end && bits_get_utf8(&m, &c)) {
-        chars++;
-    }
-    *out_good = m.position == m.end;
-    return chars;
-}
 
 static term make_atom(struct proc *p, const char *utf8, size_t bytes, bool existing)
 {
@@ -35,16 +23,12 @@ static term atom_from_list(struct proc *p, term list, bool existing)
     uint8_t utf8[ATOM_MAX_BYTES];
     size_t bytes = 0, chars = 0;
     for (; term_is_cons(list); list = term_tail(list), chars++) {
-        term c = term_head(list);
-        size_t n = term_is_small(c) && (uintptr_t) term_to_small(c) <= 0x10FFFF
-            ? bits_utf8_size((uint32_t) term_to_small(c)) : 0;
+        uint8_t beyond[UTF8_MAX_BYTES];
+        size_t n = chars_put(chars < ATOM_MAX_CHARS ? utf8 + bytes : beyond, term_head(list));
         if (n == 0) {
             return proc_badarg(p);
         }
-        if (chars < ATOM_MAX_CHARS) {
-            bits_put_utf8(utf8, bytes * 8, (uint32_t) term_to_small(c));
-            bytes += n;
-        }
+        bytes += chars < ATOM_MAX_CHARS ? n : 0;
     }
     if (!term_is_nil(list)) {
         return proc_badarg(p);
@@ -72,9 +56,7 @@ static term atom_from_latin1(struct proc *p, const struct bif_text *text, bool e
         return existing ? proc_badarg(p) : proc_system_limit(p);
     }
     for (size_t i = 0; i < text->n; i++) {
-        uint32_t c = (uint8_t) text->text[i];
-        bits_put_utf8(utf8, bytes * 8, c);
-        bytes += bits_utf8_size(c);
+        bytes += utf8_put(utf8 + bytes, (uint8_t) text->text[i]);
     }
     return make_atom(p, (const char *) utf8, bytes, existing);
 }
@@ -91,8 +73,8 @@ static term atom_from_binary(struct proc *p, term binary, term encoding, bool ex
     if (latin1) {
         t = atom_from_latin1(p, &text, existing);
     } else {
-        bool good;
-        size_t chars = utf8_length((const uint8_t *) text.text, text.n, &good);
+        size_t good_bytes, chars = utf8_count((const uint8_t *) text.text, text.n, &good_bytes);
+        bool good = good_bytes == text.n;
         bool too_long = chars + !good > ATOM_MAX_CHARS || text.n > ATOM_MAX_BYTES;
         if (too_long && !existing) { /* OTP has seen that before it sees what is wrong behind it */
             t = proc_system_limit(p);
@@ -123,37 +105,23 @@ term bif_erlang_binary_to_existing_atom_2(struct proc *p, term *args)
     return atom_from_binary(p, args[0], args[1], true);
 }
 
-/* The characters of UTF-8 text as a list. */
-static term utf8_to_list(struct heap *h, const char *utf8, size_t bytes)
-{
-    uint32_t chars[ATOM_MAX_CHARS];
-    struct match_ctx m = { .bytes = (const uint8_t *) utf8, .end = bytes * 8 };
-    size_t n = 0;
-    while (n < ARRAY_LEN(chars) && bits_get_utf8(&m, &chars[n])) {
-        n++;
-    }
-    term list = TERM_NIL;
-    while (n-- > 0) {
-        list = heap_cons(h, term_from_small((intptr_t) chars[n]), list);
-    }
-    return list;
-}
-
 term bif_erlang_atom_to_list_1(struct proc *p, term *args)
 {
     if (!term_is_atom(args[0])) {
         return proc_badarg(p);
     }
     struct atom_text a = atom_text(args[0]);
-    return a.bytes == a.chars ? heap_string(&p->heap, a.utf8, a.bytes) : utf8_to_list(&p->heap, a.utf8, a.bytes);
+    return chars_from_utf8(&p->heap, a.utf8, a.bytes);
 }
 
 static term atom_to_latin1(struct proc *p, struct atom_text a)
 {
     uint8_t bytes[ATOM_MAX_CHARS];
-    struct match_ctx m = { .bytes = (const uint8_t *) a.utf8, .end = (size_t) a.bytes * 8 };
+    const uint8_t *at = (const uint8_t *) a.utf8, *end = at + a.bytes;
     size_t n = 0;
-    for (uint32_t c; bits_get_utf8(&m, &c); n++) {
+    for (; at < end; n++) {
+        uint32_t c = 0;
+        at += utf8_get(at, (size_t) (end - at), &c);
         if (c > 0xFF) {
             return proc_badarg(p);
         }

@@ -5,6 +5,7 @@
 
 #include "vm/bif/bif.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 #include "vm/core/print.h"
 
 static void write_all(int fd, const char *bytes, size_t n)
@@ -42,15 +43,12 @@ term bif_erlang_display_string_1(struct proc *p, term *args)
         return proc_badarg(p);
     }
     for (; term_is_cons(list); list = term_tail(list)) {
-        term c = term_head(list);
-        uint8_t utf8[4];
-        size_t n = term_is_small(c) && (uintptr_t) term_to_small(c) <= 0x10FFFF
-            ? bits_utf8_size((uint32_t) term_to_small(c)) : 0;
+        uint8_t utf8[UTF8_MAX_BYTES];
+        size_t n = chars_put(utf8, term_head(list));
         if (n == 0) {
             text_free(&t);
             return proc_badarg(p);
         }
-        bits_put_utf8(utf8, 0, (uint32_t) term_to_small(c));
         text_add(&t, (const char *) utf8, n);
     }
     write_all(STDERR_FILENO, t.data, t.len);

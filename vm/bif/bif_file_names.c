@@ -12,6 +12,7 @@
 #include "vm/bif/file_handle.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 #include "vm/core/print.h"
 
 /* #file_info{} as file.hrl has it; times in seconds. */
@@ -211,11 +212,10 @@ term bif_prim_file_internal_name2native_1(struct proc *p, term *args)
             ok = term_is_nil(at);
             break;
         }
-        if (term_is_small(head) && term_to_small(head) > 0 && bits_utf8_size((uint32_t) term_to_small(head)) != 0
-            && term_to_small(head) < 0x110000) {
-            uint8_t utf8[4];
-            bits_put_utf8(utf8, 0, (uint32_t) term_to_small(head));
-            text_add(&t, (const char *) utf8, bits_utf8_size((uint32_t) term_to_small(head)));
+        uint8_t utf8[UTF8_MAX_BYTES];
+        size_t n = chars_put(utf8, head);
+        if (n != 0 && utf8[0] != 0) {
+            text_add(&t, (const char *) utf8, n);
         } else if (term_is_atom(head)) {
             struct atom_text a = atom_text(head);
             text_add(&t, a.utf8, a.bytes);
@@ -247,20 +247,9 @@ term bif_prim_file_internal_native2name_1(struct proc *p, term *args)
     if (n > 0 && bytes[n - 1] == 0) {
         n--;
     }
-    struct match_ctx m = { .bytes = bytes, .position = 0, .end = n * 8 };
-    uint32_t *chars = vm_alloc((n + 1) * sizeof(*chars));
-    size_t count = 0;
-    bool ok = true;
-    while (ok && m.position < m.end) {
-        ok = bits_get_utf8(&m, &chars[count++]);
-    }
-    term list = TERM_NIL;
-    while (ok && count > 0) {
-        list = heap_cons(&p->heap, term_from_small((intptr_t) chars[--count]), list);
-    }
-    vm_free(chars);
+    term list = chars_from_utf8(&p->heap, bytes, n);
     vm_free(scratch);
-    return ok ? list : heap_tuple2(&p->heap, ATOM(error), atom_from_cstr("warning"));
+    return !term_is_none(list) ? list : heap_tuple2(&p->heap, ATOM(error), atom_from_cstr("warning"));
 }
 
 term bif_prim_file_internal_normalize_utf8_1(struct proc *p, term *args)

@@ -8,82 +8,29 @@
 #include "vm/bif/bif.h"
 #include "vm/bif/bif_os.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 
 extern char **environ;
 
 /* libc's environment is not safe against writers: everybody here takes this. */
 static pthread_mutex_t env_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* One character from UTF-8; a byte that is none stands for itself (as OTP's file names in latin1). */
-static size_t next_char(const uint8_t *s, size_t n, uint32_t *out)
-{
-    size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
-        : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
-    if (len == 1 || len == 0 || len > n) {
-        *out = s[0];
-        return 1;
-    }
-    uint32_t c = s[0] & (0x7Fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            *out = s[0];
-            return 1;
-        }
-        c = c << 6 | (s[i] & 0x3F);
-    }
-    *out = c;
-    return len;
-}
-
-static term text_to_list(struct heap *h, const char *text, size_t n)
-{
-    term list = TERM_NIL, *tail = NULL;
-    for (size_t i = 0; i < n;) {
-        uint32_t c;
-        i += next_char((const uint8_t *) text + i, n - i, &c);
-        term cell = heap_cons(h, term_from_small(c), TERM_NIL);
-        if (tail == NULL) {
-            list = cell;
-        } else {
-            *tail = cell;
-        }
-        tail = (term *) &term_words(cell)[1];
-    }
-    return list;
-}
-
-static size_t put_char(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        out[0] = (char) c;
-        return 1;
-    }
-    size_t len = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (size_t i = len - 1; i > 0; i--) {
-        out[i] = (char) (0x80 | (c & 0x3F));
-        c >>= 6;
-    }
-    out[0] = (char) ((uint8_t) (0xFF00u >> len) | c);
-    return len;
-}
-
 /* A string without NUL as UTF-8, NUL-terminated; NULL if it is none. vm_free it. */
 static char *list_to_text(term list)
 {
     intptr_t n = term_list_length(list);
-    char *text = n < 0 ? NULL : vm_try_alloc((size_t) n * 4 + 1);
+    char *text = n < 0 ? NULL : vm_try_alloc((size_t) n * UTF8_MAX_BYTES + 1);
     if (text == NULL) {
         return NULL;
     }
     char *at = text;
     for (; term_is_cons(list); list = term_tail(list)) {
-        term c = term_head(list);
-        if (!term_is_small(c) || term_to_small(c) < 1 || term_to_small(c) > 0x10FFFF
-            || (term_to_small(c) >= 0xD800 && term_to_small(c) <= 0xDFFF)) {
+        size_t bytes = chars_put((uint8_t *) at, term_head(list));
+        if (bytes == 0 || *at == '\0') {
             vm_free(text);
             return NULL;
         }
-        at += put_char(at, (uint32_t) term_to_small(c));
+        at += bytes;
     }
     *at = '\0';
     return text;
@@ -218,7 +165,7 @@ term bif_os_getenv_1(struct proc *p, term *args)
     }
     pthread_mutex_lock(&env_mutex);
     const char *value = getenv(name);
-    term result = value == NULL ? ATOM(false) : text_to_list(&p->heap, value, strlen(value));
+    term result = value == NULL ? ATOM(false) : chars_from_os(&p->heap, value, strlen(value));
     pthread_mutex_unlock(&env_mutex);
     vm_free(name);
     return result;
@@ -259,8 +206,8 @@ term bif_os_env_0(struct proc *p, term *args)
     for (char **e = environ; e != NULL && *e != NULL; e++) {
         const char *eq = strchr(*e + 1, '=');
         if (eq != NULL) {
-            term key = text_to_list(&p->heap, *e, (size_t) (eq - *e));
-            list = heap_cons(&p->heap, heap_tuple2(&p->heap, key, text_to_list(&p->heap, eq + 1, strlen(eq + 1))), list);
+            term key = chars_from_os(&p->heap, *e, (size_t) (eq - *e));
+            list = heap_cons(&p->heap, heap_tuple2(&p->heap, key, chars_from_os(&p->heap, eq + 1, strlen(eq + 1))), list);
         }
     }
     pthread_mutex_unlock(&env_mutex);

@@ -8,6 +8,7 @@
 #include "vm/bif/regex.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 #include "vm/core/fun.h"
 #include "vm/core/iolist.h"
 #include "vm/core/map.h"
@@ -184,29 +185,6 @@ struct result {
     bool unicode;
 };
 
-/* Code points; the text is UTF-8, pcre_exec has looked. */
-static term characters(struct heap *h, const uint8_t *at, size_t n)
-{
-    size_t chars = 0;
-    for (size_t i = 0; i < n; i++) {
-        chars += (at[i] & 0xC0) != 0x80;
-    }
-    term list = TERM_NIL;
-    for (const uint8_t *end = at + n; chars > 0; chars--) {
-        const uint8_t *c = end - 1;
-        while (c > at && (*c & 0xC0) == 0x80) {
-            c--;
-        }
-        uint32_t code = *c < 0x80 ? *c : *c < 0xE0 ? *c & 0x1F : *c < 0xF0 ? *c & 0x0F : *c & 0x07;
-        for (const uint8_t *k = c + 1; k < end; k++) {
-            code = code << 6 | (*k & 0x3F);
-        }
-        list = heap_cons(h, term_from_small(code), list);
-        end = c;
-    }
-    return list;
-}
-
 static term group_value(const struct result *r, int group)
 {
     struct heap *h = &r->p->heap;
@@ -215,7 +193,7 @@ static term group_value(const struct result *r, int group)
            n = set ? (size_t) r->ends[2 * group + 1] - start : 0;
     switch (r->o->type) {
     case RETURN_LIST:
-        return r->unicode ? characters(h, r->subject->at + start, n)
+        return r->unicode ? chars_from_os(h, r->subject->at + start, n) /* \C may match half a character */
                           : heap_string(h, (const char *) r->subject->at + start, n);
     case RETURN_BINARY:
         return term_is_none(r->subject_binary) || n == 0

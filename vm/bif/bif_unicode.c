@@ -1,6 +1,7 @@
 /* bif_unicode.c - module unicode: chardata in Latin-1 or UTF-8 to binaries and lists. The other
  * encodings are done by unicode.erl, which these functions trap to. */
 #include "lib/base/arena.h"
+#include "lib/base/utf8.h"
 #include "vm/bif/bif.h"
 #include "vm/bif/bif_text.h"
 #include "vm/core/bits.h"
@@ -28,40 +29,14 @@ static enum sequence decode_utf8(const uint8_t *bytes, size_t n, uint32_t *out, 
     if (*length > n) {
         return SEQUENCE_SHORT; /* what is there is looked at when the rest is, as in OTP */
     }
-    struct match_ctx m = { .bytes = bytes, .end = *length * 8u };
-    return bits_get_utf8(&m, out) ? SEQUENCE_OK : SEQUENCE_BAD;
-}
-
-static size_t ascii_prefix(const uint8_t *bytes, size_t n)
-{
-    size_t i = 0;
-    for (; n - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, bytes + i, sizeof(word));
-        if ((word & UINT64_C(0x8080808080808080)) != 0) {
-            break;
-        }
-    }
-    while (i < n && bytes[i] < 0x80) {
-        i++;
-    }
-    return i;
+    return utf8_get(bytes, *length, out) != 0 ? SEQUENCE_OK : SEQUENCE_BAD;
 }
 
 static bool is_utf8(const uint8_t *bytes, size_t n)
 {
-    uint32_t c;
-    unsigned length;
-    for (size_t i = 0;;) {
-        i += ascii_prefix(bytes + i, n - i);
-        if (i == n) {
-            return true;
-        }
-        if (decode_utf8(bytes + i, n - i, &c, &length) != SEQUENCE_OK) {
-            return false;
-        }
-        i += length;
-    }
+    size_t good_bytes;
+    utf8_count(bytes, n, &good_bytes);
+    return good_bytes == n;
 }
 
 /* ---- output: UTF-8 or code points ---- */
@@ -78,8 +53,7 @@ static void put_char(struct output *o, uint32_t c)
     if (o->as_list) {
         o->chars[o->n++] = c;
     } else {
-        bits_put_utf8(o->bytes, o->n * 8, c);
-        o->n += bits_utf8_size(c);
+        o->n += utf8_put(o->bytes + o->n, c);
     }
 }
 
@@ -152,18 +126,18 @@ static bool fail(struct walk *w, term element, bool is_tail)
 
 static bool add_integer(struct walk *w, term i)
 {
-    uint32_t c = term_is_small(i) && (uintptr_t) term_to_small(i) <= 0x10FFFF ? (uint32_t) term_to_small(i) : 0xD800;
-    if (w->n_carry > 0 || bits_utf8_size(c) == 0 || (w->latin1 && c > 0xFF)) {
+    intptr_t max = w->latin1 ? 0xFF : UTF8_MAX_CHARACTER, c = term_is_small(i) ? term_to_small(i) : -1;
+    if (w->n_carry > 0 || c < 0 || c > max || !utf8_is_character((uint32_t) c)) {
         return fail(w, i, false);
     }
-    put_char(&w->out, c);
+    put_char(&w->out, (uint32_t) c);
     return true;
 }
 
 /* Finishes the character begun by the last binary; *used bytes of this one belong to it. */
 static enum sequence finish_carry(struct walk *w, const uint8_t *bytes, size_t n, size_t *used)
 {
-    uint8_t joined[4];
+    uint8_t joined[UTF8_MAX_BYTES];
     uint32_t c = 0;
     unsigned length, need = sequence_length(w->carry[0]);
     size_t take = need - w->n_carry < n ? need - w->n_carry : n;
@@ -192,7 +166,7 @@ static bool add_utf8(struct walk *w, term binary, bool is_tail, const uint8_t *b
         return fail(w, binary, is_tail);
     }
     for (;;) {
-        size_t ascii = ascii_prefix(bytes + i, n - i);
+        size_t ascii = utf8_ascii_bytes(bytes + i, n - i);
         put_ascii(&w->out, bytes + i, ascii);
         i += ascii;
         if (i == n) {
@@ -367,7 +341,7 @@ term bif_unicode_bin_is_7bit_1(struct proc *p, term *args)
     size_t n;
     uint8_t *scratch;
     const uint8_t *bytes = bits_bytes(args[0], &n, &scratch);
-    bool ascii = ascii_prefix(bytes, n) == n;
+    bool ascii = utf8_ascii_bytes(bytes, n) == n;
     vm_free(scratch);
     proc_bump(p, n / CHARS_PER_REDUCTION);
     return term_from_bool(ascii);

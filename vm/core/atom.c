@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "lib/base/lock.h"
+#include "lib/base/utf8.h"
 #include "vm/core/shared_root.h"
 
 enum {
@@ -52,34 +53,11 @@ static inline struct atom_entry *entry_of(size_t index)
     return &chunk[index & (CHUNK - 1)];
 }
 
-/* Number of characters, or -1 if the text is not UTF-8 (shortest forms, no surrogates). */
-static int utf8_length(const uint8_t *s, size_t n)
+/* Number of characters, or -1 if the text is not UTF-8. */
+static int utf8_length(const char *s, size_t n)
 {
-    int chars = 0;
-    for (size_t i = 0; i < n; chars++) {
-        uint8_t c = s[i];
-        enum { NEVER = ATOM_MAX_BYTES }; /* cannot start a character: more than can follow */
-        size_t more = c < 0x80   ? 0
-                      : c < 0xC2 ? NEVER
-                      : c < 0xE0 ? 1
-                      : c < 0xF0 ? 2
-                      : c < 0xF5 ? 3
-                                 : NEVER;
-        if (more > n - i - 1) {
-            return -1;
-        }
-        for (size_t k = 1; k <= more; k++) {
-            if ((s[i + k] & 0xC0) != 0x80) {
-                return -1;
-            }
-        }
-        if ((c == 0xE0 && s[i + 1] < 0xA0) || (c == 0xED && s[i + 1] > 0x9F)
-            || (c == 0xF0 && s[i + 1] < 0x90) || (c == 0xF4 && s[i + 1] > 0x8F)) {
-            return -1;
-        }
-        i += more + 1;
-    }
-    return chars;
+    size_t good_bytes, chars = utf8_count((const uint8_t *) s, n, &good_bytes);
+    return good_bytes == n ? (int) chars : -1;
 }
 
 /* The hash OTP has always used for atoms: PJW over the characters, those above 255 byte by byte. */
@@ -213,7 +191,7 @@ static term intern(const char *utf8, size_t bytes, enum need need)
     if (!term_is_none(atom)) {
         return atom;
     }
-    int chars = bytes <= ATOM_MAX_BYTES ? utf8_length((const uint8_t *) utf8, bytes) : -1;
+    int chars = bytes <= ATOM_MAX_BYTES ? utf8_length(utf8, bytes) : -1;
     if (chars < 0 || chars > ATOM_MAX_CHARS) {
         return TERM_NONE;
     }
@@ -240,12 +218,7 @@ static size_t latin1_to_utf8(const uint8_t *text, size_t n, char *out)
 {
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        if (text[i] < 0x80) {
-            out[at++] = (char) text[i];
-        } else {
-            out[at++] = (char) (0xC0 | text[i] >> 6);
-            out[at++] = (char) (0x80 | (text[i] & 0x3F));
-        }
+        at += utf8_put((uint8_t *) out + at, text[i]);
     }
     return at;
 }

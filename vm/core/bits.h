@@ -161,8 +161,7 @@ bool bits_get_utf32(struct match_ctx *m, unsigned flags, uint32_t *out);
 bool bits_put_integer(uint8_t *bytes, size_t offset, term integer, size_t n_bits, unsigned flags);
 bool bits_put_float(uint8_t *bytes, size_t offset, term number, size_t n_bits, unsigned flags);
 void bits_put_bits(uint8_t *bytes, size_t offset, const struct bits_view *v, size_t n_bits);
-size_t bits_utf8_size(uint32_t c);  /* bytes, 0 if not a valid code point */
-size_t bits_utf16_size(uint32_t c);
+size_t bits_utf16_size(uint32_t c); /* bytes; 0 if c is no character, as utf8_size() */
 void bits_put_utf8(uint8_t *bytes, size_t offset, uint32_t c);
 void bits_put_utf16(uint8_t *bytes, size_t offset, uint32_t c, unsigned flags);
 void bits_put_utf32(uint8_t *bytes, size_t offset, uint32_t c, unsigned flags);

@@ -1,4 +1,5 @@
 /* bits_build.c - putting fields into bitstrings. */
+#include "lib/base/utf8.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
 
@@ -202,28 +203,9 @@ void bits_put_bits(uint8_t *bytes, size_t offset, const struct bits_view *v, siz
     bits_copy(bytes, offset, v->bytes, v->offset, n_bits);
 }
 
-static bool is_scalar(uint32_t c)
-{
-    return c < 0xD800 || (c > 0xDFFF && c <= 0x10FFFF);
-}
-
-size_t bits_utf8_size(uint32_t c)
-{
-    if (c < 0x80) {
-        return 1;
-    }
-    if (c < 0x800) {
-        return 2;
-    }
-    if (!is_scalar(c)) {
-        return 0;
-    }
-    return c < 0x10000 ? 3 : 4;
-}
-
 size_t bits_utf16_size(uint32_t c)
 {
-    if (!is_scalar(c)) {
+    if (!utf8_is_character(c)) {
         return 0;
     }
     return c < 0x10000 ? 2 : 4;
@@ -231,17 +213,11 @@ size_t bits_utf16_size(uint32_t c)
 
 void bits_put_utf8(uint8_t *bytes, size_t offset, uint32_t c)
 {
-    size_t n = bits_utf8_size(c);
-    uint64_t value = c;
-    if (n == 2) {
-        value = 0xC080 | (c & 0x7C0) << 2 | (c & 0x3F);
-    } else if (n == 3) {
-        value = 0xE08080 | (c & 0xF000) << 4 | (c & 0xFC0) << 2 | (c & 0x3F);
-    } else if (n == 4) {
-        value = 0xF0808080 | (c & 0x1C0000) << 6 | (c & 0x3F000) << 4 | (c & 0xFC0) << 2 | (c & 0x3F);
-    }
-    if (n != 0) {
-        put_word(bytes, offset, value, (unsigned) n * 8);
+    uint8_t utf8[UTF8_MAX_BYTES];
+    if (offset % 8 == 0) {
+        utf8_put(bytes + offset / 8, c);
+    } else {
+        bits_copy(bytes, offset, utf8, 0, utf8_put(utf8, c) * 8);
     }
 }
 

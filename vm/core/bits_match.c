@@ -1,4 +1,5 @@
 /* bits_match.c - taking fields out of bitstrings. */
+#include "lib/base/utf8.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
 
@@ -207,42 +208,20 @@ term bits_get_tail(struct heap *h, struct match_ctx *m)
 
 /* ---- UTF ---- */
 
-static bool is_scalar(uint32_t c)
-{
-    return c < 0xD800 || (c > 0xDFFF && c <= 0x10FFFF);
-}
-
 bool bits_get_utf8(struct match_ctx *m, uint32_t *out)
 {
-    size_t left = m->end - m->position;
-    if (left < 8) {
-        return false;
-    }
-    uint32_t c = (uint32_t) peek_bits(m, 8);
-    if (c < 0x80) {
-        m->position += 8;
-        *out = c;
-        return true;
-    }
-    unsigned n = c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
-    if (n == 0 || left < n * 8) {
-        return false;
-    }
-    uint32_t word = (uint32_t) peek_bits(m, n * 8);
-    c &= 0x7Fu >> n;
-    for (unsigned i = n - 1; i-- > 0;) {
-        unsigned byte = word >> (8 * i) & 0xFF;
-        if ((byte & 0xC0) != 0x80) {
-            return false;
-        }
-        c = c << 6 | (byte & 0x3F);
-    }
-    if (!is_scalar(c) || (n == 3 && c < 0x800) || (n == 4 && c < 0x10000)) {
-        return false;
+    size_t left = (m->end - m->position) / 8, n;
+    const uint8_t *at = m->bytes + m->position / 8;
+    if (m->position % 8 == 0) {
+        n = utf8_get(at, left, out);
+    } else {
+        uint8_t aligned[UTF8_MAX_BYTES];
+        left = left < sizeof(aligned) ? left : sizeof(aligned);
+        bits_copy(aligned, 0, m->bytes, m->position, left * 8);
+        n = utf8_get(aligned, left, out);
     }
     m->position += n * 8;
-    *out = c;
-    return true;
+    return n != 0;
 }
 
 static uint32_t peek_unit16(const struct match_ctx *m, size_t skip, unsigned flags)
@@ -285,7 +264,7 @@ bool bits_get_utf32(struct match_ctx *m, unsigned flags, uint32_t *out)
     if (is_little(flags)) {
         c = from_little(c, 32);
     }
-    if (!is_scalar((uint32_t) c)) {
+    if (!utf8_is_character((uint32_t) c)) {
         return false;
     }
     m->position += 32;

@@ -22,6 +22,7 @@ vm_core_tests_check_heap_SOURCES = vm/core/tests/check_heap.c
 vm_core_tests_check_heap_map_SOURCES = vm/core/tests/check_heap_map.c vm/core/tests/core_test.h
 libcore_a_SOURCES += \
   vm/core/arith.c vm/core/bignum.c vm/core/bignum.h vm/core/bits.c vm/core/bits_build.c vm/core/bits_match.c \
+  vm/core/chars.c vm/core/chars.h \
   vm/core/float_powers.h vm/core/float_text.c vm/core/float_text.h vm/core/iolist.c vm/core/iolist.h vm/core/print.c
 check_PROGRAMS += vm/core/tests/check_arith vm/core/tests/check_bits vm/core/tests/check_print
 vm_core_tests_check_arith_SOURCES = vm/core/tests/check_arith.c vm/core/tests/core_test.h vm/core/tests/number_vectors.h

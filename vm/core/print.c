@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/utf8.h"
 #include "vm/core/arith.h"
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
@@ -93,20 +94,15 @@ static void text_uint(struct text *t, uint64_t value)
 
 static void text_utf8(struct text *t, uint32_t c)
 {
-    uint8_t bytes[4];
-    bits_put_utf8(bytes, 0, c);
-    text_add(t, (const char *) bytes, bits_utf8_size(c));
+    uint8_t bytes[UTF8_MAX_BYTES];
+    text_add(t, (const char *) bytes, utf8_put(bytes, c));
 }
 
-static uint32_t next_utf8(const uint8_t **at)
+/* The text of atoms is good. */
+static uint32_t next_utf8(const uint8_t **at, const uint8_t *end)
 {
-    const uint8_t *p = *at;
-    unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-    uint32_t c = n == 1 ? p[0] : p[0] & (0x7Fu >> n);
-    for (unsigned i = 1; i < n; i++) {
-        c = c << 6 | (p[i] & 0x3F);
-    }
-    *at = p + n;
+    uint32_t c = 0;
+    *at += utf8_get(*at, (size_t) (end - *at), &c);
     return c;
 }
 
@@ -193,11 +189,11 @@ static bool is_reserved(const struct atom_text *a)
 static bool needs_quotes(const struct atom_text *a, enum print_style style)
 {
     const uint8_t *at = (const uint8_t *) a->utf8, *end = at + a->bytes;
-    if (at == end || !is_lower(next_utf8(&at))) {
+    if (at == end || !is_lower(next_utf8(&at, end))) {
         return true;
     }
     while (at < end) {
-        uint32_t c = next_utf8(&at);
+        uint32_t c = next_utf8(&at, end);
         if (!is_name_char(c) && (c != '@' || style == PRINT_DISPLAY)) {
             return true;
         }
@@ -215,7 +211,7 @@ static void put_atom(struct text *t, term atom, enum print_style style)
     const uint8_t *at = (const uint8_t *) a.utf8, *end = at + a.bytes;
     text_char(t, '\'');
     while (at < end) {
-        put_quoted(t, next_utf8(&at), '\'', style);
+        put_quoted(t, next_utf8(&at, end), '\'', style);
     }
     text_char(t, '\'');
 }

@@ -1,16 +1,15 @@
 /* cli_run.c - `bulkhead run`: boot, load, run one process, report how it ended. */
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <wchar.h>
 
 #include "lib/base/arena.h"
 #include "vm/code/beam_file.h"
 #include "vm/code/module.h"
 #include "vm/core/atom.h"
+#include "vm/core/chars.h"
 #include "vm/core/print.h"
 #include "vm/emu/boot.h"
 #include "vm/emu/cli.h"
@@ -137,31 +136,9 @@ static bool parse_options(int argc, char **argv, struct run_options *o)
     return true;
 }
 
-/* Arguments are UTF-8; bytes that are not are taken for latin1, as OTP does with odd file names. */
 static term text_to_list(struct heap *h, const char *text)
 {
-    size_t n = strlen(text);
-    uint32_t *chars = vm_alloc(n * sizeof(*chars) + 1);
-    size_t count = 0;
-    mbstate_t state = { 0 };
-    while (n > 0) {
-        wchar_t c;
-        size_t used = mbrtowc(&c, text, n, &state);
-        if (used == (size_t) -1 || used == (size_t) -2 || used == 0) {
-            c = (unsigned char) *text;
-            used = 1;
-            memset(&state, 0, sizeof(state));
-        }
-        chars[count++] = (uint32_t) c;
-        text += used;
-        n -= used;
-    }
-    term list = TERM_NIL;
-    while (count > 0) {
-        list = heap_cons(h, term_from_small((intptr_t) chars[--count]), list);
-    }
-    vm_free(chars);
-    return list;
+    return chars_from_os(h, text, strlen(text));
 }
 
 static term args_as_strings(struct heap *h, char **args, int n)
@@ -292,7 +269,6 @@ int cli_run(int argc, char **argv)
             return CLI_USAGE;
         }
     }
-    setlocale(LC_CTYPE, "C.UTF-8");
     char error[256];
     if (!boot_vm(&o.boot, error)) {
         return cli_error("%s", error);

@@ -12,6 +12,7 @@
 #include "vm/bif/bif_time.h"
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
+#include "vm/core/chars.h"
 #include "vm/emu/interp.h"
 #include "vm/proc/port.h"
 #include "vm/proc/sched.h"
@@ -232,14 +233,9 @@ static char *path_text(term t)
         text_add(&out, (const char *) bytes, n);
         vm_free(scratch);
     } else {
-        for (; term_is_cons(t) && term_is_small(term_head(t)); t = term_tail(t)) {
-            intptr_t c = term_to_small(term_head(t));
-            uint8_t utf8[4];
-            if (c <= 0 || c > 0x10FFFF || bits_utf8_size((uint32_t) c) == 0) {
-                break;
-            }
-            bits_put_utf8(utf8, 0, (uint32_t) c);
-            text_add(&out, (const char *) utf8, bits_utf8_size((uint32_t) c));
+        uint8_t utf8[UTF8_MAX_BYTES];
+        for (size_t n; term_is_cons(t) && (n = chars_put(utf8, term_head(t))) != 0; t = term_tail(t)) {
+            text_add(&out, (const char *) utf8, n);
         }
         if (!term_is_nil(t)) {
             text_free(&out);

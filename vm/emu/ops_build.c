@@ -1,4 +1,5 @@
 /* ops_build.c - making binaries: bs_create_bin of OTP 25, and bs_init with bs_put_* of those before. */
+#include "lib/base/utf8.h"
 #include "vm/core/bits.h"
 #include "vm/core/map.h"
 #include "vm/emu/interp.h"
@@ -15,12 +16,7 @@ static unsigned flags_of(uint64_t w)
 }
 static uint32_t code_point(term t)
 {
-    return term_is_small(t) && term_to_small(t) >= 0 && term_to_small(t) <= 0x10FFFF ? (uint32_t) term_to_small(t)
-                                                                                     : UINT32_MAX;
-}
-static bool is_scalar(uint32_t c)
-{
-    return c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
+    return term_is_small(t) && (uintptr_t) term_to_small(t) <= UTF8_MAX_CHARACTER ? (uint32_t) term_to_small(t) : UINT32_MAX;
 }
 /* Makes room for words on the heap and a binary. False: the process must end. */
 static bool reserve(struct emu *m, size_t words, size_t live)
@@ -132,10 +128,10 @@ static const uint64_t *segment_bits(struct emu *m, const uint64_t *pc, const str
     case SEG_UTF16:
     case SEG_UTF32: {
         uint32_t c = code_point(value);
-        if (!is_scalar(c)) {
+        if (!utf8_is_character(c)) {
             return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
         }
-        *out = 8 * (g->kind == SEG_UTF8 ? bits_utf8_size(c) : g->kind == SEG_UTF16 ? bits_utf16_size(c) : 4);
+        *out = 8 * (g->kind == SEG_UTF8 ? utf8_size(c) : g->kind == SEG_UTF16 ? bits_utf16_size(c) : 4);
         return pc;
     }
     }
@@ -448,10 +444,10 @@ const uint64_t *op_bs_put_utf(struct emu *m, const uint64_t *pc)
 {
     unsigned width = (unsigned) (pc[1] >> 32);
     uint32_t c = code_point(source(m, pc[2]));
-    if (!is_scalar(c)) {
+    if (!utf8_is_character(c)) {
         return failed(m, pc);
     }
-    size_t n = 8 * (width == 8 ? bits_utf8_size(c) : width == 16 ? bits_utf16_size(c) : 4);
+    size_t n = 8 * (width == 8 ? utf8_size(c) : width == 16 ? bits_utf16_size(c) : 4);
     if (!has_room(m, n)) {
         return failed(m, pc);
     }
@@ -488,7 +484,7 @@ const uint64_t *op_bs_add(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_utf_size(struct emu *m, const uint64_t *pc)
 {
     uint32_t c = code_point(source(m, pc[2]));
-    size_t n = !is_scalar(c) ? 4 : pc[1] == 8 ? bits_utf8_size(c) : bits_utf16_size(c); /* put fails later */
+    size_t n = !utf8_is_character(c) ? 4 : pc[1] == 8 ? utf8_size(c) : bits_utf16_size(c); /* put fails later */
     *insn_register(m->s, m->p->heap.stop, insn_a(pc)) = term_from_small((intptr_t) n);
     return pc + 3;
 }
