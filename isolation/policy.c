@@ -21,6 +21,7 @@ struct layer {
 struct entry {
     term module;
     struct layer by_origin[ORIGIN_COUNT];
+    term attributes; /* that the module came with; literals stay where they are for ever */
     struct entry *next;
 };
 
@@ -242,6 +243,19 @@ static struct entry *find_locked(term module)
     return e;
 }
 
+static struct entry *make_locked(term module)
+{
+    struct entry *e = find_locked(module);
+    if (e == NULL) {
+        e = vm_zalloc(sizeof(*e));
+        e->module = module;
+        e->attributes = TERM_NONE;
+        e->next = entries;
+        entries = e;
+    }
+    return e;
+}
+
 /* module: an atom, or TERM_NONE for the defaults. */
 static void store(term module, enum policy_origin origin, const struct layer *l)
 {
@@ -249,14 +263,7 @@ static void store(term module, enum policy_origin origin, const struct layer *l)
     if (term_is_none(module)) {
         merge(&defaults[origin], l);
     } else {
-        struct entry *e = find_locked(module);
-        if (e == NULL) {
-            e = vm_zalloc(sizeof(*e));
-            e->module = module;
-            e->next = entries;
-            entries = e;
-        }
-        merge(&e->by_origin[origin], l);
+        merge(&make_locked(module)->by_origin[origin], l);
     }
     lock_drop(&policy_lock);
     library_refresh_policies(module);
@@ -336,6 +343,49 @@ bool policy_set_term(term module, enum policy_origin origin, term options, term 
     return true;
 }
 
+bool policy_attributes_begin(term module, term attributes)
+{
+    lock_take(&policy_lock);
+    struct entry *e = make_locked(module);
+    bool is_new = !term_same(e->attributes, attributes);
+    e->attributes = attributes;
+    if (is_new) {
+        e->by_origin[ORIGIN_ATTRIBUTE].present = 0;
+    }
+    lock_drop(&policy_lock);
+    return is_new;
+}
+
+void policy_attributes_take(term module, term options, void (*bad)(term module, term key, term value))
+{
+    struct layer l = { 0 };
+    struct map_iter it;
+    term key, value;
+    if (term_is_map(options)) {
+        map_iter_init(&it, options);
+        while (map_iter_next(&it, &key, &value)) {
+            if (!take_term(&l, key, value)) {
+                bad(module, key, value);
+            }
+        }
+    } else if (!take_term(&l, ATOM(mode), options)) {
+        bad(module, term_is_atom(options) ? ATOM(mode) : TERM_NONE, options);
+    }
+    store(module, ORIGIN_ATTRIBUTE, &l);
+}
+
+void policy_each_on_command_line(void (*fn)(term module, void *arg), void *arg)
+{
+    lock_take(&policy_lock);
+    struct entry *e = entries; /* entries stay, and so does what the command line said */
+    lock_drop(&policy_lock);
+    for (; e != NULL; e = e->next) {
+        if (e->by_origin[ORIGIN_COMMAND_LINE].present != 0) {
+            fn(e->module, arg);
+        }
+    }
+}
+
 /* ---- from text ---- */
 
 static bool take_text(struct layer *l, int k, const char *value, size_t n)
@@ -355,21 +405,23 @@ bool policy_set_text(const char *spec, char *error, size_t room)
 {
     struct layer l = { 0 };
     term module = TERM_NONE;
-    const char *at = spec, *end = spec + strlen(spec);
+    const char *at = spec;
     bool first = true;
-    while (first || at < end) {
+    for (bool more = true; more;) {
         size_t n = strcspn(at, ",");
         const char *equals = memchr(at, '=', n);
         const char *value = equals != NULL ? equals + 1 : at;
         size_t value_bytes = (size_t) (at + n - value);
         int k = equals != NULL ? key_find(at, (size_t) (equals - at)) : POLICY_MODE;
-        if (first && equals != NULL && k < 0) { /* MODULE=MODE */
+        if (first && equals != NULL && k < 0) { /* MODULE=MODE or MODULE=key=value */
             module = atom_intern(at, (size_t) (equals - at));
-            k = POLICY_MODE;
             if (term_is_none(module)) {
                 snprintf(error, room, "'%.*s' cannot be a module's name", (int) (equals - at), at);
                 return false;
             }
+            at = value;
+            first = false;
+            continue;
         }
         if (k < 0) {
             snprintf(error, room, "unknown isolation option '%.*s'", (int) (equals - at), at);
@@ -380,7 +432,8 @@ bool policy_set_text(const char *spec, char *error, size_t room)
                 k == POLICY_MODE ? "isolation mode (see 'bulkhead info')" : keys[k].name);
             return false;
         }
-        at += n + (at[n] == ',' ? 1 : 0);
+        more = at[n] == ',';
+        at += n + 1;
         first = false;
     }
     if (term_same(module, ATOM(default))) {

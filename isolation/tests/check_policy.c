@@ -43,6 +43,9 @@ START_TEST(the_strongest_source_wins_key_by_key)
     ck_assert_int_eq(of("m").origin[POLICY_TIMEOUT], ORIGIN_DEFAULT_SET);
     ck_assert(set("m", ORIGIN_ATTRIBUTE, "mode", atom_from_cstr("in_process")));
     ck_assert_str_eq(mode("m"), "in_process");
+    ck_assert(text("m=timeout=6"));
+    ck_assert_int_eq(of("m").value[POLICY_TIMEOUT], 6);
+    ck_assert_int_eq(of("m").origin[POLICY_MODE], ORIGIN_ATTRIBUTE);
     ck_assert(text("m=direct,timeout=7,stack=256k"));
     ck_assert_str_eq(mode("m"), "direct");
     ck_assert_uint_eq(of("m").value[POLICY_TIMEOUT], 7);
@@ -67,6 +70,8 @@ START_TEST(what_is_wrong_changes_nothing)
     ck_assert(!text("m=direct,stack=99999999999999999999"));
     ck_assert(!text(""));
     ck_assert(!text("m="));
+    ck_assert(!text("m=timeout="));
+    ck_assert(!text("m=ipc,"));
     ck_assert(!set("m", ORIGIN_SET, "timeout", term_from_small(-1)));
     ck_assert(!set("m", ORIGIN_SET, "stack", atom_from_cstr("big")));
     ck_assert(!set("m", ORIGIN_SET, "mode", term_from_small(1)));

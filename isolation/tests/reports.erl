@@ -34,8 +34,6 @@ do(overflow) ->
     io:format("~p ~p ~p~n", [N > 500, [F || {nif, _, F, _} <- Rest], last_crash() =:= Reason]);
 do(last_crash) -> ended(fun crash/0), io:format("~0p~n", [last_crash()]);
 do(info) -> io:format("~0p ~0p~n", [maps:with([mode, timeout, stack], isolation:info(?MODULE)), add(1, 2)]);
-do(nothing) -> ok;
-do(load) -> {module, _} = code:ensure_loaded(on_load_fails), ok;
 do(late) -> {error, _} = code:load_abs(filename:join(filename:dirname(code:which(?MODULE)), "on_load_fails")).
 
 last_crash() ->

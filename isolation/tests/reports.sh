@@ -54,5 +54,48 @@ for mode in in_process ipc hybrid shared_heap; do
     is "a trace shows a recursion once, and who began it ($mode)" 'true [<<"overflow">>] true' \
         "$(timeout 300 "$BULKHEAD" run --isolation "reports=$mode" "$dir/reports.beam" overflow 2>/dev/null)"
 done
+
+# ---- options that are none, or in vain ----
+
+out() { timeout 300 "$BULKHEAD" run "$@" 2>/dev/null; }
+err() { timeout 300 "$BULKHEAD" run "$@" 2>&1 >/dev/null; }
+mkdir "$dir/bad" && cp "$dir/reports.so" "$dir/bad"
+attribute() { "$ERLC" "-DATTRIBUTE=$1" -o "$dir/bad" "$src/reports.erl"; }
+
+attribute '#{mode=>banana,timeout=>200,stack=>8,colour=>red}' || exit 1
+is "what is wrong in an attribute is named once, with what holds instead" \
+    "module reports: -isolation(#{colour => red}) is ignored: there is no such option
+module reports: -isolation(#{mode => banana}) is ignored: mode is in_process (built_in)
+module reports: -isolation(#{stack => 8}) is ignored: stack is 1048576 (built_in)" \
+    "$(err "$dir/bad/reports.beam" info | grep -v '^=WARNING REPORT==== .*===$' | sort)"
+is "and the rest of it holds" '#{mode => in_process,stack => 1048576,timeout => 200} 3' "$(out "$dir/bad/reports.beam" info)"
+is "in a worker as well" "3" "$(err --isolation reports=ipc "$dir/bad/reports.beam" info | grep -c '^module')"
+attribute '{mode,ipc}' || exit 1
+is "what is no options at all is shown" \
+    "module reports: -isolation({mode,ipc}) is ignored: it is neither a map of options nor a mode" \
+    "$(err "$dir/bad/reports.beam" info | tail -n 1)"
+attribute ipc || exit 1
+is "a mode alone is short for a map" '#{mode => ipc,stack => 1048576,timeout => infinity} 3' "$(out "$dir/bad/reports.beam" info)"
+is "an option for a module that is not there is told at the end" \
+    "bulkhead: --isolation nosuch=... had no effect: there is no module nosuch" \
+    "$(err --isolation nosuch=ipc --isolation ipc --isolation reports=timeout=5000 "$dir/reports.beam" info)"
+is "and one for a module without native code" \
+    "bulkhead: --isolation lists=... had no effect: module lists has loaded no native library" \
+    "$(err --isolation lists=ipc "$dir/reports.beam" info)"
+is "not one for a module that just was not needed" "" "$(err --isolation gb_trees=ipc "$dir/reports.beam" info)"
+is "also when the program halts" "bulkhead: --isolation nosuch=... had no effect: there is no module nosuch" \
+    "$(err --isolation nosuch=ipc "$dir/reports.beam" halt | tail -n 1)"
+
+# ---- on_load ----
+
+cat >"$dir/on_load_fails.erl" <<'END'
+-module(on_load_fails).
+-on_load(load/0).
+load() -> {error, {no, file}}.
+END
+"$ERLC" -o "$dir" "$dir/on_load_fails.erl" || exit 1
+is "an on_load function that fails is a warning with a time, as on OTP" "=WARNING REPORT==== TIME ===
+The on_load function for module on_load_fails returned:
+{error,{no,file}}" "$(run "$dir/reports.beam" late | plain)"
 echo "1..$n"
 exit $failed

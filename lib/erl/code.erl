@@ -189,8 +189,7 @@ report_on_load(Module, Reason) ->
         {on_load, V} -> V;
         _ -> Reason
     end,
-    io:format(standard_error, "=WARNING REPORT====~nThe on_load function for module ~s returned:~n~tP~n",
-        [Module, Value, 20]).
+    error_logger:warning_msg("The on_load function for module ~s returned:~n~tP~n", [Module, Value, 10]).
 
 %% [Module | {Module, File, Binary}]
 atomic_load(Modules) ->

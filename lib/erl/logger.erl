@@ -162,10 +162,20 @@ receive_one({native_crash, Slot, Meta, Report}) ->
     after
         bulkhead_io:reported(Slot)
     end;
+receive_one({report_text, Level, Text}) ->
+    try
+        log(Level, "~ts", [Text], #{error_logger => #{tag => tag(Level)}})
+    after
+        bulkhead_io:reported()
+    end;
 receive_one({log, Level, Format, Args, Meta}) when is_map(Meta) ->
     log(Level, Format, Args, Meta);
 receive_one(_) ->
     ok.
+
+%% As error_logger knows it.
+tag(warning) -> warning_msg;
+tag(_) -> error.
 
 %% Fun's result; a term it throws is the answer as well.
 change(Fun) ->

@@ -13,6 +13,7 @@
 #include "vm/core/print.h"
 #include "vm/emu/boot.h"
 #include "vm/emu/cli.h"
+#include "vm/emu/native.h"
 #include "vm/emu/source.h"
 #include "vm/proc/sched.h"
 
@@ -229,6 +230,7 @@ static int run_process(const struct run_options *o, term module, const char *loa
     if (sched_halting(&halt)) {
         if (halt.flush) {
             report_wait(REPORT_PATIENCE_NS);
+            native_policy_tell_unused();
         }
         if (halt.slogan[0] != '\0') {
             cli_error("%s", halt.slogan);
@@ -242,6 +244,7 @@ static int run_process(const struct run_options *o, term module, const char *loa
     }
     int status = CLI_OK;
     report_wait(REPORT_PATIENCE_NS);
+    native_policy_tell_unused();
     if (!watch.normal) {
         report_exit(&watch);
         status = CLI_FAILED;

@@ -467,34 +467,6 @@ static size_t print_word(uint64_t word, char *out, size_t room)
     return n;
 }
 
-/* -isolation(...) of the module that loads a library just now: its code may not be published yet. */
-static void take_attribute(term module)
-{
-    const struct sched *s = sched_self();
-    const struct proc *p = s != NULL ? s->current : NULL;
-    const struct code_image *image = p != NULL ? code_find_image(p->pc) : NULL;
-    if (image == NULL || !term_same(image->module, module)) {
-        return;
-    }
-    for (term l = image->attributes; term_is_cons(l); l = term_tail(l)) {
-        term pair = term_head(l);
-        if (!term_is_tuple_of(pair, 2) || !term_same(term_tuple_get(pair, 0), ATOM(isolation))) {
-            continue;
-        }
-        for (term v = term_tuple_get(pair, 1); term_is_cons(v); v = term_tail(v)) {
-            term culprit;
-            if (!policy_set_term(module, ORIGIN_ATTRIBUTE, term_head(v), &culprit)) {
-                struct text t = { .max = 400 };
-                text_format(&t, "module %s: its isolation attribute is ignored, because of ", atom_cstr(module));
-                print_term(&t, culprit, PRINT_PRETTY);
-                text_add(&t, "\n", 2); /* NUL-terminated */
-                crash_report_line(t.data);
-                text_free(&t);
-            }
-        }
-    }
-}
-
 static void thread_started(struct sched *s)
 {
     (void) s;
@@ -518,7 +490,7 @@ bool native_init(const char *const *isolation_specs, size_t n, char error[256])
             return false;
         }
     }
-    isolation_before_library = take_attribute;
+    native_policy_init();
     crash_report_caller = print_caller;
     native_report_init();
     trace_set_printer(print_word);

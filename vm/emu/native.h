@@ -22,6 +22,9 @@ term native_call_many(struct proc *p, struct nif_func *f, term lists);
  * once, before sched_start. false: a line in error. */
 bool native_init(const char *const *isolation_specs, size_t n, char error[256]) MUST_CHECK;
 
+/* native_policy.c: what modules and the command line ask for. Standard error hears of what they ask in vain. */
+void native_policy_init(void);
+void native_policy_tell_unused(void);
 /* native_report.c: reports of crashes become events of logger. */
 void native_report_init(void);
 

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/lock.h"
+#include "vm/core/bits.h"
 #include "vm/core/copy.h"
 #include "vm/core/print.h"
 #include "vm/proc/proc_internal.h"
@@ -63,6 +65,35 @@ bool report_send(term report)
     return true;
 }
 
+static void write_all(const char *text, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t w = write(STDERR_FILENO, text + done, n - done);
+        if (w <= 0 && errno != EINTR) {
+            break;
+        }
+        done += w > 0 ? (size_t) w : 0;
+    }
+}
+
+void report_text(term level, const char *text, size_t n)
+{
+    struct heap h;
+    heap_init_frags(&h);
+    term string = bits_from_bytes(&h, text, n);
+    bool sent = !term_is_none(string) && lock_held_rank() < RANK_REGISTRY
+                && report_send(heap_tuple3(&h, ATOM(report_text), level, string));
+    heap_destroy(&h);
+    if (!sent) {
+        struct text t = { 0 };
+        text_cstr(&t, "bulkhead: ");
+        text_add(&t, text, n);
+        text_cstr(&t, "\n");
+        write_all(t.data, t.len);
+        text_free(&t);
+    }
+}
+
 static bool tell_logger(struct proc *p, term reason)
 {
     term report[] = { ATOM(exit_report), p->id, p->group_leader, reason,
@@ -84,12 +115,6 @@ void report_exit(struct proc *p, term reason)
     print_term(&t, reason, PRINT_PRETTY);
     t.max = 0;
     text_cstr(&t, "\n\n");
-    for (size_t done = 0; done < t.len;) {
-        ssize_t n = write(STDERR_FILENO, t.data + done, t.len - done);
-        if (n <= 0 && errno != EINTR) {
-            break;
-        }
-        done += n > 0 ? (size_t) n : 0;
-    }
+    write_all(t.data, t.len);
     text_free(&t);
 }
