@@ -68,6 +68,12 @@ cases() ->
          fresh(code_onload), Self = self(), Ps = [spawn_link(fun() -> Self ! {self(), code_onload:answer()} end) || _ <- lists:seq(1, 20)],
          [receive {P, A} -> A end || P <- Ps]
      end},
+     {on_load_loader_killed, fun() ->
+         [begin
+              fresh(code_onload), {P, R} = spawn_monitor(fun() -> code_onload:answer() end),
+              [erlang:yield() || _ <- lists:seq(1, N)], exit(P, kill), receive {'DOWN', R, process, P, _} -> ok end, 42 = code_onload:answer()
+          end || _ <- [1, 2, 3], N <- lists:seq(0, 40)], ok
+     end},
      {on_load_result, fun() -> fresh(code_onload), P = erts_internal:prepare_loading(code_onload, object_of(code_onload)), {erlang:has_prepared_code_on_load(P), erlang:finish_loading([P]), erlang:call_on_load_function(code_onload), erlang:finish_after_on_load(code_onload, true), code_onload:answer()} end},
      {on_load_bad, fun() -> [element(2, outcome(F)) || F <- [fun() -> erlang:call_on_load_function(id(no_such)) end, fun() -> erlang:finish_after_on_load(id(no_such), true) end]] end},
      {undef_module, fun() -> outcome(fun() -> (id(no_such_module)):f(1, 2) end) end},

@@ -87,11 +87,30 @@ native(Name) -> unicode:characters_to_binary(Name).
 %% ---- loading ----
 
 ensure_loaded(Module) when is_atom(Module) ->
+    case erlang:module_loaded(Module) of
+        true ->
+            {module, Module};
+        false ->
+            case apart(fun() -> load_and_start(Module) end) of
+                wait -> wait_started(Module);
+                Result -> Result
+            end
+    end.
+
+load_and_start(Module) ->
     case bulkhead_code:load(Module) of
         loaded -> {module, Module};
         start -> run_on_load(Module);
-        wait -> wait_started(Module);
+        wait -> wait;
         Reason -> {error, Reason}
+    end.
+
+%% In a process of its own, which goes on if ours is killed: code that waits for its -on_load function must be finished.
+apart(Fun) ->
+    {Pid, Ref} = spawn_monitor(fun() -> exit({apart, Fun()}) end),
+    receive
+        {'DOWN', Ref, process, Pid, {apart, Result}} -> Result;
+        {'DOWN', Ref, process, Pid, Reason} -> exit(Reason)
     end.
 
 %% Somebody else runs the -on_load function. The process that does must not wait for itself.
@@ -138,11 +157,12 @@ load_bytes(Module, File, Binary) ->
         true -> purge(Module);
         false -> ok
     end,
-    Result =
+    Result = apart(fun() ->
         case erlang:load_module(Module, Binary) of
             {error, on_load} -> run_on_load(Module);
             Other -> Other
-        end,
+        end
+    end),
     case Result of
         {module, Module} ->
             _ = bulkhead_code:set_path(Module, native(File)),
