@@ -148,11 +148,7 @@ _Unwind_Reason_Code native_personality(int version, _Unwind_Action actions, _Unw
             native_set_depth(0); /* its frame goes with it */
             return _URC_CONTINUE_UNWIND; /* its own thread may end as it likes */
         }
-        t->left = (struct native_outcome) { .status = NATIVE_PANICKED };
-        t->panic = PANIC_THREAD_EXIT;
-        t->has_trace = false;
-        t->info.si_signo = 0;
-        native_leave(t);
+        native_leave_as(t, (struct native_outcome) { .status = NATIVE_PANICKED }, PANIC_THREAD_EXIT);
     }
     if ((actions & _UA_SEARCH_PHASE) != 0) {
         take_trace(t);

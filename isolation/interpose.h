@@ -2,8 +2,9 @@
  *
  * The executable exports these names, so the dynamic linker binds libraries (and libc's own calls)
  * to them before libc's. interpose_malloc.c: the malloc family, a heap per library.
- * interpose_process.c: exit and kin, abort, signals and masks, threads. They are linked into the
- * executable only; the rest of isolation/ works without them.
+ * interpose_process.c: exit and kin, abort, exec. interpose_signal.c: handlers, masks, raise.
+ * interpose_thread.c: threads. interpose_kin.c: what ends in one of these without calling it by name.
+ * They are linked into the executables only; the rest of isolation/ works without them.
  */
 #ifndef ISOLATION_INTERPOSE_H
 #define ISOLATION_INTERPOSE_H

@@ -2,7 +2,6 @@
  * that interpose_process.c does not see them; and cancellation of the VM's own threads. All go the
  * way of their kin there, which decides by who calls and where.
  */
-#include <dlfcn.h>
 #include <err.h>
 #include <errno.h>
 #include <error.h>
@@ -13,9 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "isolation/fault.h"
-#include "isolation/interpose.h"
-#include "isolation/thread.h"
+#include "isolation/interpose_libc.h"
 
 /* ---- err.h and error.h ---- */
 
@@ -132,13 +129,9 @@ int execle(const char *path, const char *first, ...)
 /* A request that the VM's thread would meet later, in the VM's own code, ends the call at once. */
 int pthread_cancel(pthread_t thread)
 {
-    static int (*next)(pthread_t);
     struct native_thread *t = native_self;
     if (t != NULL && !t->library_thread && nif_guard.depth > 0 && pthread_equal(thread, pthread_self())) {
         pthread_exit(PTHREAD_CANCELED);
     }
-    if (next == NULL) {
-        next = (int (*)(pthread_t)) dlsym(RTLD_NEXT, "pthread_cancel");
-    }
-    return next(thread);
+    return LIBC(pthread_cancel)(thread);
 }

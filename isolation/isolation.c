@@ -32,11 +32,8 @@ static _Noreturn void leave(enum nif_leave_kind kind, const char *text)
     size_t n = strnlen(text, sizeof(t->text) - 1);
     memcpy(t->text, text, n);
     t->text[n] = '\0';
-    t->left = (struct native_outcome) { .status = kind == NIF_LEAVE_LIMIT ? NATIVE_LIMIT : NATIVE_PANICKED };
-    t->panic = panics[kind];
-    t->has_trace = false;
-    t->info.si_signo = 0;
-    native_leave(t);
+    enum native_status status = kind == NIF_LEAVE_LIMIT ? NATIVE_LIMIT : NATIVE_PANICKED;
+    native_leave_as(t, (struct native_outcome) { .status = status }, panics[kind]);
 }
 
 static bool run_callback(struct nif_lib *lib, enum nif_callback what, struct enif_environment_t *env, void (*fn)(void *arg), void *arg)

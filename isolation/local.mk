@@ -24,7 +24,8 @@ libcore_a_SOURCES += isolation/remote/zygote.c isolation/remote/zygote.h isolati
 
 # Only in executables, never in unit tests: what replaces libc functions for libraries. A
 # sanitizer has a malloc of its own.
-interposers = isolation/interpose_process.c isolation/interpose_kin.c
+interposers = isolation/interpose_process.c isolation/interpose_signal.c isolation/interpose_thread.c \
+  isolation/interpose_kin.c isolation/interpose_libc.h
 if !SANITIZER
 interposers += isolation/interpose_malloc.c
 endif

@@ -109,6 +109,15 @@ void native_leave(struct native_thread *t)
     native_leave_saving(native_top(t), t->stopped.uc_mcontext.gregs);
 }
 
+void native_leave_as(struct native_thread *t, struct native_outcome left, enum native_panic panic)
+{
+    t->left = left;
+    t->panic = panic;
+    t->has_trace = false;
+    t->info.si_signo = 0;
+    native_leave(t);
+}
+
 void native_leave_signalled(struct native_thread *t, int signal_number)
 {
     t->left = (struct native_outcome) { .status = NATIVE_SIGNALLED, .number = signal_number };

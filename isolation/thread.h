@@ -115,6 +115,8 @@ static inline struct native_frame *native_top(struct native_thread *t)
 /* Abandons the innermost native call of this thread from ordinary code on its stack. Reason in
  * t->left, t->panic, t->text. pre: nif_guard.depth > 0. */
 _Noreturn void native_leave(struct native_thread *t);
+/* The same with all of the reason but the text, for what is no signal and has no trace of its own. */
+_Noreturn void native_leave_as(struct native_thread *t, struct native_outcome left, enum native_panic panic);
 _Noreturn void native_leave_signalled(struct native_thread *t, int signal_number);
 /* Same, for signal handlers: rewrites *uc so that the handler returns to the abandon point. */
 void native_leave_from_signal(struct native_thread *t, ucontext_t *uc);
