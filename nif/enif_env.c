@@ -67,10 +67,12 @@ void enif_clear_env(ErlNifEnv *env)
 ERL_NIF_TERM enif_make_copy(ErlNifEnv *dst_env, ERL_NIF_TERM src_term)
 {
     term t = nif_term_in(dst_env, src_term, "enif_make_copy");
-    if (!nif_room_for(dst_env, copy_size(t))) {
+    /* What no process holds is not looked through when literals go. */
+    bool all = dst_env->kind != NIF_ENV_CALL;
+    if (!nif_room_for(dst_env, all ? copy_size_all(t) : copy_size(t))) {
         return nif_system_limit(dst_env);
     }
-    return copy_term(t, dst_env->heap).word;
+    return (all ? copy_term_all(t, dst_env->heap) : copy_term(t, dst_env->heap)).word;
 }
 
 int enif_send(ErlNifEnv *env, const ErlNifPid *to_pid, ErlNifEnv *msg_env, ERL_NIF_TERM msg)

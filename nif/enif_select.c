@@ -212,7 +212,7 @@ static term build_message(struct heap *h, enum direction d, struct nif_resource 
 {
     static const char *const ready[DIR_COUNT] = { "ready_input", "ready_output", "ready_error" };
     return heap_tuple4(
-        h, ATOM(select), nif_resource_make_term(h, r), copy_term(ref, h), atom_from_cstr(ready[d]));
+        h, ATOM(select), nif_resource_make_term(h, r), copy_term_all(ref, h), atom_from_cstr(ready[d]));
 }
 
 static int arm(int fd, unsigned flags, struct nif_resource *r, term pid, term message, bool custom,
@@ -254,7 +254,7 @@ static int arm(int fd, unsigned flags, struct nif_resource *r, term pid, term me
             heap_move_frags(&w->heap, built);
             w->message = message;
         } else {
-            w->message = copy_term(message, &w->heap);
+            w->message = copy_term_all(message, &w->heap);
         }
     }
     if (rearm_locked(s) != 0) {

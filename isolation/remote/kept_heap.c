@@ -4,6 +4,7 @@
  * not be given to anybody else, or the worker would trip over what it finds there.
  */
 #include "isolation/remote/remote_internal.h"
+#include "vm/core/literal.h"
 
 struct kept_heap {
     struct heap_keeper base;
@@ -16,6 +17,7 @@ void kept_heap_release(struct kept_heap *k)
     if (k != NULL && atomic_fetch_sub(&k->holders, 1) == 1) {
         heap_destroy(&k->heap);
         vm_free(k);
+        atomic_fetch_sub(&literal_heaps_kept, 1);
     }
 }
 
@@ -33,6 +35,7 @@ struct heap_keeper *kept_heap_new(struct remote_lane *lane)
     k->base.keep = keep;
     heap_init_frags(&k->heap);
     atomic_init(&k->holders, 2);
+    atomic_fetch_add(&literal_heaps_kept, 1);
     lane->kept = k;
     return &k->base;
 }

@@ -216,7 +216,7 @@ static void gc_request(struct proc *target, void *arg)
 
 static term collect_async(struct proc *p, term pid, bool full, term async_id)
 {
-    struct message *id = message_copy(async_id);
+    struct message *id = message_copy_lasting(async_id);
     if (id == NULL) {
         return proc_system_limit(p);
     }

@@ -541,7 +541,7 @@ term bif_erlang_port_set_data_2(struct proc *p, term *args)
 {
     struct port_ask *a = NULL;
     if (!proc_ask_pending(p)) {
-        struct message *data = term_is_none(take_port(args[0])) ? NULL : message_copy(args[1]);
+        struct message *data = term_is_none(take_port(args[0])) ? NULL : message_copy_lasting(args[1]);
         if (data == NULL) {
             return proc_badarg(p);
         }

@@ -1,15 +1,15 @@
 /* persistent_term: a table that is read without a lock and without copying.
  *
  * Keys and values are literals. A slot is written value first, then key; a slot's key never
- * changes. Growing publishes a new table. Replaced and erased values, and tables that were
- * outgrown, stay where they are: some process may still refer to them. */
+ * changes. Growing publishes a new table. Replaced and erased values, keys that a new table has no
+ * place for, and tables that were outgrown are retired: some process may still refer to them. */
 #include <stdatomic.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/lock.h"
 #include "vm/bif/bif.h"
 #include "vm/core/compare.h"
-#include "vm/core/copy.h"
+#include "vm/core/literal.h"
 #include "vm/core/map.h"
 
 struct slot {
@@ -17,10 +17,14 @@ struct slot {
     _Atomic uintptr_t value; /* 0: erased */
 };
 struct table {
+    struct literal_junk base; /* first */
     size_t size; /* a power of two */
     size_t n_keys;
     struct slot slots[];
 };
+
+/* Memory is given back between slices: they must not be full of puts. */
+enum { PUT_REDUCTIONS = 20 };
 
 static _Atomic(struct table *) current;
 static struct lock write_lock;
@@ -71,7 +75,8 @@ static void add(struct table *t, term key, term value)
     t->n_keys++;
 }
 
-static struct table *grow(struct table *t)
+/* A larger one. Its predecessor, and the keys that it alone has, are for the caller to retire. */
+static struct table *grow(struct table *t, struct literal_block **old_keys)
 {
     size_t size = t == NULL ? 64 : t->size;
     if (t != NULL && n_values * 4 >= size) { /* else erased keys made it full */
@@ -80,8 +85,13 @@ static struct table *grow(struct table *t)
     struct table *bigger = vm_zalloc(sizeof(*bigger) + size * sizeof(struct slot));
     bigger->size = size;
     for (size_t i = 0; t != NULL && i < t->size; i++) {
-        if (t->slots[i].key != 0 && t->slots[i].value != 0) {
-            add(bigger, (term) { t->slots[i].key }, (term) { t->slots[i].value });
+        term key = { t->slots[i].key };
+        if (!term_is_none(key) && t->slots[i].value != 0) {
+            add(bigger, key, (term) { t->slots[i].value });
+        } else if (!term_is_none(key) && !term_is_immed(key)) {
+            struct literal_block *b = literal_block_of(key);
+            b->next = *old_keys;
+            *old_keys = b;
         }
     }
     atomic_store_explicit(&current, bigger, memory_order_release);
@@ -94,7 +104,9 @@ term bif_persistent_term_put_2(struct proc *p, term *args)
     if (!term_is_none(old) && term_equal_exact(old, args[1])) {
         return ATOM(ok);
     }
-    term value = copy_to_literal(args[1]);
+    struct literal_block *block, *key_block = NULL, *retired = NULL;
+    struct table *former = NULL;
+    term value = literal_copy_alone(args[1], &block);
     if (term_is_none(value)) {
         return proc_system_limit(p);
     }
@@ -105,22 +117,33 @@ term bif_persistent_term_put_2(struct proc *p, term *args)
     if (s != NULL) {
         old = (term) { atomic_load_explicit(&s->value, memory_order_relaxed) };
         n_values += term_is_none(old);
-        n_words -= term_is_none(old) ? 0 : copy_size_all(old);
+        retired = term_is_none(old) ? NULL : literal_block_of(old);
+        n_words -= literal_words(retired);
         atomic_store_explicit(&s->value, value.word, memory_order_release);
     } else {
-        term key = copy_to_literal(args[0]);
+        term key = literal_copy_alone(args[0], &key_block);
         done = !term_is_none(key);
         if (done) {
             if (t == NULL || t->n_keys * 2 >= t->size) {
-                t = grow(t);
+                former = t;
+                t = grow(t, &retired);
             }
             add(t, key, value);
             n_values++;
         }
     }
-    n_words += copy_size_all(value);
+    n_words += done ? literal_words(block) : 0;
     lock_drop(&write_lock);
-    return done ? ATOM(ok) : proc_system_limit(p);
+    if (!done) {
+        literal_free(block);
+        return proc_system_limit(p);
+    }
+    literal_retire(retired);
+    proc_bump(p, PUT_REDUCTIONS);
+    if (former != NULL) {
+        literal_retire_junk(&former->base);
+    }
+    return ATOM(ok);
 }
 
 term bif_persistent_term_get_1(struct proc *p, term *args)
@@ -157,13 +180,15 @@ term bif_persistent_term_erase_1(struct proc *p, term *args)
     lock_take(&write_lock);
     struct slot *s = find(atomic_load_explicit(&current, memory_order_relaxed), args[0]);
     bool was = s != NULL && atomic_load_explicit(&s->value, memory_order_relaxed) != 0;
+    struct literal_block *retired = NULL;
     if (was) {
-        term value = { atomic_load_explicit(&s->value, memory_order_relaxed) };
-        n_words -= copy_size_all(value);
+        retired = literal_block_of((term) { atomic_load_explicit(&s->value, memory_order_relaxed) });
+        n_words -= literal_words(retired);
         atomic_store_explicit(&s->value, 0, memory_order_release);
         n_values--;
     }
     lock_drop(&write_lock);
+    literal_retire(retired);
     return term_from_bool(was);
 }
 

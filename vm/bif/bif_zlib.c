@@ -401,7 +401,7 @@ term bif_zlib_setStash_nif_2(struct proc *p, term *args)
     }
     drop_stash(s);
     heap_init_frags(&s->stash);
-    s->stashed = copy_term(args[1], &s->stash);
+    s->stashed = copy_term_all(args[1], &s->stash);
     return ATOM(ok);
 }
 

@@ -460,7 +460,7 @@ static bool parse_lambdas(struct parser *p)
     return true;
 }
 
-/* Decodes an external term and keeps it for as long as the program runs. */
+/* Decodes an external term into the file's blocks. */
 static bool decode_literal(
     struct beam_file *f, struct chunk *c, const uint8_t *bytes, size_t n, term *out)
 {
@@ -468,7 +468,7 @@ static bool decode_literal(
     heap_init_frags(&h);
     term t = etf_decode(&h, bytes, n, ETF_LITERAL, NULL);
     if (!term_is_none(t)) {
-        t = copy_to_literal(t);
+        t = literal_copy(t, &f->blocks);
         if (term_is_none(t)) {
             fail(f, c, "no memory for a literal");
         }
@@ -529,8 +529,8 @@ static bool parse_literals(struct parser *p)
     return ok;
 }
 
-/* UTF-8 (or, failing that, Latin-1) to a list of characters in the literal arena. */
-static term file_name_literal(const uint8_t *bytes, size_t n)
+/* UTF-8 (or, failing that, Latin-1) to a list of characters in the file's blocks. */
+static term file_name_literal(struct beam_file *f, const uint8_t *bytes, size_t n)
 {
     struct heap h;
     heap_init_frags(&h);
@@ -565,7 +565,7 @@ static term file_name_literal(const uint8_t *bytes, size_t n)
             }
         }
         if (ok) {
-            list = copy_to_literal(list);
+            list = literal_copy(list, &f->blocks);
             heap_destroy(&h);
             return list;
         }
@@ -603,7 +603,7 @@ static bool parse_lines(struct parser *p)
         return false;
     }
     f->n_lines = 1;
-    f->line_files[0] = file_name_literal((const uint8_t *) name, (size_t) text.bytes + 4);
+    f->line_files[0] = file_name_literal(f, (const uint8_t *) name, (size_t) text.bytes + 4);
     f->n_line_files = 1;
     uint32_t file = 0;
     while (f->n_lines <= n_lines) {
@@ -627,7 +627,7 @@ static bool parse_lines(struct parser *p)
             return fail(f, c, "file name %zu reaches past the chunk", f->n_line_files);
         }
         size_t bytes = (size_t) c->at[0] << 8 | c->at[1];
-        f->line_files[f->n_line_files] = file_name_literal(c->at + 2, bytes);
+        f->line_files[f->n_line_files] = file_name_literal(f, c->at + 2, bytes);
         c->at += 2 + bytes;
     }
     for (size_t i = 0; i < f->n_line_files; i++) {
@@ -747,6 +747,7 @@ void beam_file_free(struct beam_file *f)
     vm_free(f->line_files);
     vm_free(f->strings);
     vm_free(f->data);
+    literal_free(f->blocks);
     char error[sizeof(f->error)];
     memcpy(error, f->error, sizeof(error));
     memset(f, 0, sizeof(*f));

@@ -3,6 +3,7 @@
 #define VM_BEAM_FILE_H
 
 #include "vm/core/heap.h"
+#include "vm/core/literal.h"
 
 struct export;
 struct fun_entry;
@@ -19,7 +20,7 @@ struct beam_line {
     uint32_t file, line;
 };
 
-/* All tables owned; freed by beam_file_free. Terms are atoms or live in arena_literals. */
+/* All tables owned; freed by beam_file_free. Terms are atoms or lie in `blocks`. */
 struct beam_file {
     char error[256]; /* "Code chunk, offset 17: ..." after a failure */
     term module;
@@ -46,6 +47,7 @@ struct beam_file {
     size_t code_offset; /* of the first one in its chunk, for messages */
     uint32_t opcode_max, n_labels, n_functions;
     term attributes, compile_info;
+    struct literal_block *blocks; /* owned; whoever keeps terms of this takes it */
     uint8_t md5[16]; /* as module_info(md5): over the essential chunks */
     uint8_t *data;
     size_t n_data; /* the (unzipped) file */

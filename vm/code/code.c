@@ -186,6 +186,7 @@ void code_image_free(struct code_image *image)
         code_release_nif(image->nif);
     }
     catch_release(image->catch_base, image->n_catches);
+    literal_retire(image->literals); /* processes still refer to what its code gave them */
     vm_free(image->words);
     vm_free(image->functions);
     vm_free(image->lines);

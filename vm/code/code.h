@@ -18,6 +18,7 @@
 #define VM_CODE_H
 
 #include "vm/core/fun.h"
+#include "vm/core/literal.h"
 
 enum {
     CODE_HEADER_WORDS = 5,
@@ -63,6 +64,7 @@ struct code_image {
     size_t n_exports;
     uint8_t *strings;              /* owned: StrT */
     term attributes, compile_info; /* literals: [{K,[V]}] */
+    struct literal_block *literals; /* owned; retired with it */
     term on_load;                  /* function name of -on_load, or TERM_NONE (arity 0) */
     uint32_t on_load_word;
     uint8_t md5[16];

@@ -105,7 +105,7 @@ static bool read_long(struct decoder *d, size_t n, struct raw *out)
     struct heap h;
     heap_init_frags(&h);
     term t = integer_from_bytes_le(&h, le, n, negative);
-    out->big = term_is_none(t) || term_is_small(t) ? t : copy_to_literal(t);
+    out->big = term_is_none(t) || term_is_small(t) ? t : literal_copy(t, &d->file->blocks);
     heap_destroy(&h);
     vm_free(le);
     return !term_is_none(out->big) || FAIL(d, p, "no memory for a number");
@@ -227,7 +227,7 @@ static bool read_operand(struct decoder *d, struct gen_operand *out)
         } else {
             struct heap h;
             heap_init_frags(&h);
-            *out = constant(copy_to_literal(heap_integer(&h, r.value)));
+            *out = constant(literal_copy(heap_integer(&h, r.value), &d->file->blocks));
             heap_destroy(&h);
         }
         return !term_is_none(out->constant) || FAIL(d, at, "no memory for a number");

@@ -2,6 +2,7 @@
 
 #include "lib/base/arena.h"
 #include "vm/core/bits.h"
+#include "vm/core/literal.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -14,6 +15,13 @@ INLINE bool is_small_part(const uintptr_t *p)
 INLINE size_t small_part_words(const uintptr_t *p)
 {
     return 2 + (p[2] / 8 + 7) / 8;
+}
+
+/* A literal that stays. The answer is the same from one end of a slice to the other, so that measuring and
+ * copying agree. */
+INLINE bool is_shared(const uintptr_t *p)
+{
+    return arena_is_literal(p) && !literal_is_leaving(p);
 }
 
 /* Words of a term that remain to be visited. */
@@ -58,13 +66,13 @@ INLINE size_t measure(term t, bool all, size_t limit)
         const uintptr_t *p = (const uintptr_t *) (w & ~(uintptr_t) TERM_PRIMARY_MASK);
         struct range inside;
         if ((w & TERM_PRIMARY_MASK) == TERM_PRIMARY_LIST) {
-            if (!all && arena_is_literal(p)) {
+            if (!all && is_shared(p)) {
                 continue;
             }
             words += HEAP_CONS_WORDS;
             inside = (struct range) { p, p + HEAP_CONS_WORDS };
         } else if ((w & TERM_PRIMARY_MASK) == TERM_PRIMARY_BOXED) {
-            if (!all && arena_is_literal(p)) {
+            if (!all && is_shared(p)) {
                 continue;
             }
             if (is_small_part(p)) {
@@ -142,7 +150,7 @@ INLINE uintptr_t *copy_object(uintptr_t *slot, uintptr_t *to, uintptr_t **offhea
     uintptr_t w = *slot;
     const uintptr_t *p = (const uintptr_t *) (w & ~(uintptr_t) TERM_PRIMARY_MASK);
     if ((w & TERM_PRIMARY_MASK) == TERM_PRIMARY_LIST) {
-        if (!all && arena_is_literal(p)) {
+        if (!all && is_shared(p)) {
             return to;
         }
         to[0] = p[0];
@@ -150,7 +158,7 @@ INLINE uintptr_t *copy_object(uintptr_t *slot, uintptr_t *to, uintptr_t **offhea
         *slot = (uintptr_t) to | TERM_PRIMARY_LIST;
         return to + HEAP_CONS_WORDS;
     }
-    if ((w & TERM_PRIMARY_MASK) != TERM_PRIMARY_BOXED || (!all && arena_is_literal(p))) {
+    if ((w & TERM_PRIMARY_MASK) != TERM_PRIMARY_BOXED || (!all && is_shared(p))) {
         return to;
     }
     *slot = (uintptr_t) to | TERM_PRIMARY_BOXED;
@@ -220,14 +228,13 @@ term copy_into_all(term t, uintptr_t **at, uintptr_t **offheap)
     return copy(t, at, offheap, true);
 }
 
-term copy_term(term t, struct heap *h)
+INLINE term copy_to_heap(term t, struct heap *h, size_t n, bool all)
 {
-    size_t n = copy_size(t);
     if (n == 0) {
         return t;
     }
     uintptr_t *at = heap_alloc(h, n), *before = h->offheap;
-    t = arena_is_attached() ? copy_into_all(t, &at, &h->offheap) : copy(t, &at, &h->offheap, false);
+    t = all ? copy_into_all(t, &at, &h->offheap) : copy_into(t, &at, &h->offheap);
     size_t bytes = 0;
     for (const uintptr_t *o = h->offheap; o != before; o = (const uintptr_t *) o[1]) {
         bytes += heap_offheap_bytes(o);
@@ -237,13 +244,12 @@ term copy_term(term t, struct heap *h)
     return t;
 }
 
-term copy_to_literal(term t)
+term copy_term(term t, struct heap *h)
 {
-    size_t n = copy_size_all(t);
-    if (n == 0) {
-        return t;
-    }
-    uintptr_t *at = arena_alloc(arena_literals, n * sizeof(*at));
-    uintptr_t *offheap = NULL; /* kept for ever: nobody needs the chain */
-    return at == NULL ? TERM_NONE : copy(t, &at, &offheap, true);
+    return copy_to_heap(t, h, copy_size(t), false);
+}
+
+term copy_term_all(term t, struct heap *h)
+{
+    return copy_to_heap(t, h, copy_size_all(t), true);
 }

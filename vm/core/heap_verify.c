@@ -1,6 +1,7 @@
 /* Checks a heap word by word; only the collector's asserts and tests call it. */
 #include "lib/base/arena.h"
 #include "vm/core/heap.h"
+#include "vm/core/literal.h"
 
 /* How many words from p to the end of what is in use around it; 0: not this heap's. */
 static size_t room_at(const struct heap *h, const uintptr_t *p, bool from_old)
@@ -30,6 +31,7 @@ static void verify_term(const struct heap *h, uintptr_t w, bool from_old)
     }
     const uintptr_t *p = term_words(t);
     if (arena_is_literal(p) || arena_is_foreign(p)) {
+        VM_REQUIRE(arena_is_foreign(p) || p[0] != LITERAL_FREED);
         return;
     }
     size_t room = room_at(h, p, from_old);

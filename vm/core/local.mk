@@ -14,6 +14,7 @@ vm_core_tests_check_hash_SOURCES = vm/core/tests/check_hash.c vm/core/tests/core
 vm_core_tests_check_map_SOURCES = vm/core/tests/check_map.c vm/core/tests/core_test.h
 EXTRA_DIST += vm/core/tests/make_term_vectors.erl
 libcore_a_SOURCES += vm/core/copy.c vm/core/gc.c vm/core/heap.c vm/core/heap_map.c vm/core/heap_map.h vm/core/heap_verify.c \
+  vm/core/literal.c vm/core/literal.h \
   vm/core/offheap.c vm/core/word_kind.c vm/core/word_kind.h
 check_PROGRAMS += vm/core/tests/check_copy vm/core/tests/check_foreign vm/core/tests/check_heap vm/core/tests/check_heap_map
 vm_core_tests_check_copy_SOURCES = vm/core/tests/check_copy.c

@@ -539,6 +539,8 @@ struct code_image *emit_image(const struct gen_code *code)
         image->n_words = e.n_words;
         e.words = NULL;
         place_catches(&e);
+        image->literals = f->blocks;
+        f->blocks = NULL;
         for (size_t i = 0; i < image->n_functions; i++) {
             image->functions[i].first_word = image->words[image->functions[i].entry_word];
         }

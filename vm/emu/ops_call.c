@@ -220,6 +220,11 @@ bool interp_gc_roots(struct sched *s, struct proc *p, size_t live, size_t need_w
     return gc_with(p, HEAP_GC_MINOR, s->x, live, need_words);
 }
 
+bool interp_collect_between_slices(struct proc *p)
+{
+    return gc_with(p, HEAP_GC_FULL, p->args, p->n_args, 0);
+}
+
 bool op_hibernate(struct emu *m)
 {
     struct proc *p = m->p;

@@ -73,5 +73,7 @@ bool alias_accepts(struct proc *p, uint64_t id);
 
 /* A signal with room for words; value, from, id as given. */
 struct signal *signal_new(enum signal_kind kind, term from, uint64_t id, term value, size_t spare_words);
+/* One that is sent later: as message_copy_lasting(). */
+struct signal *signal_new_lasting(enum signal_kind kind, uint64_t id, term value);
 
 #endif

@@ -78,7 +78,7 @@ void port_destroy(struct proc *p)
 
 static struct proc *make_port(struct proc *owner, const struct port_options *o, term name)
 {
-    struct message *copy = message_copy(name);
+    struct message *copy = message_copy_lasting(name);
     if (copy == NULL) {
         return NULL;
     }

@@ -5,6 +5,7 @@
 #include "vm/core/map.h"
 #include "vm/proc/dict.h"
 #include "vm/proc/links.h"
+#include "vm/proc/literals.h"
 #include "vm/proc/port.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
@@ -285,6 +286,7 @@ void proc_exit(struct proc *p)
     struct proc_shared *shared = p->shared;
     term reason = exit_reason(p);
     p->exiting = true;
+    literals_gone(p);
     trace_exit(p->id.word, reason.word);
     if (p->exc.class != EXC_EXIT) {
         report_exit(p, reason);

@@ -81,6 +81,7 @@ struct proc {
     struct proc_shared *shared; /* its place in the process table: any thread (proc_table.h) */
     struct timer *receive_timer; /* owned; NULL: never had one */
     struct proc *run_next;       /* in a run queue */
+    struct literal_round *literal_round; /* it was asked which literals it refers to, see literals.h; NULL: no */
     struct proc_rare *rare;      /* owned: what few processes have, see proc_rare(); NULL: defaults */
     uint64_t ask_id;             /* a question to another process is out, see proc_ask(); 0: none */
     struct message *ask_reply;   /* owned: its answer */

@@ -19,6 +19,8 @@
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/trace.h"
+#include "vm/core/literal.h"
+#include "vm/proc/literals.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
 #include "vm/proc/runq.h"
@@ -162,6 +164,9 @@ void sched_enqueue(struct proc *p)
 /* What comes after a slice, on any kind of thread. */
 static void after_run(struct proc *p, enum run_result r)
 {
+    if (__builtin_expect(p->literal_round != NULL, 0) && r != RUN_EXITED && !literals_look(p)) {
+        r = RUN_EXITED;
+    }
     switch (r) {
     case RUN_YIELDED:
         if (self->kind == SCHED_NORMAL) {
@@ -201,6 +206,10 @@ static bool prepare(struct proc *p)
         proc_exit(p);
         return false;
     }
+    if (__builtin_expect(p->literal_round != NULL, 0) && !literals_look(p)) {
+        proc_exit(p);
+        return false;
+    }
     if (p->suspended) {
         proc_tell_suspended(p);
         atomic_store_explicit(&p->shared->status, STATUS_SUSPENDED, memory_order_relaxed);
@@ -213,7 +222,7 @@ static bool prepare(struct proc *p)
 }
 
 /* Reductions it used. */
-uint32_t sched_run(struct sched *s, struct proc *p)
+static uint32_t run_slice(struct sched *s, struct proc *p)
 {
     s->current = p;
     p->reductions_left = PROC_SLICE_REDUCTIONS;
@@ -232,6 +241,14 @@ uint32_t sched_run(struct sched *s, struct proc *p)
     p->reductions += used;
     s->current = NULL;
     after_run(p, r);
+    return used;
+}
+
+uint32_t sched_run(struct sched *s, struct proc *p)
+{
+    literal_slice_begins();
+    uint32_t used = run_slice(s, p);
+    literal_slice_ends();
     return used;
 }
 
@@ -513,6 +530,7 @@ bool sched_start(const struct sched_options *o)
         scheds[i] = sched_new(i);
     }
     dirty_init(o->n_dirty_cpu, o->n_dirty_io);
+    literals_start();
     for (unsigned i = 0; i < n_scheds; i++) {
         if (pthread_create(&scheds[i]->private->thread, NULL, sched_main, scheds[i]) != 0) {
             atomic_store(&stopping, true);
@@ -542,6 +560,7 @@ void sched_stop(void)
     for (unsigned i = 0; i < n_scheds; i++) {
         wake(scheds[i]->private);
     }
+    ended &= literals_stop(deadline_ns);
     for (unsigned i = 0; i < n_scheds; i++) {
         ended &= sched_join(scheds[i]->private->thread, deadline_ns);
     }

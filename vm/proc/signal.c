@@ -53,6 +53,27 @@ static size_t flat_tuple_words(term value)
     return arity + 1;
 }
 
+static struct message *copy_message(term value, bool lasting)
+{
+    size_t words = term_is_immed(value) ? 0 : lasting ? copy_size_all(value) : copy_size(value);
+    struct message *m = message_new(words);
+    if (m == NULL) {
+        return NULL;
+    }
+    if (words == 0) {
+        m->value = value;
+    } else {
+        uintptr_t *at = m->frag.words;
+        m->value = lasting ? copy_into_all(value, &at, &m->frag.offheap) : copy_into(value, &at, &m->frag.offheap);
+    }
+    return m;
+}
+
+struct message *message_copy_lasting(term value)
+{
+    return copy_message(value, true);
+}
+
 struct message *message_copy(term value)
 {
     size_t flat = term_is_immed(value) ? 0 : flat_tuple_words(value);
@@ -64,18 +85,7 @@ struct message *message_copy(term value)
         }
         return m;
     }
-    size_t words = term_is_immed(value) ? 0 : copy_size(value);
-    struct message *m = message_new(words);
-    if (m == NULL) {
-        return NULL;
-    }
-    if (words == 0) {
-        m->value = value;
-    } else {
-        uintptr_t *at = m->frag.words;
-        m->value = copy_into(value, &at, &m->frag.offheap);
-    }
-    return m;
+    return copy_message(value, false);
 }
 
 void message_free(struct message *m)
@@ -87,9 +97,10 @@ void message_free(struct message *m)
     }
 }
 
-struct signal *signal_new(enum signal_kind kind, term from, uint64_t id, term value, size_t spare_words)
+static struct signal *new_signal(
+    enum signal_kind kind, term from, uint64_t id, term value, size_t spare_words, bool lasting)
 {
-    size_t words = term_is_none(value) || term_is_immed(value) ? 0 : copy_size(value);
+    size_t words = term_is_none(value) || term_is_immed(value) ? 0 : lasting ? copy_size_all(value) : copy_size(value);
     struct signal *s = vm_zalloc(sizeof(*s));
     if (!give_words(&s->base, words + spare_words)) {
         /* No memory even to say why: the receiver still has to hear of it. */
@@ -107,10 +118,20 @@ struct signal *signal_new(enum signal_kind kind, term from, uint64_t id, term va
     s->base.value = value;
     if (words > 0) {
         uintptr_t *at = s->base.frag.words;
-        s->base.value = copy_into(value, &at, &s->base.frag.offheap);
+        s->base.value = lasting ? copy_into_all(value, &at, &s->base.frag.offheap) : copy_into(value, &at, &s->base.frag.offheap);
     }
     s->base.frag.used_words = words;
     return s;
+}
+
+struct signal *signal_new(enum signal_kind kind, term from, uint64_t id, term value, size_t spare_words)
+{
+    return new_signal(kind, from, id, value, spare_words, false);
+}
+
+struct signal *signal_new_lasting(enum signal_kind kind, uint64_t id, term value)
+{
+    return new_signal(kind, TERM_NONE, id, value, 0, true);
 }
 
 /* ---- sending ---- */

@@ -68,6 +68,8 @@ void signal_reply(const struct ask *ask, term answer);
  * NULL: no memory. */
 struct message *message_new(size_t words) MUST_CHECK;
 struct message *message_copy(term value) MUST_CHECK; /* NULL: no memory */
+/* One that is kept for later: refers to no literals, which might go meanwhile (core/literal.h). */
+struct message *message_copy_lasting(term value) MUST_CHECK;
 void message_free(struct message *m);
 /* Takes m over; drops it if to_pid is dead. */
 void signal_send_message(term to_pid, struct message *m);

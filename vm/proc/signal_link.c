@@ -172,7 +172,7 @@ void link_store_tag(struct link_node *n, term tag)
 {
     n->tag = tag;
     if (!term_is_none(tag) && !term_is_immed(tag)) {
-        n->tag_message = message_copy(tag);
+        n->tag_message = message_copy_lasting(tag);
         n->tag = n->tag_message != NULL ? n->tag_message->value : ATOM(system_limit);
     }
 }

@@ -400,7 +400,7 @@ term timer_start(struct proc *p, int64_t deadline_ns, term dest, term message, b
     t->id = id;
     t->dest = dest;
     t->due_ms = deadline_ns > INT64_MAX - NS_PER_MS ? INT64_MAX / NS_PER_MS : (deadline_ns + NS_PER_MS - 1) / NS_PER_MS;
-    t->message = &signal_new(own ? SIGNAL_TIMER : SIGNAL_MESSAGE, TERM_NONE, id, message, 0)->base;
+    t->message = &signal_new_lasting(own ? SIGNAL_TIMER : SIGNAL_MESSAGE, id, message)->base;
     if (deadline_ns <= clock_monotonic_ns()) {
         t->message->kind = SIGNAL_MESSAGE;
         deliver(t);

@@ -14,8 +14,8 @@ void watch_tell(struct proc *p)
     struct proc_watch *w = p->rare->watch;
     w->class = p->exc.class;
     w->normal = p->exc.class == EXC_EXIT && term_same(p->exc.reason, ATOM(normal));
-    w->reason = copy_term(p->exc.reason, &w->heap);
-    w->stacktrace = term_is_list(p->exc.stacktrace) ? copy_term(p->exc.stacktrace, &w->heap) : TERM_NIL;
+    w->reason = copy_term_all(p->exc.reason, &w->heap);
+    w->stacktrace = term_is_list(p->exc.stacktrace) ? copy_term_all(p->exc.stacktrace, &w->heap) : TERM_NIL;
     pthread_mutex_lock(&mutex);
     w->ended = true;
     pthread_cond_broadcast(&changed);

@@ -6,6 +6,7 @@
 #include "lib/base/tests/run_suite.h"
 #include "vm/core/bits.h"
 #include "vm/core/copy.h"
+#include "vm/core/literal.h"
 
 static struct heap h, other;
 static struct offheap_bin *bin;
@@ -52,7 +53,8 @@ static term sub(term base, size_t offset, size_t size)
 
 START_TEST(immediates_and_literals_need_nothing)
 {
-    term l = copy_to_literal(heap_tuple2(&h, TERM_NIL, TERM_NIL));
+    struct literal_block *blocks = NULL;
+    term l = literal_copy(heap_tuple2(&h, TERM_NIL, TERM_NIL), &blocks);
     ck_assert(arena_is_literal(term_words(l)));
     ck_assert_uint_eq(copy_size(l), 0);
     ck_assert_uint_eq(copy_size(term_from_small(5)), 0);

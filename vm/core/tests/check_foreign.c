@@ -21,6 +21,7 @@
 #include "vm/core/bits.h"
 #include "vm/core/compare.h"
 #include "vm/core/copy.h"
+#include "vm/core/literal.h"
 #include "vm/core/etf.h"
 #include "vm/core/fun.h"
 #include "vm/core/heap.h"
@@ -332,7 +333,7 @@ static void build(void)
     f->export = term_from_boxed_ptr(export);
     f->appended = appended();
     term large = binary(5000);
-    term literal = copy_to_literal(heap_tuple2(&heap, binary(30), f->known_atom));
+    term literal = literal_copy(heap_tuple2(&heap, binary(30), f->known_atom), &(struct literal_block *) { NULL });
     term small_pairs[] = { ATOM(ok), large, ATOM(error), heap_float(&heap, 1.5) };
     term parts[] = {
         map_from_pairs(&heap, pairs, 100),

@@ -40,6 +40,12 @@ const uint64_t *interp_start_code(void)
     return code;
 }
 
+bool interp_collect_between_slices(struct proc *p)
+{
+    (void) p;
+    return true;
+}
+
 term interp_stacktrace(struct proc *p, struct heap *h, size_t max_depth)
 {
     (void) p;
