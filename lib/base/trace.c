@@ -1,5 +1,6 @@
 #include "lib/base/trace.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ static struct {
     struct lock lock;
     int fd;
     bool json, first, open;
+    int error; /* errno of the first write that failed; 0: none did */
     size_t used;
     int64_t start_ns;
     char buffer[BUFFER_BYTES];
@@ -51,8 +53,12 @@ static void flush_locked(void)
     const char *at = sink.buffer;
     while (sink.used > 0) {
         ssize_t n = write(sink.fd, at, sink.used);
-        if (n <= 0) {
-            break; /* a full disk loses events, not the VM */
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) { /* a full disk loses events, not the VM */
+            sink.error = sink.error == 0 ? errno : sink.error;
+            break;
         }
         at += n;
         sink.used -= (size_t) n;
@@ -197,6 +203,7 @@ bool trace_open(const char *spec, const char **error)
         }
     }
     lock_init(&sink.lock, RANK_TRACE);
+    sink.error = 0;
     sink.start_ns = clock_monotonic_ns();
     sink.first = true;
     sink.open = true;
@@ -208,10 +215,10 @@ bool trace_open(const char *spec, const char **error)
     return true;
 }
 
-void trace_close(void)
+int trace_close(void)
 {
     if (!sink.open) {
-        return;
+        return 0;
     }
     trace_mask = 0;
     lock_take(&sink.lock);
@@ -228,5 +235,7 @@ void trace_close(void)
     }
     sink.open = false;
     sink.fd = -1;
+    int error = sink.error;
     lock_drop(&sink.lock);
+    return error;
 }

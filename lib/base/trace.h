@@ -39,8 +39,8 @@ void trace_set_printer(trace_printer p);
 /* SPEC: EVENTS[:FILE], EVENTS a comma list of spawn,exit,schedule,gc,native,load,worker or `all`; FILE
  * ending in .json gets Chrome's format, no FILE: text on stderr. false: *error says why. */
 bool trace_open(const char *spec, const char **error) MUST_CHECK;
-/* Writes what is buffered and closes the file. Safe to call twice. */
-void trace_close(void);
+/* Writes what is buffered and closes the file. 0, or errno: events were lost. Safe to call twice. */
+int trace_close(void);
 /* Events seen of a kind since the start (counted only while its bit is set). */
 uint64_t trace_count(enum trace_kind kind);
 

@@ -27,7 +27,21 @@
 -record(options, {modes = [], only = [], format = text, html, jobs, terminal = "", help = false, list = false}).
 
 main([Terminal | Args]) ->
-    case options(Args, #options{terminal = Terminal}) of
+    try
+        commit(options(Args, #options{terminal = Terminal}))
+    catch
+        error:badarg:Stack ->
+            case [Why || {io, _, _, Info} <- lists:sublist(Stack, 1), {error_info, Why} <- Info] of
+                [#{cause := {device, epipe}}] -> halt(1); % the reader went away
+                [#{cause := {device, Why}}] ->
+                    bulkhead_matrix_print:error("cannot write the output: ~ts", [file:format_error(Why)]),
+                    halt(1);
+                _ -> erlang:raise(error, badarg, Stack)
+            end
+    end.
+
+commit(Wanted) ->
+    case Wanted of
         {error, Why} ->
             bulkhead_matrix_print:error("~ts; try 'bulkhead matrix --help'", [Why]),
             halt(2);
@@ -83,10 +97,11 @@ run(O = #options{html = Html, format = Format}) ->
             2;
         _ ->
             Results = in_scratch(fun(Dir) -> results(Modes, Rows, Dir, O) end),
-            bulkhead_matrix_print:show(Format, Results, Modes, lists:member($o, O#options.terminal)),
-            _ = [ok = file:write_file(Html, bulkhead_matrix_page:html(Results, Modes)) || Html =/= undefined],
-            case [R || R = #{verdict := differs} <- Results] of
-                [] -> 0;
+            bulkhead_matrix_print:show(Format, Results, Modes, O#options.terminal),
+            Written = Html =:= undefined orelse file:write_file(Html, bulkhead_matrix_page:html(Results, Modes)),
+            case {Written, [R || R = #{verdict := differs} <- Results]} of
+                {{error, No}, _} -> bulkhead_matrix_print:error("cannot write ~ts: ~ts", [Html, file:format_error(No)]), 1;
+                {_, []} -> 0;
                 _ -> 1
             end
     end.

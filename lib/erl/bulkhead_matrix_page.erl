@@ -49,7 +49,7 @@ mode(Mode, Summary, Results) ->
      lists:join(", ", [text("~b ~s", [N, short(Kind)]) || {Kind, N} <- Counts, N > 0]), "\">",
      [text("<span class=\"~s\" style=\"flex-grow:~b\">~ts ~b</span>", [Kind, N, mark(Kind), N]) || {Kind, N} <- Counts, N > 0],
      "</div>\n<p class=\"small\">",
-     [["a good call: ", micro(lists:nth((length(Good) + 1) div 2, Good))] || Good =/= []],
+     [["a good call: ", time(lists:nth((length(Good) + 1) div 2, Good))] || Good =/= []],
      "</p>\n</div>\n"].
 
 legend(Results) ->
@@ -97,12 +97,12 @@ cell(#{verdict := skipped}) ->
 cell(#{verdict := Verdict, seen := Seen, promise := Promise}) ->
     ["<td class=\"", atom_to_list(Verdict), "\"><details><summary><span class=\"mark\" title=\"", short(Verdict), "\">", mark(Verdict), "</span> ",
      gist(Seen), [["<span class=\"but\">promised: ", breakable(escape(promised(Promise))), "</span>"] || Verdict =:= differs],
-     "<span class=\"after\">", micro_text(after_call(Seen)), "</span></summary>\n<dl>",
+     "<span class=\"after\">", after_call(Seen), "</span></summary>\n<dl>",
      [["<dt>", Label, "</dt><dd>", breakable(escape(Value)), "</dd>"]
       || {Label, Value} <- [{"promised", promised(Promise)}, {"caller", or_dash(caller(Seen))},
                             {"bystanders", counting(bystanders(Seen))}, {"data of others", or_dash(data(Seen))},
                             {"VM", vm(Seen)}, {"library", or_dash(library(Seen))},
-                            {"a good call", or_dash(micro(maps:get(good_call_ns, Seen, none)))}]],
+                            {"a good call", or_dash(time(maps:get(good_call_ns, Seen, none)))}]],
      "</dl>", said(maps:get(said, Seen, <<>>)), "</details></td>\n"].
 
 %% What matters most, in few words: the end of the VM, harm to others, else what became of the caller.
@@ -177,10 +177,6 @@ first_line(File, Otherwise) ->
 
 count(Verdict, Results) -> length([R || R = #{verdict := V} <- Results, V =:= Verdict]).
 
-micro(Ns) -> micro_text(time(Ns)).
-
-micro_text(Text) -> string:replace(Text, "us", "µs").
-
 text(Format, Args) -> io_lib:format(Format, Args).
 
 escape(Text) ->
@@ -207,18 +203,18 @@ style() ->
     "code,pre{font-family:ui-monospace,'SF Mono','DejaVu Sans Mono',Menlo,Consolas,monospace;font-size:.88em}\n"
     ".verdict{display:inline-block;padding:.35rem .8rem;border-radius:6px;margin:0 0 1.4rem}\n"
     ".modes{display:grid;grid-template-columns:repeat(auto-fit,minmax(210px,1fr));gap:.9rem;margin-bottom:1.4rem}\n"
-    ".mode{border:1px solid var(--line);border-radius:8px;padding:.8rem .9rem}.mode p{margin:0 0 .5rem;color:var(--soft);font-size:.88rem;min-height:2.6em}\n"
-    ".mode p.small{min-height:0;margin:.4rem 0 0}\n"
+    ".mode{border:1px solid var(--line);border-radius:8px;padding:.8rem .9rem;display:flex;flex-direction:column}\n"
+    ".mode p{margin:0 0 .5rem;color:var(--soft);font-size:.88rem;flex:1}.mode p.small{flex:none;margin:.4rem 0 0}\n"
     ".bar{display:flex;height:1.5rem;border-radius:4px;overflow:hidden;gap:1px}\n"
     ".bar span{flex-basis:2.3rem;display:flex;align-items:center;justify-content:center;font-size:.76rem;font-weight:600;white-space:nowrap}\n"
     ".contained{background:var(--contained);color:var(--contained-ink)}.harmless{background:var(--harmless);color:var(--harmless-ink)}\n"
     ".harmed{background:var(--harmed);color:var(--harmed-ink)}.differs{background:var(--differs);color:var(--differs-ink)}\n"
     ".legend{list-style:none;padding:0;margin:0 0 1.4rem;display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:.5rem 1.4rem;font-size:.86rem}\n"
     ".legend li{display:flex;gap:.6rem}.swatch{flex:none;width:1.6rem;height:1.6rem;border-radius:4px;display:grid;place-items:center;font-weight:700}\n"
-    "@media (max-width:900px){.scroll{overflow-x:auto}}\n"
-    ".scroll{border:1px solid var(--line);border-radius:8px}\n"
+        ".scroll{border:1px solid var(--line);border-radius:8px}\n"
     "table{border-collapse:separate;border-spacing:0;width:100%;table-layout:fixed;min-width:760px;font-size:.86rem}\n"
-    "thead th:first-child{width:14.5rem}\n"
+    "thead th:first-child{width:14.5rem}td code{overflow-wrap:anywhere}\n"
+    "@media (max-width:900px){.scroll{overflow-x:auto}table{min-width:1000px}thead th:first-child{width:10rem}}\n"
     "thead th{position:sticky;top:0;background:var(--paper);text-align:left;padding:.6rem .7rem;border-bottom:2px solid var(--ink);z-index:1}\n"
     "th[scope=row]{font-weight:500;text-align:left;padding:.42rem .7rem;vertical-align:top;border-bottom:1px solid var(--line)}\n"
     ".name{display:block;font:.76rem ui-monospace,'DejaVu Sans Mono',monospace;color:var(--soft)}\n"

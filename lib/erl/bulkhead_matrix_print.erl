@@ -3,6 +3,10 @@
 -export([help/0, list/1, error/2, progress/2, show/4]).
 -export([caller/1, bystanders/1, data/1, vm/1, library/1, time/1, after_call/1, promise/1, mark/1, verdict/1, signal_name/1]).
 
+%% Of the tables: what they need, and beyond what a wider terminal does not help.
+-define(COLUMNS, 100).
+-define(MAX_COLUMNS, 130).
+
 help() ->
     io:put_chars(
         "Usage: bulkhead matrix [OPTIONS]\n\n"
@@ -25,14 +29,20 @@ list(Rows) ->
 error(Format, Args) ->
     io:format(standard_error, "bulkhead: " ++ Format ++ "~n", Args).
 
-progress(N, N) -> io:put_chars(standard_error, "\r\e[K");
+progress(N, N) -> io:put_chars(standard_error, ["\r", lists:duplicate(20, $\s), "\r"]); % no terminal is too dumb for that
 progress(Done, Of) -> io:format(standard_error, "\r~b of ~b cells", [Done, Of]).
 
 show(Format, Results, Modes, Terminal) ->
     ok = io:setopts([{encoding, unicode}]), % whatever the locale
-    print(Format, Results, Modes, Terminal).
+    print(Format, Results, Modes, style(Terminal)).
 
-print(text, Results, Modes, Terminal) -> text(Results, Modes, Terminal);
+%% {coloured or not, columns}; Terminal is as vm/emu/cli_matrix.c says.
+style(Terminal) ->
+    {Letters, Digits} = lists:splitwith(fun(C) -> C > $9 end, Terminal),
+    Columns = case Digits of "" -> ?COLUMNS; _ -> min(max(?COLUMNS, list_to_integer(Digits)), ?MAX_COLUMNS) end,
+    {lists:member($o, Letters), Columns}.
+
+print(text, Results, Modes, {Colours, Columns}) -> text(Results, Modes, Colours, Columns);
 print(tap, Results, _, _) -> tap(Results);
 print(json, Results, Modes, _) -> io:put_chars([json(to_json(Results, Modes)), $\n]).
 
@@ -49,15 +59,15 @@ caller(#{caller := hangs}) -> "never came back";
 caller(_) -> "".
 
 reason({nif_panic, Why, Trace}) when is_list(Trace) -> text("{nif_panic,~ts,...}", [panic(Why)]);
-reason(Reason) -> shorten(text("~0p", [Reason]), 60).
+reason(Reason) -> text("~0p", [Reason]).
 
 panic({cxx_exception, Class, _}) -> text("{cxx_exception,\"~ts\",...}", [Class]);
 panic(Why) when is_binary(Why) ->
     [Last | _] = lists:reverse(string:split(Why, "/", all)), % without the directory
-    text("\"~ts\"", [shorten(unicode:characters_to_list(Last), 26)]);
+    text("\"~ts\"", [shorten(unicode:characters_to_list(Last), 60)]);
 panic(Why) -> text("~0p", [Why]).
 
-shorten(Text, Max) when length(Text) > Max -> lists:sublist(Text, Max - 3) ++ "...";
+shorten(Text, Max) when length(Text) > Max -> lists:sublist(Text, Max - 1) ++ "…";
 shorten(Text, _) -> Text.
 
 bystanders(#{bystanders := {N, Of}}) -> text("~b/~b", [N, Of]);
@@ -85,7 +95,7 @@ library(_) -> "".
 
 time(Ns) when not is_integer(Ns) -> "";
 time(Ns) when Ns < 1000 -> text("~b ns", [Ns]);
-time(Ns) when Ns < 1000000 -> scaled(Ns, 1000, "us");
+time(Ns) when Ns < 1000000 -> scaled(Ns, 1000, "µs");
 time(Ns) -> scaled(Ns, 1000000, "ms").
 
 scaled(Ns, Unit, Name) when Ns < 10 * Unit -> text("~.1f ~s", [Ns / Unit, Name]);
@@ -141,52 +151,74 @@ text(Format, Args) -> lists:flatten(io_lib:format(Format, Args)).
 
 %% ---- tables ----
 
-text(Results, Modes, Terminal) ->
-    [table(Mode, Summary, [R || R = #{mode := M} <- Results, M =:= Mode], Terminal) || {Mode, Summary, _} <- Modes],
-    legend(Results, Modes, Terminal).
+text(Results, Modes, Colours, Columns) ->
+    [table(Mode, Summary, [R || R = #{mode := M} <- Results, M =:= Mode], Colours, Columns) || {Mode, Summary, _} <- Modes],
+    legend(Results, Modes, Colours).
 
-table(Mode, Summary, Results, Terminal) ->
-    io:format("~n~ts: ~ts~n", [paint(bold, atom_to_list(Mode), Terminal), Summary]),
+table(Mode, Summary, Results, Colours, Columns) ->
+    io:format("~n~ts: ~ts~n", [paint(bold, atom_to_list(Mode), Colours), Summary]),
     Good = lists:sort([Ns || #{seen := #{good_call_ns := Ns}} <- Results]),
     [io:format("a good call: ~ts (median of the VMs)~n", [time(lists:nth((length(Good) + 1) div 2, Good))]) || Good =/= []],
     Shown = [R || R = #{verdict := V} <- Results, V =/= none],
-    lists:foldl(fun(Result, Group) -> line(Result, Group, Terminal) end, none, Shown),
+    lists:foldl(fun(Result, Group) -> line(Result, Group, Colours, Columns) end, none, Shown),
     ok.
 
-line(#{row := #{group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}, Before, Terminal) ->
-    [heading(Group, Terminal) || Group =/= Before],
-    Columns = [{2, mark(Verdict)}, {32, Title}, {41, caller(Seen)}, {8, bystanders(Seen)}, {36, data(Seen)},
-               {15, vm(Seen)}, {8, after_call(Seen)}, {0, promise(Promise)}],
-    Line = lists:flatten([pad(unicode:characters_to_list(Text), Width) || {Width, Text} <- Columns]),
-    io:format("~ts~n", [paint(colour(Verdict), Line, Terminal)]),
-    [io:format("    ~ts~ts~n", [verdict(differs), but(Seen)]) || Verdict =:= differs],
+line(#{row := #{group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}, Before, Colours, Columns) ->
+    [heading(Group, Colours, Columns) || Group =/= Before],
+    Line = columns([[mark(Verdict), $\s, Title], caller(Seen), around(Seen), after_call(Seen), in_short(Promise)], Columns),
+    io:format("~ts~n", [paint(colour(Verdict), Line, Colours)]),
+    [io:format("    ~ts~n", [More]) || More <- more(Verdict, Seen, Promise)],
     Group.
 
-%% What the columns do not show.
-but(#{library := {false, Why}}) -> text("; the library does not serve: ~0p", [Why]);
-but(#{library := {after_lost, N}}) -> text("; the library lost ~b calls before it served", [N]);
-but(_) -> "".
-
-heading(Group, Terminal) ->
+heading(Group, Colours, Columns) ->
     {Group, Title} = lists:keyfind(Group, 1, bulkhead_matrix_gallery:groups()),
-    Columns = [{34, Title}, {41, "caller"}, {8, "others"}, {36, "their data"}, {15, "VM"}, {8, "after"}, {0, "promised"}],
-    io:format("~n~ts~n", [paint(bold, lists:flatten([pad(Text, Width) || {Width, Text} <- Columns]), Terminal)]).
+    io:format("~n~ts~n", [paint(bold, columns([Title, "its caller", "all others", "after", "promised"], Columns), Colours)]).
 
-pad(Text, Width) ->
-    case Width - length(Text) of
-        N when N > 0 -> [Text, lists:duplicate(N, $\s)];
-        _ when Width > 0 -> [lists:sublist(Text, Width - 1), $\s];
-        _ -> Text
-    end.
+columns(Texts, Columns) ->
+    Widths = [34, 33 + Columns - ?COLUMNS, 14, 8, 11],
+    string:trim([pad(unicode:characters_to_list(T), W) || {T, W} <- lists:zip(Texts, Widths)], trailing).
+
+%% How it went for everybody but the caller, in a word.
+around(#{vm := alive, data := [], bystanders := {N, N}}) -> "all well";
+around(#{vm := alive, data := [_ | _]}) -> "data changed";
+around(#{vm := alive, bystanders := {N, Of}}) -> text("~b/~b count on", [N, Of]);
+around(#{vm := {signal, N}}) -> ["VM: ", signal_name(N)];
+around(#{vm := {exit, N}}) -> text("VM: exit ~b", [N]);
+around(#{vm := How}) when How =/= alive -> ["VM ", vm(#{vm => How})];
+around(_) -> "".
+
+%% As promise/1, where the mark and the other columns say the rest.
+in_short({ends, _}) -> "this end";
+in_short({returns, [{error, _}]}) -> "an error";
+in_short({returns, [reported]}) -> "a report";
+in_short({returns, [killed]}) -> "signal 9";
+in_short({dies, _}) -> "VM dies";
+in_short(stuck) -> "stuck";
+in_short(unknown) -> "MISSING";
+in_short(Promise) -> promise(Promise).
+
+%% What the columns do not show.
+more(harmed, #{data := [_ | _]} = Seen, _) -> [data(Seen)];
+more(differs, Seen, Promise) ->
+    [text("~ts: promised is ~ts", [verdict(differs), promise(Promise)]) | but(Seen)];
+more(_, _, _) -> [].
+
+but(#{library := {false, Why}}) -> [text("the library does not serve: ~0p", [Why])];
+but(#{library := {after_lost, N}}) -> [text("the library lost ~b calls before it served", [N])];
+but(#{data := [_ | _]} = Seen) -> [data(Seen)];
+but(_) -> [].
+
+%% One column: always a space behind it, and a mark where it was cut.
+pad(Text, Width) -> string:pad(shorten(Text, Width - 1), Width).
 
 %% How many of each kind, by mode, and what the marks mean.
-legend(Results, Modes, Terminal) ->
+legend(Results, Modes, Colours) ->
     Kinds = [V || V <- [contained, harmless, harmed, skipped, differs], count(V, Results) > 0],
     Names = [atom_to_list(M) || {M, _, _} <- Modes],
-    io:format("~n~ts~n", [paint(bold, lists:append([pad(Name, 13) || Name <- Names]), Terminal)]),
+    io:format("~n~ts~n", [paint(bold, string:trim([pad(Name, 13) || Name <- Names], trailing), Colours)]),
     [begin
          Numbers = [pad(text("~3b", [count(V, [R || R = #{mode := Mode} <- Results, Mode =:= M])]), 13) || {M, _, _} <- Modes],
-         io:format("~ts~n", [paint(colour(V), text("~ts~ts ~ts", [Numbers, mark(V), verdict(V)]), Terminal)])
+         io:format("~ts~n", [paint(colour(V), text("~ts~ts ~ts", [Numbers, mark(V), verdict(V)]), Colours)])
      end || V <- Kinds],
     ok.
 
@@ -221,7 +253,7 @@ tap(N, #{mode := Mode, row := #{name := Name, title := Title}, verdict := Verdic
 
 to_json(Results, Modes) ->
     [{modes, {list, [[{name, M}, {summary, S}, {abilities, {list, Able}}] || {M, S, Able} <- Modes]}},
-     {cells, {list, [cell(R) || R <- Results]}}].
+     {cells, {lines, [cell(R) || R <- Results]}}].
 
 cell(#{mode := Mode, row := #{name := Name, group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}) ->
     [{mode, Mode}, {misdeed, Name}, {group, Group}, {title, {text, Title}}, {verdict, Verdict},
@@ -234,7 +266,8 @@ cell(#{mode := Mode, row := #{name := Name, group := Group, title := Title}, ver
 optional("") -> null;
 optional(Text) -> {text, Text}.
 
-json({list, Items}) -> [$[, lists:join(",\n", [json(I) || I <- Items]), $]];
+json({list, Items}) -> [$[, lists:join(",", [json(I) || I <- Items]), $]];
+json({lines, Items}) -> ["[\n", lists:join(",\n", [json(I) || I <- Items]), "\n]"];
 json({text, Text}) -> string(characters(Text));
 json(null) -> "null";
 json(Atom) when is_atom(Atom) -> string(atom_to_list(Atom));

@@ -1,6 +1,7 @@
 #include "vm/emu/boot.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "isolation/crash_report.h"
@@ -126,10 +127,14 @@ bool boot_vm(const struct boot_options *o, char error[256])
     return true;
 }
 
-void boot_stop(void)
+bool boot_stop(void)
 {
     sched_stop();
     crash_report_flush();
     nif_lib_halt();
-    trace_close();
+    int error = trace_close();
+    if (error != 0) {
+        cli_error("--trace: events were lost: %s", strerror(error));
+    }
+    return error == 0;
 }

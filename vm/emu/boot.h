@@ -24,7 +24,8 @@ bool boot_vm(const struct boot_options *o, char error[256]) MUST_CHECK;
 /* Tables only, for commands that look at files but run nothing. */
 void boot_tables(void);
 
-/* Stops the threads and flushes the trace. The process is about to exit: memory is left to it. */
-void boot_stop(void);
+/* Stops the threads and flushes the trace. The process is about to exit: memory is left to it.
+ * false: the trace could not be written, which has been said. */
+bool boot_stop(void);
 
 #endif

@@ -10,18 +10,27 @@
 
 #include "lib/base/arena.h"
 
-void cli_write(int fd, const char *bytes, size_t n)
+bool cli_write(int fd, const char *bytes, size_t n)
 {
     while (n > 0) {
         ssize_t done = write(fd, bytes, n);
         if (done < 0 && errno != EINTR) {
-            return; /* nobody is left to tell */
+            return false;
         }
         if (done > 0) {
             bytes += done;
             n -= (size_t) done;
         }
     }
+    return true;
+}
+
+int cli_output_failed(int error_number)
+{
+    if (error_number != EPIPE) {
+        cli_error("cannot write the output: %s", strerror(error_number != 0 ? error_number : EIO));
+    }
+    return CLI_FAILED;
 }
 
 int cli_error(const char *fmt, ...)
@@ -33,7 +42,7 @@ int cli_error(const char *fmt, ...)
     vsnprintf(line + prefix, sizeof(line) - prefix - 1, fmt, ap);
     va_end(ap);
     strcat(line, "\n"); /* vsnprintf left room for it */
-    cli_write(STDERR_FILENO, line, strlen(line));
+    (void) cli_write(STDERR_FILENO, line, strlen(line)); /* nobody is left to tell */
     return CLI_USAGE;
 }
 

@@ -17,8 +17,10 @@ int cli_disasm(int argc, char **argv);
 int cli_info(int argc, char **argv);
 int cli_matrix(int argc, char **argv);
 
-/* All of it, whatever short writes and signals do. */
-void cli_write(int fd, const char *bytes, size_t n);
+/* All of it, whatever short writes and signals do. false: errno says why not. */
+bool cli_write(int fd, const char *bytes, size_t n);
+/* Says that standard output could not be written, unless its reader just went away; returns CLI_FAILED. */
+int cli_output_failed(int error_number);
 /* "bulkhead: ..." and a newline on stderr; returns CLI_USAGE. */
 int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

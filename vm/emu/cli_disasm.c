@@ -1,4 +1,5 @@
 /* cli_disasm.c - `bulkhead disasm FILE`. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,9 +33,13 @@ int cli_disasm(int argc, char **argv)
     struct text out = { 0 };
     char error[256];
     bool ok = disasm_beam(bytes, n, &out, error);
-    cli_write(STDOUT_FILENO, out.data, out.len);
+    bool written = cli_write(STDOUT_FILENO, out.data, out.len);
+    int error_number = errno;
     text_free(&out);
     vm_free(bytes);
     source_free(&source);
+    if (!written) {
+        return cli_output_failed(error_number);
+    }
     return ok ? CLI_OK : cli_error("%s: %s", argv[0], error);
 }

@@ -4,7 +4,8 @@
  *   bulkhead matrix OPTIONS...              bulkhead_matrix:main([Terminal | OPTIONS])
  *     └─► bulkhead matrix --cell SPEC ...   bulkhead_matrix_cell:main(...), under --isolation SPEC
  *
- * Terminal: the letters o and e, if standard output may be coloured and standard error shows progress.
+ * Terminal: the letters o and e, if standard output may be coloured and standard error shows progress; behind them how many
+ * columns standard output has, if it is a terminal.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -88,7 +90,7 @@ int cli_matrix(int argc, char **argv)
     if (argc > 0 && strcmp(argv[0], "--cell") == 0) {
         return run_cell(argc - 1, argv + 1);
     }
-    char terminal[3] = "", *args[MAX_ARGS] = { terminal };
+    char terminal[20] = "", *args[MAX_ARGS] = { terminal };
     const char *no_color = getenv("NO_COLOR");
     if (argc + 1 > MAX_ARGS) {
         return cli_error("too many arguments");
@@ -98,6 +100,10 @@ int cli_matrix(int argc, char **argv)
     }
     if (isatty(STDERR_FILENO)) {
         strcat(terminal, "e");
+    }
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        snprintf(terminal + strlen(terminal), sizeof(terminal) - 2, "%u", (unsigned) size.ws_col);
     }
     for (int i = 0; i < argc; i++) {
         args[i + 1] = argv[i];

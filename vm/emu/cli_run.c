@@ -193,7 +193,7 @@ static void report_exit(const struct proc_watch *w)
     text_cstr(&t, "** exception exit: ");
     print_term(&t, w->reason, PRINT_PRETTY);
     text_cstr(&t, "\n");
-    cli_write(STDERR_FILENO, t.data, t.len);
+    (void) cli_write(STDERR_FILENO, t.data, t.len);
     text_free(&t);
 }
 
@@ -235,12 +235,12 @@ static int run_process(const struct run_options *o, term module, const char *loa
         if (halt.slogan[0] != '\0') {
             cli_error("%s", halt.slogan);
         }
-        boot_stop();
+        bool all_written = boot_stop();
         if (halt.abort) { /* as asked, so without our handler's report of a fault */
             signal(SIGABRT, SIG_DFL);
             abort();
         }
-        return halt.status;
+        return halt.status == CLI_OK && !all_written ? CLI_FAILED : halt.status;
     }
     int status = CLI_OK;
     report_wait(REPORT_PATIENCE_NS);
@@ -249,8 +249,7 @@ static int run_process(const struct run_options *o, term module, const char *loa
         report_exit(&watch);
         status = CLI_FAILED;
     }
-    boot_stop();
-    return status;
+    return boot_stop() ? status : CLI_FAILED;
 }
 
 int cli_run(int argc, char **argv)
@@ -290,7 +289,7 @@ int cli_run(int argc, char **argv)
         }
     }
     if (term_is_none(module)) {
-        boot_stop();
+        (void) boot_stop();
         return CLI_USAGE;
     }
     return run_process(&o, module, needs_process ? source.beam_path : NULL, source.is_escript ? o.file : NULL);

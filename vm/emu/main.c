@@ -1,4 +1,5 @@
 /* main.c - `bulkhead COMMAND ...`: picks the command. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,18 +30,28 @@ static void print_help(void)
            "Exit status: 0 normal, 1 uncaught error or exit, 2 usage or load error.\n");
 }
 
+/* What stdio still holds. false: it could not be written; a reader that went away needs no message. */
+static bool flush(FILE *stream)
+{
+    if (ftrylockfile(stream) != 0) {
+        return true; /* a library died while it held it */
+    }
+    errno = 0;
+    bool good = fflush(stream) == 0 && !ferror(stream);
+    funlockfile(stream);
+    if (!good && stream == stdout) {
+        cli_output_failed(errno);
+    }
+    return good;
+}
+
 /* Not exit(): what native libraries registered with atexit(), and destructors of their objects, would
  * run while their threads do, and outside of any protection. A stream that is locked stays as it is. */
 static _Noreturn void leave(int status)
 {
-    FILE *const streams[] = { stdout, stderr };
-    for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
-        if (ftrylockfile(streams[i]) == 0) {
-            fflush(streams[i]);
-            funlockfile(streams[i]);
-        }
-    }
-    _exit(status);
+    bool good = flush(stdout);
+    (void) flush(stderr);
+    _exit(good || status != CLI_OK ? status : CLI_FAILED);
 }
 
 int main(int argc, char **argv)
@@ -48,20 +59,20 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, not our death */
     signal(SIGXFSZ, SIG_IGN); /* so is a file that `ulimit -f` keeps small */
     if (argc < 2) {
-        return cli_error("no command given; try 'bulkhead --help'");
+        leave(cli_error("no command given; try 'bulkhead --help'"));
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help();
-        return CLI_OK;
+        leave(CLI_OK);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("bulkhead %s\n", PACKAGE_VERSION);
-        return CLI_OK;
+        leave(CLI_OK);
     }
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
             leave(commands[i].run(argc - 2, argv + 2));
         }
     }
-    return cli_error("unknown command '%s'; try 'bulkhead --help'", argv[1]);
+    leave(cli_error("unknown command '%s'; try 'bulkhead --help'", argv[1]));
 }

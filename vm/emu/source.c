@@ -211,10 +211,12 @@ static bool write_file(const char *path, const char *head, const char *body, siz
         cli_error("cannot write %s: %s", path, strerror(errno));
         return false;
     }
-    cli_write(fd, head, strlen(head));
-    cli_write(fd, body, n);
+    bool good = cli_write(fd, head, strlen(head)) && cli_write(fd, body, n);
+    if (!good) {
+        cli_error("cannot write %s: %s", path, strerror(errno));
+    }
     close(fd);
-    return true;
+    return good;
 }
 
 /* What follows the header lines of an escript. */

@@ -39,7 +39,6 @@ END
 "$ERLC" -o "$dir" "$dir/files.erl" || exit 1
 files() { timeout 300 "$BULKHEAD" run "$dir/files.beam" "$@"; }
 
-echo 1..7
 no_files='without leave to write files it runs'
 too_large="and a file that gets too large is an error of the caller's"
 case ${SANITIZED-} in
@@ -72,4 +71,43 @@ for how in returns stops; do
     timeout 300 "$BULKHEAD" run "$dir/logs.beam" "$dir/$how.log" $how 2>/dev/null
     is "what was logged is in the file when the program $how" "one two " "$(cat "$dir/$how.log")"
 done
+
+# ---- output that goes nowhere ----
+
+# Message and exit status when standard output is full, and when nobody reads it.
+full() { timeout 300 "$BULKHEAD" "$@" 2>&1 >/dev/full; echo "status $?"; }
+sorry='bulkhead: cannot write the output: No space left on device
+status 1'
+for command in --help --version 'run --help' 'disasm --help' 'info --help' info 'info --all' "disasm $dir/files.beam"; do
+    # shellcheck disable=SC2086 # words
+    is "'${command%% "$dir"*}' notices that its output is lost" "$sorry" "$(full $command)"
+done
+is "a reader that goes away hears nothing more" "status 1" \
+    "$({ timeout 300 "$BULKHEAD" info --all 2>&1 >&3; echo "status $?" >&2; } 3>&1 2>"$dir/said" | :; sleep 1; cat "$dir/said")"
+for option in --help --list '--json --mode direct --only bad_term' '--mode direct --only bad_term'; do
+    # shellcheck disable=SC2086
+    is "'matrix $option' notices it" 'bulkhead: cannot write the output: no space left on device
+status 1' "$(full matrix $option)"
+done
+is "a page that cannot be written is told" "bulkhead: cannot write /dev/full: no space left on device, status 1" \
+    "$(timeout 300 "$BULKHEAD" matrix --mode direct --only bad_term --html /dev/full 2>&1 >/dev/null | tr '\n' ','; \
+       timeout 300 "$BULKHEAD" matrix --mode direct --only bad_term --html /dev/full >/dev/null 2>&1; echo " status $?")"
+is "so is a trace" "hello,bulkhead: --trace: events were lost: No space left on device, status 1" \
+    "$(timeout 300 "$BULKHEAD" run --trace=all:/dev/full "$dir/files.beam" hello 2>&1 | tr '\n' ','; \
+       timeout 300 "$BULKHEAD" run --trace=all:/dev/full "$dir/files.beam" hello >/dev/null 2>&1; echo " status $?")"
+
+# ---- the matrix as text ----
+
+timeout 300 "$BULKHEAD" matrix --mode ipc --mode direct --only bad_term --only segv --only kill_vm >"$dir/table" 2>"$dir/progress"
+is "tables have at most 100 columns" yes \
+    "$([ "$(LC_ALL=C.UTF-8 wc -L <"$dir/table")" -le 100 ] && echo yes)"
+is "and no colours, nor is progress shown, but on a terminal" "0 0" \
+    "$(tr -d -c '\033' <"$dir/table" | wc -c) $(wc -c <"$dir/progress")"
+if command -v script >/dev/null; then
+    NO_COLOR=1 timeout 300 script -qec "stty cols 80; '$BULKHEAD' matrix --mode ipc --only segv" /dev/null >"$dir/terminal" </dev/null
+    is "NO_COLOR keeps escape sequences away" 0 "$(tr -d -c '\033' <"$dir/terminal" | wc -c)"
+else
+    is "NO_COLOR keeps escape sequences away # SKIP no script(1)" x x
+fi
+echo "1..$n"
 exit $failed
