@@ -226,9 +226,6 @@ static void place_island(struct emitter *e)
 
 enum { LEADS_OVER = 1 << 15 }; /* with the number of a test: second is where it leads when it fails */
 
-#define I(name)
-#define TEST(name, predicate)
-#define FRAME(name)
 /* The number for two in one, OP_COUNT if there is none. */
 static uint32_t pair_of(uint32_t first, uint32_t second)
 {
@@ -239,11 +236,7 @@ static uint32_t pair_of(uint32_t first, uint32_t second)
 #define OVER(test, length, second)                              \
     case (uint32_t) (LEADS_OVER | I_##test) << 16 | I_##second: \
         return I_##test##__over__##second;
-#define FORK(test, length, out, second)
 #include "vm/emu/ops.def"
-#undef PAIR
-#undef OVER
-#undef FORK
     default:
         return OP_COUNT;
     }
@@ -253,22 +246,14 @@ static uint32_t pair_of(uint32_t first, uint32_t second)
 static uint32_t fork_of(uint32_t test, uint32_t out, uint32_t second)
 {
     switch ((uint64_t) test << 32 | out << 16 | second) {
-#define PAIR(first, length, second)
-#define OVER(test, length, second)
 #define FORK(test, length, out, second)                                \
     case (uint64_t) I_##test << 32 | (uint32_t) I_##out << 16 | I_##second: \
         return I_##test##__##out##__over__##second;
 #include "vm/emu/ops.def"
-#undef PAIR
-#undef OVER
-#undef FORK
     default:
         return OP_COUNT;
     }
 }
-#undef I
-#undef TEST
-#undef FRAME
 
 /* An instruction's number by itself, and as it is now. */
 struct paired { uint32_t plain, now; };

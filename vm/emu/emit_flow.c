@@ -225,11 +225,6 @@ bool emit_move(struct emitter *e, const struct gen_insn *i, size_t *used)
 
 /* ---- tests ---- */
 
-#define I(name)
-#define FRAME(name)
-#define PAIR(first, length, second)
-#define OVER(test, length, second)
-#define FORK(test, length, out, second)
 #define TEST(name, predicate)                  \
     static bool holds_##name(term t)           \
     {                                          \
@@ -237,18 +232,11 @@ bool emit_move(struct emitter *e, const struct gen_insn *i, size_t *used)
     }
 #include "vm/core/bits.h"
 #include "vm/emu/ops.def"
-#undef TEST
 
 struct type_test { enum opcode op; enum op x, y; bool (*holds)(term t); };
 static const struct type_test type_tests[] = {
 #define TEST(name, predicate) { OP_##name, I_##name##_x, I_##name##_y, holds_##name },
 #include "vm/emu/ops.def"
-#undef I
-#undef TEST
-#undef FRAME
-#undef PAIR
-#undef OVER
-#undef FORK
 };
 
 static bool fuse_test(struct emitter *e, const struct gen_insn *i, const struct gen_operand *r, size_t *used)

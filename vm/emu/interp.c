@@ -135,12 +135,6 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
 #define OVER(test, length, second) [I_##test##__over__##second] = &&test##__over__##second##_,
 #define FORK(test, length, out, second) [I_##test##__##out##__over__##second] = &&test##__##out##__over__##second##_,
 #include "vm/emu/ops.def"
-#undef I
-#undef TEST
-#undef FRAME
-#undef PAIR
-#undef OVER
-#undef FORK
     };
     struct emu m = { .s = s, .p = s->current };
     const uint64_t *pc = P->pc;
@@ -164,9 +158,6 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
     NEXT_AT(pc);
 
     /* ---- two in one ---- */
-#define I(name)
-#define TEST(name, predicate)
-#define FRAME(name)
 #define PAIR(first, length, second)            \
     CASE (first##__##second) {                 \
         if (LIKELY(PART(first))) {             \
@@ -199,12 +190,6 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
         goto test##_;                          \
     }
 #include "vm/emu/ops.def"
-#undef I
-#undef TEST
-#undef FRAME
-#undef PAIR
-#undef OVER
-#undef FORK
 
     /* One word, and nothing can go wrong. */
 #define STRAIGHT(name)                         \

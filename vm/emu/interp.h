@@ -26,12 +26,6 @@ enum op {
 #define OVER(test, length, second) I_##test##__over__##second,
 #define FORK(test, length, out, second) I_##test##__##out##__over__##second,
 #include "vm/emu/ops.def"
-#undef I
-#undef TEST
-#undef FRAME
-#undef PAIR
-#undef OVER
-#undef FORK
     OP_COUNT,
 };
 
