@@ -49,7 +49,28 @@ void emit_fail(struct emitter *e, const char *why);
 /* Records the lines among the next n instructions here: they are about to be taken as one. */
 void emit_lines_within(struct emitter *e, size_t n);
 
-/* Operands. A constant where a register is needed is moved to one first. */
+/* Operands, counted from 0. */
+static inline const struct gen_operand *emit_arg(const struct emitter *e, const struct gen_insn *i, size_t n)
+{
+    return gen_arg(e->gen, i, n);
+}
+/* 0: none, what fails is an error. */
+static inline uint32_t emit_label_of(const struct gen_operand *o)
+{
+    return o->kind == GEN_LABEL ? (uint32_t) o->value : 0;
+}
+/* Bytes of a frame of so many slots. */
+static inline uint64_t emit_frame_bytes(const struct gen_operand *n_slots)
+{
+    return ((uint64_t) n_slots->value + 1) * sizeof(term);
+}
+/* The form of a FRAME instruction for a frame of that size. */
+static inline enum op emit_for_frame(enum op op, uint64_t bytes)
+{
+    uint64_t words = bytes / sizeof(term);
+    return words <= 4 ? (enum op) ((unsigned) op + (unsigned) words) : op;
+}
+/* A constant where a register is needed is moved to one first. */
 uint64_t emit_reg(struct emitter *e, const struct gen_operand *o);   /* r */
 static inline uint64_t emit_x(const struct gen_operand *o)
 {
@@ -81,6 +102,8 @@ const struct gen_insn *emit_peek(const struct emitter *e, size_t n, enum opcode 
 
 /* ---- emit_*.c: one generic instruction; *used: how many were taken (1 unless fused) ---- */
 bool emit_move(struct emitter *e, const struct gen_insn *i, size_t *used);
+/* An allocate with the moves behind it that save arguments in the frame. false: not of that form, nothing is written. */
+bool emit_allocate_moves(struct emitter *e, const struct gen_insn *i, const struct gen_operand *live, size_t *used);
 bool emit_test(struct emitter *e, const struct gen_insn *i, size_t *used);
 bool emit_select(struct emitter *e, const struct gen_insn *i, size_t *used);
 bool emit_data(struct emitter *e, const struct gen_insn *i, size_t *used);

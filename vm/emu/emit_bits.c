@@ -3,14 +3,6 @@
 
 #include "vm/core/bits.h"
 
-static const struct gen_operand *arg(const struct emitter *e, const struct gen_insn *i, size_t n)
-{
-    return gen_arg(e->gen, i, n);
-}
-static uint32_t label_of(const struct gen_operand *o)
-{
-    return o->kind == GEN_LABEL ? (uint32_t) o->value : 0;
-}
 static uint64_t number_of(const struct gen_operand *o)
 {
     return o->kind == GEN_CONST && term_is_small(o->constant) ? (uint64_t) term_to_small(o->constant)
@@ -95,14 +87,14 @@ static void emit_get_binary(struct emitter *e, uint64_t context, uint32_t fail, 
 /* Bits of a segment of fixed size that fits a small; 0: another kind. */
 static uint64_t fixed_bits(const struct emitter *e, const struct gen_insn *i)
 {
-    const struct gen_operand *size = arg(e, i, 3);
-    uint64_t unit = (uint64_t) arg(e, i, 4)->value;
+    const struct gen_operand *size = emit_arg(e, i, 3);
+    uint64_t unit = (uint64_t) emit_arg(e, i, 4)->value;
     if (i->op != OP_bs_get_integer2 || (i->flags & GEN_UNPROVEN) || !(operand_is_small(size) || size->kind == GEN_U)
         || number_of(size) > 56 || unit > 56) {
         return 0;
     }
     uint64_t n = number_of(size) * unit;
-    return n > 56 || ((flags_of(arg(e, i, 5)) & BITS_LITTLE) && n % 8 != 0) ? 0 : n;
+    return n > 56 || ((flags_of(emit_arg(e, i, 5)) & BITS_LITTLE) && n % 8 != 0) ? 0 : n;
 }
 
 /* In front of several integers of fixed size that fail to the same place: one instruction that takes
@@ -113,14 +105,14 @@ static void emit_get_ints(struct emitter *e, const struct gen_insn *i)
     if (e->at < e->ints_end) {
         return; /* taken care of in front of the first */
     }
-    const struct gen_operand *context = arg(e, i, 1);
+    const struct gen_operand *context = emit_arg(e, i, 1);
     const struct gen_insn *k = i;
     uint64_t total = 0, n, words[MOST];
     size_t count = 0;
     while (count < MOST && k != NULL && (n = fixed_bits(e, k)) != 0 && total + n <= 64
-        && label_of(arg(e, k, 0)) == label_of(arg(e, i, 0)) && operand_same_register(arg(e, k, 1), context)
-        && arg(e, k, 6)->kind == GEN_X && !operand_same_register(arg(e, k, 6), context)) {
-        words[count++] = bs_word(emit_x(arg(e, k, 6)), flags_of(arg(e, k, 5)), 64 - n) | total << 24;
+        && emit_label_of(emit_arg(e, k, 0)) == emit_label_of(emit_arg(e, i, 0)) && operand_same_register(emit_arg(e, k, 1), context)
+        && emit_arg(e, k, 6)->kind == GEN_X && !operand_same_register(emit_arg(e, k, 6), context)) {
+        words[count++] = bs_word(emit_x(emit_arg(e, k, 6)), flags_of(emit_arg(e, k, 5)), 64 - n) | total << 24;
         total += n;
         k = emit_peek(e, count, OP_bs_get_integer2);
     }
@@ -136,13 +128,13 @@ static void emit_get_ints(struct emitter *e, const struct gen_insn *i)
 
 static void emit_get(struct emitter *e, const struct gen_insn *i)
 {
-    check_context(e, i, arg(e, i, 1));
+    check_context(e, i, emit_arg(e, i, 1));
     emit_get_ints(e, i);
-    uint32_t fail = label_of(arg(e, i, 0));
-    uint64_t context = emit_reg(e, arg(e, i, 1)), to = emit_reg(e, arg(e, i, 6));
-    const struct gen_operand *size = arg(e, i, 3);
-    uint64_t unit = (uint64_t) arg(e, i, 4)->value;
-    unsigned flags = flags_of(arg(e, i, 5));
+    uint32_t fail = emit_label_of(emit_arg(e, i, 0));
+    uint64_t context = emit_reg(e, emit_arg(e, i, 1)), to = emit_reg(e, emit_arg(e, i, 6));
+    const struct gen_operand *size = emit_arg(e, i, 3);
+    uint64_t unit = (uint64_t) emit_arg(e, i, 4)->value;
+    unsigned flags = flags_of(emit_arg(e, i, 5));
     if (i->op == OP_bs_get_integer2) {
         emit_get_integer(e, context, fail, size, unit, flags, to);
     } else if (i->op == OP_bs_get_binary2) {
@@ -172,23 +164,23 @@ static void emit_skip(struct emitter *e, uint64_t context, uint32_t fail, const 
 static void emit_start_match(struct emitter *e, const struct gen_insn *i)
 {
     bool is4 = i->op == OP_bs_start_match4;
-    const struct gen_operand *s = arg(e, i, is4 ? 2 : 1), *d = arg(e, i, 3);
+    const struct gen_operand *s = emit_arg(e, i, is4 ? 2 : 1), *d = emit_arg(e, i, 3);
     uint64_t to = emit_reg(e, d);
-    emit_op_label(e, I_bs_start_match, to, label_of(arg(e, i, 0)));
+    emit_op_label(e, I_bs_start_match, to, emit_label_of(emit_arg(e, i, 0)));
     emit_source(e, s);
 }
 
 static void emit_utf(struct emitter *e, const struct gen_insn *i)
 {
-    check_context(e, i, arg(e, i, 1));
-    uint32_t fail = label_of(arg(e, i, 0));
-    uint64_t context = emit_reg(e, arg(e, i, 1));
-    unsigned flags = flags_of(arg(e, i, 3));
+    check_context(e, i, emit_arg(e, i, 1));
+    uint32_t fail = emit_label_of(emit_arg(e, i, 0));
+    uint64_t context = emit_reg(e, emit_arg(e, i, 1));
+    unsigned flags = flags_of(emit_arg(e, i, 3));
     bool get = i->op == OP_bs_get_utf8 || i->op == OP_bs_get_utf16 || i->op == OP_bs_get_utf32;
     unsigned width = i->op == OP_bs_get_utf8 || i->op == OP_bs_skip_utf8 ? 8
         : i->op == OP_bs_get_utf16 || i->op == OP_bs_skip_utf16          ? 16
                                                                          : 32;
-    uint64_t to = get ? emit_reg(e, arg(e, i, 4)) : 0;
+    uint64_t to = get ? emit_reg(e, emit_arg(e, i, 4)) : 0;
     emit_op_label(e, get ? I_bs_get_utf : I_bs_skip_utf, context, fail);
     emit_word(e, bs_word(to, flags, width));
 }
@@ -196,9 +188,9 @@ static void emit_utf(struct emitter *e, const struct gen_insn *i)
 /* Commands of OTP 26 and later: each becomes an instruction of its own with the same label. */
 static bool emit_match_command(struct emitter *e, const struct gen_insn *i, size_t *k, size_t n)
 {
-    uint64_t context = emit_reg(e, arg(e, i, 1));
-    uint32_t fail = label_of(arg(e, i, 0));
-    const struct gen_operand *c = arg(e, i, 3 + *k);
+    uint64_t context = emit_reg(e, emit_arg(e, i, 1));
+    uint32_t fail = emit_label_of(emit_arg(e, i, 0));
+    const struct gen_operand *c = emit_arg(e, i, 3 + *k);
     size_t left = n - *k;
     term name = c->kind == GEN_CONST ? c->constant : TERM_NONE;
     if (term_same(name, ATOM(ensure_at_least)) && left >= 3) {
@@ -238,8 +230,8 @@ static bool emit_match_command(struct emitter *e, const struct gen_insn *i, size
 
 static void emit_match(struct emitter *e, const struct gen_insn *i)
 {
-    size_t n = (size_t) arg(e, i, 2)->value;
-    check_context(e, i, arg(e, i, 1));
+    size_t n = (size_t) emit_arg(e, i, 2)->value;
+    check_context(e, i, emit_arg(e, i, 1));
     for (size_t k = 0; k < n;) {
         if (!emit_match_command(e, i, &k, n)) {
             emit_fail(e, "unknown command of bs_match");
@@ -252,44 +244,44 @@ static bool emit_match_small(struct emitter *e, const struct gen_insn *i)
 {
     switch ((int) i->op) {
     case OP_bs_test_tail2: {
-        check_context(e, i, arg(e, i, 1));
-        uint64_t n = (uint64_t) arg(e, i, 2)->value, context = emit_reg(e, arg(e, i, 1));
-        emit_op_label(e, n == 0 ? I_bs_test_zero_tail : I_bs_test_tail, context, label_of(arg(e, i, 0)));
+        check_context(e, i, emit_arg(e, i, 1));
+        uint64_t n = (uint64_t) emit_arg(e, i, 2)->value, context = emit_reg(e, emit_arg(e, i, 1));
+        emit_op_label(e, n == 0 ? I_bs_test_zero_tail : I_bs_test_tail, context, emit_label_of(emit_arg(e, i, 0)));
         if (n != 0) {
             emit_word(e, n);
         }
         return true;
     }
     case OP_bs_test_unit: {
-        check_context(e, i, arg(e, i, 1));
-        uint64_t unit = (uint64_t) arg(e, i, 2)->value, context = emit_reg(e, arg(e, i, 1));
+        check_context(e, i, emit_arg(e, i, 1));
+        uint64_t unit = (uint64_t) emit_arg(e, i, 2)->value, context = emit_reg(e, emit_arg(e, i, 1));
         bool is_power = (unit & (unit - 1)) == 0;
-        emit_op_label(e, is_power ? I_bs_test_mask : I_bs_test_unit, context, label_of(arg(e, i, 0)));
+        emit_op_label(e, is_power ? I_bs_test_mask : I_bs_test_unit, context, emit_label_of(emit_arg(e, i, 0)));
         emit_word(e, is_power ? (unit == 0 ? 0 : unit - 1) : unit);
         return true;
     }
     case OP_bs_match_string: {
-        check_context(e, i, arg(e, i, 1));
-        uint64_t bits = (uint64_t) arg(e, i, 2)->value, offset = (uint64_t) arg(e, i, 3)->value;
+        check_context(e, i, emit_arg(e, i, 1));
+        uint64_t bits = (uint64_t) emit_arg(e, i, 2)->value, offset = (uint64_t) emit_arg(e, i, 3)->value;
         if (offset > e->gen->file->n_strings || (bits + 7) / 8 > e->gen->file->n_strings - offset) {
             emit_fail(e, "outside the string table");
             return true;
         }
-        emit_op_label(e, I_bs_match_string, emit_reg(e, arg(e, i, 1)), label_of(arg(e, i, 0)));
+        emit_op_label(e, I_bs_match_string, emit_reg(e, emit_arg(e, i, 1)), emit_label_of(emit_arg(e, i, 0)));
         emit_word(e, bits);
         emit_word(e, (uintptr_t) (e->image->strings + offset));
         return true;
     }
     case OP_bs_get_tail:
     case OP_bs_get_position:
-        check_context(e, i, arg(e, i, 0));
-        emit_op(e, i->op == OP_bs_get_tail ? I_bs_get_tail : I_bs_get_position, emit_reg(e, arg(e, i, 0)),
-            emit_reg(e, arg(e, i, 1)), 0);
+        check_context(e, i, emit_arg(e, i, 0));
+        emit_op(e, i->op == OP_bs_get_tail ? I_bs_get_tail : I_bs_get_position, emit_reg(e, emit_arg(e, i, 0)),
+            emit_reg(e, emit_arg(e, i, 1)), 0);
         return true;
     case OP_bs_set_position:
-        check_context(e, i, arg(e, i, 0));
-        emit_op(e, I_bs_set_position, emit_reg(e, arg(e, i, 0)), 0, 0);
-        emit_source(e, arg(e, i, 1));
+        check_context(e, i, emit_arg(e, i, 0));
+        emit_op(e, I_bs_set_position, emit_reg(e, emit_arg(e, i, 0)), 0, 0);
+        emit_source(e, emit_arg(e, i, 1));
         return true;
     default:
         return false;
@@ -306,8 +298,8 @@ bool emit_bits(struct emitter *e, const struct gen_insn *i, size_t *used)
     case OP_bs_get_float2:
     case OP_bs_get_binary2: emit_get(e, i); return true;
     case OP_bs_skip_bits2:
-        check_context(e, i, arg(e, i, 1));
-        emit_skip(e, emit_reg(e, arg(e, i, 1)), label_of(arg(e, i, 0)), arg(e, i, 2), (uint64_t) arg(e, i, 3)->value);
+        check_context(e, i, emit_arg(e, i, 1));
+        emit_skip(e, emit_reg(e, emit_arg(e, i, 1)), emit_label_of(emit_arg(e, i, 0)), emit_arg(e, i, 2), (uint64_t) emit_arg(e, i, 3)->value);
         return true;
     case OP_bs_get_utf8:
     case OP_bs_get_utf16:
@@ -384,22 +376,22 @@ static void emit_segment(struct emitter *e, const struct gen_operand *o, size_t 
 
 static void emit_create_bin(struct emitter *e, const struct gen_insn *i)
 {
-    size_t n = (size_t) arg(e, i, 5)->value / 6;
-    uint64_t to = emit_reg(e, arg(e, i, 4));
-    emit_op_label(e, I_bs_create_bin, to, label_of(arg(e, i, 0)));
-    emit_word(e, n | (uint64_t) arg(e, i, 2)->value << 32);  /* segments, live */
-    emit_word(e, (uint64_t) arg(e, i, 1)->value);            /* heap words besides */
+    size_t n = (size_t) emit_arg(e, i, 5)->value / 6;
+    uint64_t to = emit_reg(e, emit_arg(e, i, 4));
+    emit_op_label(e, I_bs_create_bin, to, emit_label_of(emit_arg(e, i, 0)));
+    emit_word(e, n | (uint64_t) emit_arg(e, i, 2)->value << 32);  /* segments, live */
+    emit_word(e, (uint64_t) emit_arg(e, i, 1)->value);            /* heap words besides */
     for (size_t k = 0; k < n; k++) {
-        emit_segment(e, arg(e, i, 6 + 6 * k), k);
+        emit_segment(e, emit_arg(e, i, 6 + 6 * k), k);
     }
 }
 
 static void emit_put(struct emitter *e, const struct gen_insn *i, enum op op)
 {
-    emit_op_label(e, op, 0, label_of(arg(e, i, 0)));
-    emit_word(e, bs_word(0, flags_of(arg(e, i, 3)), (uint64_t) arg(e, i, 2)->value));
-    emit_source(e, arg(e, i, 1));
-    emit_source(e, arg(e, i, 4));
+    emit_op_label(e, op, 0, emit_label_of(emit_arg(e, i, 0)));
+    emit_word(e, bs_word(0, flags_of(emit_arg(e, i, 3)), (uint64_t) emit_arg(e, i, 2)->value));
+    emit_source(e, emit_arg(e, i, 1));
+    emit_source(e, emit_arg(e, i, 4));
 }
 
 static bool emit_old_build(struct emitter *e, const struct gen_insn *i)
@@ -407,11 +399,11 @@ static bool emit_old_build(struct emitter *e, const struct gen_insn *i)
     switch ((int) i->op) {
     case OP_bs_init2:
     case OP_bs_init_bits: {
-        uint64_t to = emit_reg(e, arg(e, i, 5));
-        const struct gen_operand *size = arg(e, i, 1);
-        emit_op_label(e, I_bs_init, to, label_of(arg(e, i, 0)));
+        uint64_t to = emit_reg(e, emit_arg(e, i, 5));
+        const struct gen_operand *size = emit_arg(e, i, 1);
+        emit_op_label(e, I_bs_init, to, emit_label_of(emit_arg(e, i, 0)));
         /* to: unit of the size; n: heap words */
-        emit_word(e, bs_word(i->op == OP_bs_init2 ? 8 : 1, (unsigned) arg(e, i, 3)->value, (uint64_t) arg(e, i, 2)->value));
+        emit_word(e, bs_word(i->op == OP_bs_init2 ? 8 : 1, (unsigned) emit_arg(e, i, 3)->value, (uint64_t) emit_arg(e, i, 2)->value));
         if (size->kind == GEN_U) {
             emit_word(e, term_from_small((intptr_t) size->value).word);
         } else {
@@ -420,23 +412,23 @@ static bool emit_old_build(struct emitter *e, const struct gen_insn *i)
         return true;
     }
     case OP_bs_append: {
-        uint64_t to = emit_reg(e, arg(e, i, 7));
-        emit_op_label(e, I_bs_append, to, label_of(arg(e, i, 0)));
-        emit_word(e, bs_word((uint64_t) arg(e, i, 4)->value, (unsigned) arg(e, i, 3)->value, (uint64_t) arg(e, i, 2)->value));
-        emit_source(e, arg(e, i, 1));
-        emit_source(e, arg(e, i, 5));
+        uint64_t to = emit_reg(e, emit_arg(e, i, 7));
+        emit_op_label(e, I_bs_append, to, emit_label_of(emit_arg(e, i, 0)));
+        emit_word(e, bs_word((uint64_t) emit_arg(e, i, 4)->value, (unsigned) emit_arg(e, i, 3)->value, (uint64_t) emit_arg(e, i, 2)->value));
+        emit_source(e, emit_arg(e, i, 1));
+        emit_source(e, emit_arg(e, i, 5));
         return true;
     }
     case OP_bs_private_append: {
-        uint64_t to = emit_reg(e, arg(e, i, 5));
-        emit_op_label(e, I_bs_private_append, to, label_of(arg(e, i, 0)));
-        emit_word(e, bs_word((uint64_t) arg(e, i, 2)->value, 0, 0));
-        emit_source(e, arg(e, i, 1));
-        emit_source(e, arg(e, i, 3));
+        uint64_t to = emit_reg(e, emit_arg(e, i, 5));
+        emit_op_label(e, I_bs_private_append, to, emit_label_of(emit_arg(e, i, 0)));
+        emit_word(e, bs_word((uint64_t) emit_arg(e, i, 2)->value, 0, 0));
+        emit_source(e, emit_arg(e, i, 1));
+        emit_source(e, emit_arg(e, i, 3));
         return true;
     }
     case OP_bs_put_string: {
-        uint64_t bytes = (uint64_t) arg(e, i, 0)->value, offset = (uint64_t) arg(e, i, 1)->value;
+        uint64_t bytes = (uint64_t) emit_arg(e, i, 0)->value, offset = (uint64_t) emit_arg(e, i, 1)->value;
         if (offset > e->gen->file->n_strings || bytes > e->gen->file->n_strings - offset) {
             emit_fail(e, "outside the string table");
             return true;
@@ -447,11 +439,11 @@ static bool emit_old_build(struct emitter *e, const struct gen_insn *i)
         return true;
     }
     case OP_bs_add: {
-        uint64_t to = emit_reg(e, arg(e, i, 4));
-        emit_op_label(e, I_bs_add, to, label_of(arg(e, i, 0)));
-        emit_word(e, (uint64_t) arg(e, i, 3)->value);
-        emit_source(e, arg(e, i, 1));
-        emit_source(e, arg(e, i, 2));
+        uint64_t to = emit_reg(e, emit_arg(e, i, 4));
+        emit_op_label(e, I_bs_add, to, emit_label_of(emit_arg(e, i, 0)));
+        emit_word(e, (uint64_t) emit_arg(e, i, 3)->value);
+        emit_source(e, emit_arg(e, i, 1));
+        emit_source(e, emit_arg(e, i, 2));
         return true;
     }
     default:
@@ -470,18 +462,18 @@ bool emit_build(struct emitter *e, const struct gen_insn *i, size_t *used)
     case OP_bs_init_writable: emit_op(e, I_bs_init_writable, 0, 0, 0); return true;
     case OP_bs_utf8_size:
     case OP_bs_utf16_size: {
-        uint64_t to = emit_reg(e, arg(e, i, 2));
-        emit_op_label(e, I_bs_utf_size, to, label_of(arg(e, i, 0)));
+        uint64_t to = emit_reg(e, emit_arg(e, i, 2));
+        emit_op_label(e, I_bs_utf_size, to, emit_label_of(emit_arg(e, i, 0)));
         emit_word(e, i->op == OP_bs_utf8_size ? 8 : 16);
-        emit_source(e, arg(e, i, 1));
+        emit_source(e, emit_arg(e, i, 1));
         return true;
     }
     case OP_bs_put_utf8:
     case OP_bs_put_utf16:
     case OP_bs_put_utf32:
-        emit_op_label(e, I_bs_put_utf, 0, label_of(arg(e, i, 0)));
-        emit_word(e, bs_word(0, flags_of(arg(e, i, 1)), i->op == OP_bs_put_utf8 ? 8 : i->op == OP_bs_put_utf16 ? 16 : 32));
-        emit_source(e, arg(e, i, 2));
+        emit_op_label(e, I_bs_put_utf, 0, emit_label_of(emit_arg(e, i, 0)));
+        emit_word(e, bs_word(0, flags_of(emit_arg(e, i, 1)), i->op == OP_bs_put_utf8 ? 8 : i->op == OP_bs_put_utf16 ? 16 : 32));
+        emit_source(e, emit_arg(e, i, 2));
         return true;
     default:
         return emit_old_build(e, i);

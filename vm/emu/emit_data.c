@@ -1,14 +1,6 @@
 /* emit_data.c - lists, tuples, maps, funs, arithmetic, BIFs in guards, floats. */
 #include "vm/emu/emit.h"
 
-static const struct gen_operand *arg(const struct emitter *e, const struct gen_insn *i, size_t n)
-{
-    return gen_arg(e->gen, i, n);
-}
-static uint32_t label_of(const struct gen_operand *o)
-{
-    return o->kind == GEN_LABEL ? (uint32_t) o->value : 0;
-}
 static void check_unproven(struct emitter *e, const struct gen_insn *i, enum op check, const struct gen_operand *r)
 {
     if (i->flags & GEN_UNPROVEN) {
@@ -21,7 +13,7 @@ static void check_unproven(struct emitter *e, const struct gen_insn *i, enum op 
 
 static void emit_get_list(struct emitter *e, const struct gen_insn *i)
 {
-    const struct gen_operand *s = arg(e, i, 0), *h = arg(e, i, 1), *t = arg(e, i, 2);
+    const struct gen_operand *s = emit_arg(e, i, 0), *h = emit_arg(e, i, 1), *t = emit_arg(e, i, 2);
     check_unproven(e, i, I_check_cons, s);
     if (s->kind == GEN_X && h->kind == GEN_X && t->kind == GEN_X) {
         emit_op(e, I_get_list_xxx, emit_x(s), emit_x(h), emit_x(t));
@@ -37,7 +29,7 @@ static void emit_get_list(struct emitter *e, const struct gen_insn *i)
 
 static void emit_get_part(struct emitter *e, const struct gen_insn *i, enum op xx, enum op r)
 {
-    const struct gen_operand *s = arg(e, i, 0), *d = arg(e, i, 1);
+    const struct gen_operand *s = emit_arg(e, i, 0), *d = emit_arg(e, i, 1);
     check_unproven(e, i, I_check_cons, s);
     bool all_x = s->kind == GEN_X && d->kind == GEN_X;
     emit_op(e, all_x ? xx : r, emit_reg(e, s), emit_reg(e, d), 0);
@@ -45,7 +37,7 @@ static void emit_get_part(struct emitter *e, const struct gen_insn *i, enum op x
 
 static void emit_put_list(struct emitter *e, const struct gen_insn *i)
 {
-    const struct gen_operand *h = arg(e, i, 0), *t = arg(e, i, 1), *d = arg(e, i, 2);
+    const struct gen_operand *h = emit_arg(e, i, 0), *t = emit_arg(e, i, 1), *d = emit_arg(e, i, 2);
     bool h_x = h->kind == GEN_X, d_x = d->kind == GEN_X;
     if (h_x && d_x && t->kind == GEN_X) {
         emit_op(e, I_cons_xxx, emit_x(h), emit_x(t), emit_x(d));
@@ -70,7 +62,7 @@ static const struct gen_insn *same_tuple(const struct emitter *e, const struct g
     const struct gen_insn *next = i + 1;
     if (i->op != OP_get_tuple_element || next >= e->gen->insns + e->gen->n_insns
         || next->op != OP_get_tuple_element || ((i->flags | next->flags) & (GEN_PIN | GEN_NO_RETURN))
-        || !operand_same_register(arg(e, i, 0), arg(e, next, 0)) || operand_same_register(arg(e, i, 0), arg(e, i, 2))) {
+        || !operand_same_register(emit_arg(e, i, 0), emit_arg(e, next, 0)) || operand_same_register(emit_arg(e, i, 0), emit_arg(e, i, 2))) {
         return NULL;
     }
     return next;
@@ -85,9 +77,9 @@ static void check_elements(struct emitter *e, const struct gen_insn *i)
     }
     int64_t last = 0;
     for (const struct gen_insn *k = i; k != NULL && (k->flags & GEN_UNPROVEN); k = same_tuple(e, k)) {
-        last = arg(e, k, 1)->value > last ? arg(e, k, 1)->value : last;
+        last = emit_arg(e, k, 1)->value > last ? emit_arg(e, k, 1)->value : last;
     }
-    const struct gen_operand *tuple = arg(e, i, 0);
+    const struct gen_operand *tuple = emit_arg(e, i, 0);
     emit_op(e, tuple->kind == GEN_X ? I_check_tuple_x : I_check_tuple, emit_reg(e, tuple), 0, 0);
     emit_word(e, (uint64_t) last + 1); /* its least arity */
 }
@@ -98,8 +90,8 @@ static bool fuse_get_elements(struct emitter *e, const struct gen_insn *i, size_
     if (next == NULL || (next->flags & ~i->flags & GEN_UNPROVEN)) {
         return false;
     }
-    const struct gen_operand *s = arg(e, i, 0), *d1 = arg(e, i, 2), *d2 = arg(e, next, 2);
-    int64_t n1 = arg(e, i, 1)->value, n2 = arg(e, next, 1)->value;
+    const struct gen_operand *s = emit_arg(e, i, 0), *d1 = emit_arg(e, i, 2), *d2 = emit_arg(e, next, 2);
+    int64_t n1 = emit_arg(e, i, 1)->value, n2 = emit_arg(e, next, 1)->value;
     if (s->kind != GEN_X || d1->kind != GEN_X || d2->kind != GEN_X || s->value > 255 || d1->value > 255 || d2->value > 255
         || n1 > 254 || n2 > 254) {
         return false;
@@ -113,8 +105,8 @@ static bool fuse_get_elements(struct emitter *e, const struct gen_insn *i, size_
 
 static void emit_get_element(struct emitter *e, const struct gen_insn *i, size_t *used)
 {
-    const struct gen_operand *s = arg(e, i, 0), *d = arg(e, i, 2);
-    uint64_t offset = ((uint64_t) arg(e, i, 1)->value + 1) * sizeof(term);
+    const struct gen_operand *s = emit_arg(e, i, 0), *d = emit_arg(e, i, 2);
+    uint64_t offset = ((uint64_t) emit_arg(e, i, 1)->value + 1) * sizeof(term);
     check_elements(e, i);
     if (fuse_get_elements(e, i, used)) {
         return;
@@ -134,36 +126,36 @@ static void emit_get_element(struct emitter *e, const struct gen_insn *i, size_t
 
 static void emit_set_element(struct emitter *e, const struct gen_insn *i)
 {
-    uint64_t offset = ((uint64_t) arg(e, i, 2)->value + 1) * sizeof(term);
-    uint64_t reg = emit_reg(e, arg(e, i, 1));
+    uint64_t offset = ((uint64_t) emit_arg(e, i, 2)->value + 1) * sizeof(term);
+    uint64_t reg = emit_reg(e, emit_arg(e, i, 1));
     if (i->flags & GEN_UNPROVEN) {
         emit_op(e, I_check_tuple, reg, 1, 0); /* B: and one that may be written to */
         emit_word(e, offset / sizeof(term));
     }
     emit_op(e, I_set_element, reg, 0, 0);
     emit_word(e, offset);
-    emit_source(e, arg(e, i, 0));
+    emit_source(e, emit_arg(e, i, 0));
 }
 
 static void emit_put_tuple(struct emitter *e, const struct gen_insn *i)
 {
-    size_t n = (size_t) arg(e, i, 1)->value;
-    const struct gen_operand *d = arg(e, i, 0);
-    size_t tags = n >= 3 && operand_is_const(arg(e, i, 2)); /* a record */
+    size_t n = (size_t) emit_arg(e, i, 1)->value;
+    const struct gen_operand *d = emit_arg(e, i, 0);
+    size_t tags = n >= 3 && operand_is_const(emit_arg(e, i, 2)); /* a record */
     bool all_registers = n >= 2;
     for (size_t k = tags; k < n; k++) {
-        all_registers = all_registers && !operand_is_const(arg(e, i, 2 + k));
+        all_registers = all_registers && !operand_is_const(emit_arg(e, i, 2 + k));
     }
     uint64_t reg = emit_reg(e, d);
     if (all_registers && d->kind == GEN_X && n <= UINT16_MAX) {
         emit_op(e, tags ? I_put_record : I_put_tuple2_x, reg, n, 0);
         if (tags) {
-            emit_source(e, arg(e, i, 2));
+            emit_source(e, emit_arg(e, i, 2));
         }
         for (size_t k = tags; k < n; k += 4) {
             uint64_t w = 0;
             for (size_t m = 0; m < 4 && k + m < n; m++) {
-                w |= emit_reg(e, arg(e, i, 2 + k + m)) << (16 * m);
+                w |= emit_reg(e, emit_arg(e, i, 2 + k + m)) << (16 * m);
             }
             emit_word(e, w);
         }
@@ -175,27 +167,27 @@ static void emit_put_tuple(struct emitter *e, const struct gen_insn *i)
         emit_op(e, I_put_tuple2, reg, n, 0);
     }
     for (size_t k = 0; k < n; k++) {
-        emit_source(e, arg(e, i, 2 + k));
+        emit_source(e, emit_arg(e, i, 2 + k));
     }
 }
 
 static void emit_update_record(struct emitter *e, const struct gen_insn *i)
 {
-    uint64_t size = (uint64_t) arg(e, i, 1)->value;
-    size_t n = (size_t) arg(e, i, 4)->value / 2;
-    uint64_t to = emit_reg(e, arg(e, i, 3));
+    uint64_t size = (uint64_t) emit_arg(e, i, 1)->value;
+    size_t n = (size_t) emit_arg(e, i, 4)->value / 2;
+    uint64_t to = emit_reg(e, emit_arg(e, i, 3));
     emit_op(e, I_update_record, to, n, 0);
     emit_word(e, size);
-    emit_source(e, arg(e, i, 2));
+    emit_source(e, emit_arg(e, i, 2));
     for (size_t k = 0; k < n; k++) {
-        const struct gen_operand *index = arg(e, i, 5 + 2 * k);
+        const struct gen_operand *index = emit_arg(e, i, 5 + 2 * k);
         int64_t at = index->kind == GEN_CONST ? term_to_small(index->constant) : index->value;
         if (at < 1 || (uint64_t) at > size) {
             emit_fail(e, "update_record writes outside the record");
             return;
         }
         emit_word(e, (uint64_t) at);
-        emit_source(e, arg(e, i, 6 + 2 * k));
+        emit_source(e, emit_arg(e, i, 6 + 2 * k));
     }
 }
 
@@ -203,49 +195,49 @@ static void emit_update_record(struct emitter *e, const struct gen_insn *i)
 
 static void emit_get_map_elements(struct emitter *e, const struct gen_insn *i)
 {
-    size_t n = (size_t) arg(e, i, 2)->value / 2;
-    check_unproven(e, i, I_check_map, arg(e, i, 1));
-    uint64_t map = emit_reg(e, arg(e, i, 1));
+    size_t n = (size_t) emit_arg(e, i, 2)->value / 2;
+    check_unproven(e, i, I_check_map, emit_arg(e, i, 1));
+    uint64_t map = emit_reg(e, emit_arg(e, i, 1));
     if (n == 1) {
-        emit_op_label(e, I_get_map_element, map, label_of(arg(e, i, 0)));
+        emit_op_label(e, I_get_map_element, map, emit_label_of(emit_arg(e, i, 0)));
     } else {
-        emit_op_label(e, I_get_map_elements, map, label_of(arg(e, i, 0)));
+        emit_op_label(e, I_get_map_elements, map, emit_label_of(emit_arg(e, i, 0)));
         emit_word(e, n);
     }
     for (size_t k = 0; k < n; k++) {
-        emit_source(e, arg(e, i, 3 + 2 * k));
-        emit_word(e, emit_reg(e, arg(e, i, 4 + 2 * k)));
+        emit_source(e, emit_arg(e, i, 3 + 2 * k));
+        emit_word(e, emit_reg(e, emit_arg(e, i, 4 + 2 * k)));
     }
 }
 
 static void emit_has_map_fields(struct emitter *e, const struct gen_insn *i)
 {
-    size_t n = (size_t) arg(e, i, 2)->value;
-    check_unproven(e, i, I_check_map, arg(e, i, 1));
-    uint64_t map = emit_reg(e, arg(e, i, 1));
-    emit_op_label(e, I_has_map_fields, map, label_of(arg(e, i, 0)));
+    size_t n = (size_t) emit_arg(e, i, 2)->value;
+    check_unproven(e, i, I_check_map, emit_arg(e, i, 1));
+    uint64_t map = emit_reg(e, emit_arg(e, i, 1));
+    emit_op_label(e, I_has_map_fields, map, emit_label_of(emit_arg(e, i, 0)));
     emit_word(e, n);
     for (size_t k = 0; k < n; k++) {
-        emit_source(e, arg(e, i, 3 + k));
+        emit_source(e, emit_arg(e, i, 3 + k));
     }
 }
 
 static void emit_put_map(struct emitter *e, const struct gen_insn *i)
 {
-    size_t n = (size_t) arg(e, i, 4)->value / 2;
-    uint64_t to = emit_reg(e, arg(e, i, 2));
-    emit_op_label(e, I_put_map, to, label_of(arg(e, i, 0)));
+    size_t n = (size_t) emit_arg(e, i, 4)->value / 2;
+    uint64_t to = emit_reg(e, emit_arg(e, i, 2));
+    emit_op_label(e, I_put_map, to, emit_label_of(emit_arg(e, i, 0)));
     emit_word(e, n << 1 | (i->op == OP_put_map_exact));
-    emit_source(e, arg(e, i, 1));
+    emit_source(e, emit_arg(e, i, 1));
     for (size_t k = 0; k < 2 * n; k++) {
-        emit_source(e, arg(e, i, 5 + k));
+        emit_source(e, emit_arg(e, i, 5 + k));
     }
 }
 
 static void emit_make_fun(struct emitter *e, const struct gen_insn *i)
 {
     struct beam_file *f = e->gen->file;
-    int64_t index = arg(e, i, 0)->value;
+    int64_t index = emit_arg(e, i, 0)->value;
     if (index < 0 || (size_t) index >= f->n_lambdas) {
         emit_fail(e, "no such fun");
         return;
@@ -258,8 +250,8 @@ static void emit_make_fun(struct emitter *e, const struct gen_insn *i)
     struct fun_entry *entry = fun_entry_get(e->gen->module, l->index, f->md5, l->old_uniq, l->arity - l->n_free,
         l->n_free, l->function);
     bool listed = i->op == OP_make_fun3;
-    uint64_t to = listed ? emit_reg(e, arg(e, i, 1)) : 0;
-    if (listed && (uint64_t) arg(e, i, 2)->value != l->n_free) {
+    uint64_t to = listed ? emit_reg(e, emit_arg(e, i, 1)) : 0;
+    if (listed && (uint64_t) emit_arg(e, i, 2)->value != l->n_free) {
         emit_fail(e, "fun has another number of free variables");
         return;
     }
@@ -267,7 +259,7 @@ static void emit_make_fun(struct emitter *e, const struct gen_insn *i)
     emit_word(e, (uintptr_t) entry);
     for (uint32_t k = 0; k < l->n_free; k++) {
         if (listed) {
-            emit_source(e, arg(e, i, 3 + k));
+            emit_source(e, emit_arg(e, i, 3 + k));
         } else {
             emit_word(e, k * sizeof(term));
         }
@@ -410,12 +402,12 @@ static void emit_unary_bif(struct emitter *e, const struct bif_row *row, uint32_
 /* first: index of the import operand; the arguments follow, then the destination. */
 static void emit_guard_bif(struct emitter *e, const struct gen_insn *i, size_t first, size_t arity)
 {
-    const struct bif_row *row = import_bif(e, arg(e, i, first), arity);
+    const struct bif_row *row = import_bif(e, emit_arg(e, i, first), arity);
     if (row == NULL) {
         return;
     }
-    uint32_t fail = first == 0 ? 0 : label_of(arg(e, i, 0));
-    const struct gen_operand *a = arg(e, i, first + 1), *d = arg(e, i, first + 1 + arity);
+    uint32_t fail = first == 0 ? 0 : emit_label_of(emit_arg(e, i, 0));
+    const struct gen_operand *a = emit_arg(e, i, first + 1), *d = emit_arg(e, i, first + 1 + arity);
     if (arity == 0 && row->fn == bif_erlang_self_0) {
         emit_op(e, I_self, emit_reg(e, d), 0, 0);
     } else if (arity == 0) {
@@ -424,13 +416,13 @@ static void emit_guard_bif(struct emitter *e, const struct gen_insn *i, size_t f
     } else if (arity == 1) {
         emit_unary_bif(e, row, fail, a, d);
     } else if (arity == 2) {
-        emit_binary_bif(e, row, fail, a, arg(e, i, first + 2), d);
+        emit_binary_bif(e, row, fail, a, emit_arg(e, i, first + 2), d);
     } else {
         uint64_t to = emit_reg(e, d);
         emit_op_label(e, I_gbif3, to, fail);
         emit_word(e, (uintptr_t) row);
         for (size_t k = 0; k < 3; k++) {
-            emit_source(e, arg(e, i, first + 1 + k));
+            emit_source(e, emit_arg(e, i, first + 1 + k));
         }
     }
 }
@@ -464,19 +456,19 @@ static bool emit_float(struct emitter *e, const struct gen_insn *i)
 {
     enum op op;
     switch ((int) i->op) {
-    case OP_fmove: emit_fmove(e, arg(e, i, 0), arg(e, i, 1)); return true;
+    case OP_fmove: emit_fmove(e, emit_arg(e, i, 0), emit_arg(e, i, 1)); return true;
     case OP_fconv:
-        emit_op(e, I_fconv, float_reg(arg(e, i, 1)), 0, 0);
-        emit_source(e, arg(e, i, 0));
+        emit_op(e, I_fconv, float_reg(emit_arg(e, i, 1)), 0, 0);
+        emit_source(e, emit_arg(e, i, 0));
         return true;
-    case OP_fnegate: emit_op(e, I_fnegate, float_reg(arg(e, i, 1)), 0, float_reg(arg(e, i, 2))); return true;
+    case OP_fnegate: emit_op(e, I_fnegate, float_reg(emit_arg(e, i, 1)), 0, float_reg(emit_arg(e, i, 2))); return true;
     case OP_fadd: op = I_fadd; break;
     case OP_fsub: op = I_fsub; break;
     case OP_fmul: op = I_fmul; break;
     case OP_fdiv: op = I_fdivide; break;
     default: return false;
     }
-    emit_op(e, op, float_reg(arg(e, i, 1)), float_reg(arg(e, i, 2)), float_reg(arg(e, i, 3)));
+    emit_op(e, op, float_reg(emit_arg(e, i, 1)), float_reg(emit_arg(e, i, 2)), float_reg(emit_arg(e, i, 3)));
     return true;
 }
 
