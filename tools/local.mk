@@ -1,2 +1,2 @@
-EXTRA_DIST += tools/check-layers tools/check-worker
-TESTS += tools/check-layers tools/check-worker
+EXTRA_DIST += tools/check-layers tools/check-worker tools/check-install
+TESTS += tools/check-layers tools/check-worker tools/check-install
