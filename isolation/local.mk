@@ -9,7 +9,7 @@ libcore_a_SOURCES += \
 
 libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec_shared_heap.c \
   isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c isolation/remote/heap_digest.h \
-  isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h \
+  isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h isolation/remote/channel_brief.h \
   isolation/remote/channel_internal.h isolation/remote/channel_layout.h isolation/remote/channel_ring.c \
   isolation/remote/channel_ring.h isolation/remote/channel_ring_wait.c \
   isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
@@ -17,7 +17,7 @@ libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec
   isolation/remote/pool_internal.h isolation/remote/pool_options.c isolation/remote/pool_workers.c \
   isolation/remote/protocol.h isolation/remote/remote.h isolation/remote/remote_internal.h \
   isolation/remote/remote_resource.c isolation/remote/remote_watch.c isolation/remote/service.c \
-  isolation/remote/tainted.h isolation/remote/term_message.c isolation/remote/term_message.h \
+  isolation/remote/tainted.h isolation/remote/term_brief.h isolation/remote/term_message.c isolation/remote/term_message.h \
   isolation/remote/watcher.c
 libcore_a_SOURCES += isolation/remote/zygote.c isolation/remote/zygote.h isolation/remote/zygote_start.c \
   isolation/remote/zygote_wire.h
@@ -100,6 +100,8 @@ isolation_remote_tests_check_fragment_SOURCES = isolation/remote/tests/check_fra
 check_PROGRAMS += isolation/remote/tests/check_channel
 hostile_peer = isolation/remote/tests/hostile_peer.c isolation/remote/tests/hostile_peer.h
 isolation_remote_tests_check_channel_SOURCES = isolation/remote/tests/check_channel.c $(hostile_peer)
+check_PROGRAMS += isolation/remote/tests/check_brief
+isolation_remote_tests_check_brief_SOURCES = isolation/remote/tests/check_brief.c $(hostile_peer)
 # Ten million malformed replies: part of `make soak`, best in a build with ASan and UBSan.
 EXTRA_PROGRAMS += isolation/remote/tests/soak_channel
 isolation_remote_tests_soak_channel_SOURCES = isolation/remote/tests/soak_channel.c $(hostile_peer)

@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "isolation/remote/remote_internal.h"
+#include "isolation/remote/term_brief.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
 
@@ -363,6 +364,38 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
     }
 }
 
+static void let_go(struct native_call_elsewhere *call, struct remote_progress *p)
+{
+    struct remote_lane *lane = p->lane;
+    if (++lane->since_trim == CALLS_PER_TRIM) {
+        lane->since_trim = 0;
+        channel_trim(lane->channel);
+    }
+    pool_keep_lane(lane);
+    finished(call, p);
+}
+
+/* The usual end: the worker is at it, and soon there is a small answer. false: whatever else it is, nothing has been taken. */
+static bool take_brief(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
+{
+    struct remote_lane *lane = p->lane;
+    struct brief b;
+    term t;
+    const struct remote_mode *mode = lane->worker->mode;
+    bool usual = lane->spin_misses == 0 && !call->plain_result && mode->take_result == remote_take_encoded && mode->drop == NULL;
+    if (!usual || !brief_await(lane->channel) || !brief_peek(lane->channel, &b)) {
+        return false;
+    }
+    struct tainted_frame f = taint_frame(&b.h);
+    if (!tainted_is(f.kind, FRAME_RESULT) || !tainted_is(f.number, lane->number) || !brief_get_terms(&b, 0, call->heap, &t, 1)
+        || !brief_take(lane->channel, &b)) {
+        return false;
+    }
+    *out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = t.word };
+    let_go(call, p);
+    return true;
+}
+
 /* The worker wrote where it must not: what it answered does not matter any more. */
 static bool damaged(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
 {
@@ -384,12 +417,7 @@ static void finish(struct native_call_elsewhere *call, struct remote_progress *p
         take_answer(call, lane, out);
     }
     lane_forget_call(lane);
-    if (++lane->since_trim == CALLS_PER_TRIM) {
-        lane->since_trim = 0;
-        channel_trim(lane->channel);
-    }
-    pool_keep_lane(lane);
-    finished(call, p);
+    let_go(call, p);
 }
 
 static void advance(struct native_call_elsewhere *call, struct native_outcome *out)
@@ -399,6 +427,9 @@ static void advance(struct native_call_elsewhere *call, struct native_outcome *o
         switch ((enum call_state) atomic_load_explicit(&p->state, memory_order_acquire)) {
         case CALL_GRANTED:
             if (!start(call, p, out)) {
+                return;
+            }
+            if (take_brief(call, p, out)) {
                 return;
             }
             await(p);

@@ -51,6 +51,18 @@ static inline void slot_set_header(struct slot *s, const struct frame_header *h,
     s->restart = restart;
 }
 
+/* The peer may write these while we read: each once. */
+static inline void slot_get_header(const struct slot *s, struct frame_header *h, uint32_t *out_taken)
+{
+    *h = (struct frame_header) {
+        .kind = __atomic_load_n(&s->kind, __ATOMIC_RELAXED),
+        .number = __atomic_load_n(&s->number, __ATOMIC_RELAXED),
+        .bytes = __atomic_load_n(&s->bytes, __ATOMIC_RELAXED),
+        .extra = __atomic_load_n(&s->extra, __ATOMIC_RELAXED),
+    };
+    *out_taken = __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
+}
+
 struct shared {
     _Alignas(PAGE) struct words vm;
     _Alignas(PAGE) struct words worker;

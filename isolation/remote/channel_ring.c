@@ -76,22 +76,6 @@ static uint8_t *take_place(struct direction *l, struct slot *s, uint64_t bytes, 
     return l->data + at % CHANNEL_RING_BYTES;
 }
 
-/* The peer says that it has taken so many. false: it cannot have. */
-static bool note_taken(struct direction *out, uint32_t taken)
-{
-    if (taken == out->taken) {
-        return true;
-    }
-    if (taken - out->taken > out->number - out->taken) {
-        return false;
-    }
-    out->taken = taken;
-    out->data_taken = out->data_ends[taken % ARRAY_LEN(out->data_ends)];
-    /* At most RING_SLOTS frames apart, for each of them came by here. */
-    out->bulk_busy = out->bulk_busy && out->number - taken > out->number - out->bulk_number;
-    return true;
-}
-
 static enum channel_status ring_receive(struct channel *c, struct frame_header *out)
 {
     struct ring *r = ring_of(c);
@@ -100,20 +84,15 @@ static enum channel_status ring_receive(struct channel *c, struct frame_header *
     if (channel_ended(c) != CHANNEL_OK) {
         return channel_ended(c);
     }
-    /* Pairs with publish(): what was written before the stamp is there. */
+    /* Pairs with ring_publish(): what was written before the stamp is there. */
     if (atomic_load_explicit(&s->stamp, memory_order_acquire) != in->number + 1) {
         return CHANNEL_EMPTY;
     }
-    /* The peer may write these while we read: each once. */
-    struct frame_header h = {
-        .kind = __atomic_load_n(&s->kind, __ATOMIC_RELAXED),
-        .number = __atomic_load_n(&s->number, __ATOMIC_RELAXED),
-        .bytes = __atomic_load_n(&s->bytes, __ATOMIC_RELAXED),
-        .extra = __atomic_load_n(&s->extra, __ATOMIC_RELAXED),
-    };
-    uint32_t taken = __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
+    struct frame_header h;
+    uint32_t taken;
+    slot_get_header(s, &h, &taken);
     bool restart = __atomic_load_n(&s->restart, __ATOMIC_RELAXED) != 0;
-    if (h.bytes > CHANNEL_BODY_MAX || !note_taken(&r->out, taken)) {
+    if (h.bytes > CHANNEL_BODY_MAX || !ring_note_taken(&r->out, taken)) {
         return channel_end(c, CHANNEL_BROKEN);
     }
     in->number++;
@@ -148,7 +127,7 @@ static void ring_done(struct channel *c)
 
 static bool look_at_taken(struct ring *r)
 {
-    return note_taken(&r->out, atomic_load(&r->peers->taken));
+    return ring_note_taken(&r->out, atomic_load(&r->peers->taken));
 }
 
 static bool has_room(const struct direction *out, uint64_t bytes)
@@ -186,14 +165,8 @@ static enum channel_status wait_for_room(struct ring *r, uint64_t bytes)
     return s;
 }
 
-/* After this the frame is the peer's. */
-static enum channel_status publish(struct ring *r, struct slot *s)
+enum channel_status ring_wake_peer(struct ring *r, struct slot *s, uint32_t state)
 {
-    atomic_store(&s->stamp, r->out.number);
-    uint32_t state = atomic_load(&r->peers->state); /* after the stamp: pairs with is_due_after_state() */
-    if (state == WAIT_NONE) {
-        return CHANNEL_OK;
-    }
     if (state == WAIT_DOORBELL && r->c.is_worker) {
         uint64_t one = 1;
         ssize_t n;
@@ -266,7 +239,7 @@ static enum channel_status ring_send(
     }
     c->copy_ns = c->is_worker ? channel_copy_ns(total) : c->copy_ns;
     slot_set_header(s, &(struct frame_header) { h->kind, h->number, total, h->extra }, r->in.number - r->c.has_frame, restart);
-    return publish(r, s);
+    return ring_publish(r, s);
 }
 
 static int ring_doorbell(const struct channel *c)
@@ -367,7 +340,7 @@ static void ring_free(struct channel *c)
     vm_free(r);
 }
 
-static const struct channel_ops ring_ops = {
+const struct channel_ops ring_ops = {
     ring_worker_fds, ring_close_worker_fds, ring_doorbell, ring_arm, ring_disarm, ring_spin, ring_sleep, ring_wake, ring_taken,
     ring_flush, ring_wants_write, ring_wait, ring_free, ring_send, ring_poll, ring_receive, ring_done, ring_trim, ring_keep,
 };

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,7 +15,6 @@
 
 enum {
     WORKER_SPIN_NS = 4000,
-    SPIN_LOOKS_PER_CLOCK = 64,    /* looks at the memory for each at the clock: a short answer comes before the first */
     SPIN_SKIPS_MAX = 31,          /* waits without a spin, once spins have failed often */
     SLICE_NS = 1000000,           /* naps where the kernel cannot wait on several futexes */
 };
@@ -63,29 +61,6 @@ static void futex_wait_either(
     }
 }
 
-/* ---- which CPU ---- */
-
-/* Plus one; 0: not known. */
-static uint32_t this_cpu(void)
-{
-    if (__rseq_size == 0) { /* the C library did not register it */
-        return (uint32_t) sched_getcpu() + 1;
-    }
-    const struct rseq *area = (const struct rseq *) ((char *) __builtin_thread_pointer() + __rseq_offset);
-    return __atomic_load_n(&area->cpu_id, __ATOMIC_RELAXED) + 1;
-}
-
-/* Tells the peer. true: it waits for this very CPU, as far as it says. */
-bool ring_peer_is_here(struct ring *r)
-{
-    uint32_t cpu = this_cpu();
-    if (cpu != r->cpu) {
-        r->cpu = cpu;
-        atomic_store_explicit(&r->mine->cpu, cpu, memory_order_relaxed);
-    }
-    return cpu != 0 && atomic_load_explicit(&r->peers->cpu, memory_order_relaxed) == cpu;
-}
-
 /* ---- is there something? ---- */
 
 static _Atomic uint32_t *due_stamp(struct direction *in)
@@ -99,7 +74,7 @@ bool ring_poll(struct channel *c)
     return atomic_load_explicit(due_stamp(in), memory_order_relaxed) == in->number + 1 || channel_ended(c) != CHANNEL_OK;
 }
 
-/* The same, ordered after the store that says we sleep: pairs with publish(). */
+/* The same, ordered after the store that says we sleep: pairs with ring_publish(). */
 static bool is_due_after_state(struct direction *in, uint32_t *out_seen)
 {
     *out_seen = atomic_load(due_stamp(in));
@@ -112,7 +87,7 @@ static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
 {
     int64_t deadline = 0;
     for (;;) {
-        for (int i = 0; i < SPIN_LOOKS_PER_CLOCK; i++) {
+        for (int i = 0; i < RING_LOOKS; i++) {
             if (ring_poll(c)) {
                 return true;
             }

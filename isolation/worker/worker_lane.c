@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "isolation/isolation.h"
+#include "isolation/quick.h"
+#include "isolation/remote/term_brief.h"
 #include "isolation/thread.h"
 #include "isolation/watchdog.h"
 #include "isolation/worker/worker_state.h"
@@ -23,13 +25,6 @@ struct call_result {
     term value; /* result or reason */
     struct native_outcome outcome;
 };
-
-static void crashed(struct call_result *r, struct enif_environment_t *env)
-{
-    nif_env_abort(env);
-    env->lib->tainted = true;
-    r->end = CALL_CRASHED;
-}
 
 /* Arguments that cannot be decoded here: the atom table of this process is full of the library's atoms, or its memory is. */
 static void no_room(struct call_result *r)
@@ -62,47 +57,88 @@ static bool no_more_parts(const struct worker_lane *lane, int64_t since_ns, stru
     return true;
 }
 
+/* What does not change from call to call. At the start, and after a crash: that may have written anywhere. */
+static void prepare(struct worker_lane *lane)
+{
+    lane->call = (struct native_call) { .entry = NATIVE_FUNCTION, .arg = { (uintptr_t) &lane->env }, .env = &lane->env };
+    nif_env_clear(&lane->env);
+    lane->env.owed_at = 0;
+    lane->env.outer = NULL;
+}
+
+static void crashed(struct worker_lane *lane, struct call_result *r)
+{
+    nif_env_abort(&lane->env);
+    lane->env.lib->tainted = true;
+    r->end = CALL_CRASHED;
+    prepare(lane);
+}
+
+/* Calls f; what became of it is in *out and lane->env. */
+static inline void call_native(struct worker_lane *lane, const struct nif_func *f, const term *args, size_t n, term caller,
+    struct native_outcome *out)
+{
+    struct native_call *call = &lane->call;
+    struct native_library *lib = isolation_library(f->lib);
+    unsigned dirt;
+    call->library = lib;
+    call->func = f;
+    memcpy(&call->code, &f->fn, sizeof(call->code));
+    call->arg[1] = n;
+    call->arg[2] = (uintptr_t) args;
+    lane->flags = f->flags;
+    set_timeout(lane, lib);
+    nif_env_enter_outermost(&lane->env, &lane->heap, lane, caller, f->lib);
+    if (lane->timeout_ms != 0 || !native_is_quick(lib)) {
+        exec_in_process.call(call, out);
+        return;
+    }
+    uintptr_t value = native_call_quick(call, call->code, call->arg, &dirt);
+    if (dirt != 0) {
+        native_end_call(call, value, out);
+        return;
+    }
+    *out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = value };
+}
+
 static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t n, term caller, struct call_result *r)
 {
-    struct enif_environment_t env;
+    struct enif_environment_t *env = &lane->env;
     struct nif_func scheduled;
     term again[WORKER_MAX_ARGS];
     int64_t since_ns = lane->timeout_ms != 0 ? clock_monotonic_ns() : 0;
     for (;;) {
-        struct native_call call = { .library = isolation_library(f->lib), .entry = NATIVE_FUNCTION, .func = f, .env = &env };
-        memcpy(&call.code, &f->fn, sizeof(call.code));
-        call.arg[0] = (uintptr_t) &env;
-        call.arg[1] = n;
-        call.arg[2] = (uintptr_t) args;
-        lane->flags = f->flags;
-        set_timeout(lane, call.library);
-        nif_env_begin(&env, &lane->heap, lane, caller, f->lib);
-        exec_in_process.call(&call, &r->outcome);
+        call_native(lane, f, args, n, caller, &r->outcome);
         if (r->outcome.status != NATIVE_RETURNED) {
-            crashed(r, &env);
+            crashed(lane, r);
             return;
         }
         r->value = (term) { r->outcome.value };
-        r->end = env.raised ? CALL_RAISED : CALL_RETURNED;
-        if (!env.raised && !env.resched.wanted && !nif_term_plausible(r->value)) {
+        r->end = env->raised ? CALL_RAISED : CALL_RETURNED;
+        if (!env->raised && !env->resched.wanted && !nif_term_plausible(r->value)) {
             native_outcome_panic(&r->outcome, PANIC_BAD_TERM, "return");
-            crashed(r, &env);
+            crashed(lane, r);
             return;
         }
-        nif_env_commit(&env);
-        bool go_on = !env.raised && env.resched.wanted;
-        if (env.raised) {
-            r->value = env.reason;
+        if (!env->eventful) {
+            nif_env_leave_outermost();
+            return;
+        }
+        nif_env_commit(env);
+        bool go_on = !env->raised && env->resched.wanted;
+        if (env->raised) {
+            r->value = env->reason;
         } else if (go_on) {
-            n = env.resched.argc < WORKER_MAX_ARGS ? env.resched.argc : WORKER_MAX_ARGS;
-            memcpy(again, env.resched.args, n * sizeof(*again));
-            scheduled = (struct nif_func) { .lib = f->lib, .fn = env.resched.fn, .module = f->module, .name = env.resched.name,
-                .arity = env.resched.argc, .flags = env.resched.flags };
+            n = env->resched.argc < WORKER_MAX_ARGS ? env->resched.argc : WORKER_MAX_ARGS;
+            memcpy(again, env->resched.args, n * sizeof(*again));
+            scheduled = (struct nif_func) { .lib = f->lib, .fn = env->resched.fn, .module = f->module, .name = env->resched.name,
+                .arity = env->resched.argc, .flags = env->resched.flags };
             f = &scheduled;
             args = again;
             lane->percent = 0;
         }
-        nif_env_done(&env);
+        nif_env_done(env);
+        nif_env_clear(env);
         if (!go_on || no_more_parts(lane, since_ns, r)) {
             return;
         }
@@ -166,6 +202,15 @@ static void give_back(struct worker_lane *lane)
     VM_REQUIRE(term_reader_return(&lane->in, lane->channel)); /* memory for those that the library keeps */
 }
 
+static void put_result(struct worker_lane *lane, struct call_result *r)
+{
+    switch (r->end) {
+    case CALL_RETURNED: worker.mode->put_result(lane, r->value); break;
+    case CALL_RAISED: send_raised(lane, 0, r->value); break;
+    case CALL_CRASHED: send_crash(lane, 0, &r->outcome); break;
+    }
+}
+
 static void serve_call(struct worker_lane *lane, const struct frame_header *h)
 {
     struct call_result r;
@@ -185,12 +230,32 @@ static void serve_call(struct worker_lane *lane, const struct frame_header *h)
         no_room(&r);
     }
     give_back(lane);
-    switch (r.end) {
-    case CALL_RETURNED: worker.mode->put_result(lane, r.value); break;
-    case CALL_RAISED: send_raised(lane, 0, r.value); break;
-    case CALL_CRASHED: send_crash(lane, 0, &r.outcome); break;
-    }
+    put_result(lane, &r);
     end(lane);
+}
+
+/* The usual call: small arguments that cross encoded. false: it is not that, and the frame is still there. */
+static bool serve_brief(struct worker_lane *lane)
+{
+    struct brief b;
+    struct wire_call call;
+    struct call_result r;
+    if (!brief_peek(lane->channel, &b) || b.h.kind != FRAME_CALL || worker.mode != &worker_mode_own) {
+        return false;
+    }
+    struct nif_func *f = worker_function(b.h.extra);
+    memcpy(&call, b.body, sizeof(call));
+    if (f == NULL || f->arity != call.n_args || !brief_get_terms(&b, sizeof(call), &lane->heap, lane->args, call.n_args)
+        || !brief_take(lane->channel, &b)) {
+        heap_rollback(&lane->heap, &lane->empty);
+        return false;
+    }
+    begin(lane, &b.h);
+    lane->timeout_ms = call.timeout_ms;
+    run(lane, f, lane->args, call.n_args, (term) { call.caller }, &r);
+    put_result(lane, &r);
+    end(lane);
+    return true;
 }
 
 /* Body: struct wire_call, then [[Arg]]. The answer is the list of results; the first call that
@@ -252,8 +317,9 @@ static void *serve(void *arg)
     isolation_thread_start();
     lane->thread = native_thread_get();
     worker_lane = lane;
-    while (channel_wait(lane->channel, NULL) == CHANNEL_OK) {
-        if (channel_receive(lane->channel, &h) != CHANNEL_OK) {
+    prepare(lane);
+    while (brief_await(lane->channel) || channel_wait(lane->channel, NULL) == CHANNEL_OK) {
+        if (serve_brief(lane) || channel_receive(lane->channel, &h) != CHANNEL_OK) {
             continue;
         }
         switch ((enum frame_kind) h.kind) {

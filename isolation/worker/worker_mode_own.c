@@ -1,4 +1,5 @@
 /* worker_mode_own.c - ipc: nothing is shared; arguments and results are encoded terms. */
+#include "isolation/remote/term_brief.h"
 #include "isolation/worker/worker_state.h"
 
 static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, term **out_args, size_t *out_n)
@@ -18,6 +19,12 @@ static bool take_call(struct worker_lane *lane, const struct frame_header *h, te
 void worker_put_encoded(struct worker_lane *lane, term result)
 {
     struct frame_header h = { .kind = FRAME_RESULT, .number = lane->number };
+    uint8_t *body = brief_begin(lane->channel), *end = body != NULL ? brief_put_terms(body, body + SLOT_BODY, &result, 1) : NULL;
+    if (end != NULL) {
+        h.bytes = (uint64_t) (end - body);
+        brief_send(lane->channel, &h);
+        return;
+    }
     worker_answer(lane, &h, NULL, 0, result, ATOM(system_limit));
 }
 

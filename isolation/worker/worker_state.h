@@ -53,6 +53,8 @@ struct worker_lane {
     uint32_t timeout_ms;          /* of its call */
     int percent;                  /* of a time slice that the call has consumed */
     unsigned flags;               /* dirty flags of the function */
+    struct native_call call;      /* what runs, and its environment: kept from call to call */
+    struct enif_environment_t env;
     term args[WORKER_MAX_ARGS];
 };
 

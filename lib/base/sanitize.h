@@ -7,6 +7,8 @@
 #ifndef BASE_SANITIZE_H
 #define BASE_SANITIZE_H
 
+#include <stdatomic.h>
+
 #include "lib/base/base.h"
 
 /* On functions that follow pointers a native library gave us. UBSan would stop the program in front
@@ -22,6 +24,18 @@
 #else
 #define SANITIZE_BUILD_TYPE ATOM(opt)
 #endif
+
+/* A full fence. TSan knows none, and takes a locked instruction for as much; what it does not see is the other process's
+ * memory anyway. */
+static inline void sanitize_fence(void)
+{
+#ifdef __SANITIZE_THREAD__
+    _Atomic int own = 0;
+    atomic_fetch_add(&own, 1);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
 
 #ifdef __SANITIZE_ADDRESS__
 void __asan_unpoison_memory_region(void const volatile *start, size_t bytes);

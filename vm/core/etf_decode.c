@@ -13,6 +13,7 @@
 #include "vm/core/bits.h"
 #include "vm/core/etf.h"
 #include "vm/core/etf_ext.h"
+#include "vm/core/etf_leaf.h"
 #include "vm/core/etf_tags.h"
 #include "vm/core/float_text.h"
 #include "vm/core/fun.h"
@@ -139,11 +140,19 @@ static bool is_ascii(const uint8_t *text, size_t n)
     return all < 0x80;
 }
 
+static term read_predefined(struct decoder *d)
+{
+    uint32_t index = read_u16(&d->in);
+    return d->ext == NULL || d->in.bad || index >= ATOM_N_PREDEFINED ? TERM_NONE : term_from_atom_index(index);
+}
+
 /* TERM_NONE if tag is not an atom's, or the atom cannot be. */
 static term read_atom_of_tag(struct decoder *d, uint8_t tag)
 {
     size_t n;
     switch (tag) {
+    case ETF_EXT_ATOM:
+        return read_predefined(d);
     case ETF_ATOM:
     case ETF_ATOM_UTF8:
         n = read_u16(&d->in);
@@ -413,11 +422,25 @@ static const uint8_t *leaf_big(const uint8_t *at, const uint8_t *end, uintptr_t 
         return NULL;
     }
     memcpy(&magnitude, at + HEAD, at[1]); /* little-endian, as they are */
-    if (magnitude > INT64_MAX || !intptr_fits_small((intptr_t) magnitude)) {
+    if (magnitude > INT64_MAX) {
         return NULL;
     }
-    *place = term_from_small(at[2] != 0 ? -(intptr_t) magnitude : (intptr_t) magnitude).word;
+    intptr_t value = at[2] != 0 ? -(intptr_t) magnitude : (intptr_t) magnitude;
+    if (!intptr_fits_small(value)) {
+        return NULL;
+    }
+    *place = term_from_small(value).word;
     return at + HEAD + at[1];
+}
+
+static const uint8_t *leaf_predefined(const uint8_t *at, const uint8_t *end, uintptr_t *place)
+{
+    uint32_t index = end - at < 3 ? UINT32_MAX : (uint32_t) at[1] << 8 | at[2];
+    if (index >= ATOM_N_PREDEFINED) {
+        return NULL;
+    }
+    *place = term_from_atom_index(index).word;
+    return at + 3;
 }
 
 /* Latin-1 that is ASCII is UTF-8. */
@@ -483,6 +506,8 @@ static inline __attribute__((always_inline)) const uint8_t *read_leaf(
     case ETF_NIL:
         *place = TERM_NIL.word;
         return at + 1;
+    case ETF_EXT_ATOM:
+        return d->ext != NULL ? leaf_predefined(at, end, place) : NULL;
     case ETF_SMALL_BIG:
         return leaf_big(at, end, place);
     case ETF_ATOM:
@@ -644,6 +669,7 @@ static term read_term(struct decoder *d, uintptr_t *place)
     case ETF_SMALL_ATOM:
     case ETF_ATOM_UTF8:
     case ETF_SMALL_ATOM_UTF8:
+    case ETF_EXT_ATOM:
         return read_atom_of_tag(d, tag);
     case ETF_BINARY:
         return read_binary(d);
@@ -864,4 +890,14 @@ bool etf_decode_ext_all(struct heap *h, const uint8_t *bytes, size_t n, unsigned
     x->no_memory = !good && (d.no_memory || h->over_limit);
     bool all_blobs = x->n_blobs == 0 || d.blobs_used == UINT64_MAX >> (64 - x->n_blobs);
     return good && all_blobs && bytes_left(&d.in) == 0;
+}
+
+/* What etf_leaf.h does not read itself. */
+const uint8_t *etf_leaf_get_other(struct heap *h, const uint8_t *at, const uint8_t *end, term *out)
+{
+    struct decoder d;
+    d.h = h;
+    d.flags = 0;
+    d.ext = NULL;
+    return read_leaf(&d, at, end, &out->word);
 }

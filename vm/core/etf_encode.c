@@ -10,6 +10,7 @@
 #include "vm/core/bits.h"
 #include "vm/core/etf.h"
 #include "vm/core/etf_ext.h"
+#include "vm/core/etf_leaf.h"
 #include "vm/core/etf_tags.h"
 #include "vm/core/fun.h"
 #include "vm/core/map.h"
@@ -42,8 +43,7 @@ enum {
     MAX_STRING = UINT16_MAX,
     MAX_FIXED = 2048, /* bytes any one put_ takes at most, bulk apart: no buffer is smaller */
     FIRST_BUFFER = 4096,
-    SMALL_BUFFER = MAX_FIXED, /* on the stack: enough for most */
-    MAX_SMALL = 12      /* bytes of a small integer, and what store_u64 writes behind them */
+    SMALL_BUFFER = MAX_FIXED  /* on the stack: enough for most */
 };
 
 static size_t bytes_so_far(const struct encoder *e)
@@ -164,6 +164,11 @@ static void put_atom_utf8(struct encoder *e, const struct atom_text *text)
 /* Latin-1 where that can be, else UTF-8; minor version 2: always UTF-8. */
 static void put_atom(struct encoder *e, term atom)
 {
+    if (e->ext != NULL && term_to_atom_index(atom) < ATOM_N_PREDEFINED) {
+        room(e, ETF_LEAF_ROOM);
+        e->at = etf_put_predefined(e->at, atom);
+        return;
+    }
     struct atom_text text = atom_text(atom);
     const uint8_t *s = (const uint8_t *) text.utf8;
     uint8_t latin1[ATOM_MAX_CHARS];
@@ -207,32 +212,10 @@ static void put_big(struct encoder *e, term t)
     }
 }
 
-/* Writes a small integer; returns where it ends. There is room for MAX_SMALL bytes. */
-static inline __attribute__((always_inline)) uint8_t *store_small(uint8_t *at, intptr_t i)
-{
-    if (i >= 0 && i <= UINT8_MAX) {
-        at[0] = ETF_SMALL_INTEGER;
-        at[1] = (uint8_t) i;
-        return at + 2;
-    }
-    if (i >= INT32_MIN && i <= INT32_MAX) {
-        at[0] = ETF_INTEGER;
-        store_u32(at + 1, (uint32_t) i);
-        return at + 5;
-    }
-    uint64_t magnitude = i < 0 ? -(uint64_t) i : (uint64_t) i;
-    unsigned n = (unsigned) (71 - __builtin_clzll(magnitude)) / 8;
-    at[0] = ETF_SMALL_BIG;
-    at[1] = (uint8_t) n;
-    at[2] = i < 0;
-    memcpy(at + 3, &magnitude, sizeof(magnitude)); /* little-endian; what is too much is written over */
-    return at + 3 + n;
-}
-
 static void put_small(struct encoder *e, term t)
 {
-    room(e, MAX_SMALL);
-    e->at = store_small(e->at, term_to_small(t));
+    room(e, ETF_LEAF_ROOM);
+    e->at = etf_put_small(e->at, term_to_small(t));
 }
 
 static void put_float(struct encoder *e, term t)
@@ -548,14 +531,14 @@ static void put_boxed(struct encoder *e, term t)
 /* Small integers at the head of a list: position and room in registers. */
 static term put_small_heads(struct encoder *e, term t)
 {
-    room(e, MAX_SMALL);
-    uint8_t *at = e->at, *last = e->end - MAX_SMALL;
+    room(e, ETF_LEAF_ROOM);
+    uint8_t *at = e->at, *last = e->end - ETF_LEAF_ROOM;
     while (term_is_cons(t) && at <= last) {
         term head = term_head(t);
         if (!term_is_small(head)) {
             break;
         }
-        at = store_small(at, term_to_small(head));
+        at = etf_put_small(at, term_to_small(head));
         t = term_tail(t);
     }
     e->at = at;
@@ -850,4 +833,56 @@ term etf_encode_within(struct heap *h, term t, unsigned flags, size_t budget, bo
         vm_free(e.start);
     }
     return bin;
+}
+
+/* ---- what etf_leaf.h does not write itself ---- */
+
+static uint8_t *leaf_atom(uint8_t *at, const uint8_t *end, term t)
+{
+    enum { HEAD = 2 };
+    struct atom_text text = atom_text(t);
+    if (text.bytes > UINT8_MAX || end - at < HEAD + text.bytes) {
+        return NULL;
+    }
+    at[0] = ETF_SMALL_ATOM_UTF8;
+    at[1] = (uint8_t) text.bytes;
+    memcpy(at + HEAD, text.utf8, text.bytes);
+    return at + HEAD + text.bytes;
+}
+
+static uint8_t *leaf_float(uint8_t *at, const uint8_t *end, term t)
+{
+    double f = term_to_double(t);
+    uint64_t bits;
+    if (end - at < 1 + (ptrdiff_t) sizeof(bits)) {
+        return NULL;
+    }
+    memcpy(&bits, &f, sizeof(bits));
+    *at = ETF_NEW_FLOAT;
+    store_u64(at + 1, bits);
+    return at + 1 + sizeof(bits);
+}
+
+static uint8_t *leaf_binary(uint8_t *at, const uint8_t *end, term t)
+{
+    enum { HEAD = 5 };
+    struct bits_view v = bits_view(t);
+    size_t n = v.size / 8;
+    if ((v.size | v.offset) % 8 != 0 || n > BITS_HEAP_MAX || end - at < HEAD || (size_t) (end - at) - HEAD < n) {
+        return NULL;
+    }
+    *at = ETF_BINARY;
+    memcpy(etf_store_u32(at + 1, (uint32_t) n), v.bytes + v.offset / 8, n);
+    return at + HEAD + n;
+}
+
+uint8_t *etf_leaf_put_other(uint8_t *at, const uint8_t *end, term t)
+{
+    if (term_is_atom(t)) {
+        return leaf_atom(at, end, t);
+    }
+    if (!term_is_boxed(t) || !is_leaf(t)) {
+        return NULL;
+    }
+    return term_tag(t) == TAG_FLOAT ? leaf_float(at, end, t) : leaf_binary(at, end, t);
 }

@@ -1,9 +1,10 @@
 /* etf_ext.h - the external term format between the VM and a worker: what the public format cannot say.
  *
- * Two things get tags of their own, which no other decoder knows:
+ * Three things get tags of their own, which no other decoder knows:
  *   blob      a binary of at least blob_min bytes: its bytes travel beside the term, uncopied by
  *             the encoder; the term has its index and size
  *   resource  a resource object: a 64-bit handle (nif/nif_resource.h)
+ *   atom      one that the VM itself names (atoms.def), which has the same index on both sides
  * All else is as in etf.h. The decoder takes nothing on trust: an index, size or handle that is not
  * there fails the whole term.
  */

@@ -37,6 +37,7 @@ enum etf_tag {
     /* Ours, between the VM and its workers only: etf_ext.h. */
     ETF_EXT_BLOB = 200,     /* index:8, bytes:64 */
     ETF_EXT_RESOURCE = 201, /* handle:64 */
+    ETF_EXT_ATOM = 202,     /* index:16, below ATOM_N_PREDEFINED */
 };
 
 enum { ETF_FLOAT_TEXT = 31 /* bytes of the text form of a float */ };

@@ -2,7 +2,7 @@ libcore_a_SOURCES += \
   vm/core/arith.h vm/core/atom.h vm/core/atoms.def vm/core/bits.h vm/core/compare.h vm/core/copy.h \
   vm/core/etf.h vm/core/fun.h vm/core/heap.h vm/core/map.h vm/core/resource.h vm/core/print.h vm/core/shared_root.h vm/core/term.c vm/core/term.h
 libcore_a_SOURCES += \
-  vm/core/atom.c vm/core/compare.c vm/core/etf_decode.c vm/core/etf_encode.c vm/core/etf_ext.h vm/core/etf_tags.h vm/core/fun.c \
+  vm/core/atom.c vm/core/compare.c vm/core/etf_decode.c vm/core/etf_encode.c vm/core/etf_ext.h vm/core/etf_leaf.h vm/core/etf_tags.h vm/core/fun.c \
   vm/core/hash.c vm/core/map.c vm/core/map_hamt.c vm/core/map_internal.h vm/core/ref.h vm/core/worklist.c \
   vm/core/worklist.h
 check_PROGRAMS += vm/core/tests/check_atom vm/core/tests/check_compare vm/core/tests/check_etf \

@@ -1,4 +1,5 @@
 #include "vm/core/etf_ext.h"
+#include "vm/core/etf_leaf.h"
 #include "vm/core/tests/core_test.h"
 #include "vm/core/tests/term_vectors.h"
 
@@ -444,14 +445,85 @@ START_TEST(a_kept_buffer_is_used_again)
 }
 END_TEST
 
+/* ---- leaves ---- */
+
+static term some_leaf(uint64_t *random, bool *out_large)
+{
+    static const char *const names[] = { "", "a", "no_atom_of_the_vm", "\xc3\xa4\xe2\x82\xac" };
+    uint64_t r = test_random(random);
+    size_t n = (r >> 40) % (BITS_HEAP_MAX + 1);
+    intptr_t small = (intptr_t) r >> (TERM_SMALL_SHIFT + (r >> 8) % 60);
+    *out_large = false;
+    switch (r >> 33 & 7) {
+    case 0: return TERM_NIL;
+    case 1: return term_from_atom_index((r >> 40) % ATOM_N_PREDEFINED);
+    case 2: return atom_from_cstr(names[(r >> 40) % ARRAY_LEN(names)]);
+    case 3: return heap_float(&test_heap, (double) small);
+    case 4: *out_large = n > ETF_LEAF_ROOM; return binary_of(n);
+    case 5: *out_large = n > ETF_LEAF_ROOM; return bits_sub(&test_heap, binary_of(n + 3), 8 * (n & 3), 8 * n);
+    default: return term_from_small(small);
+    }
+}
+
+/* Byte for byte what the whole encoder makes, in no more room than that takes, and back. */
+START_TEST(leaves_cross_as_whole_terms_do)
+{
+    struct crossing c = { .buffer = NULL };
+    uint8_t room[256], *end;
+    uint64_t random = 1;
+    for (int i = 0; i < 20000; i++) {
+        bool large;
+        term t = some_leaf(&random, &large), back;
+        cross(&c, t, SIZE_MAX);
+        size_t n = c.n - 1;
+        end = etf_leaf_put(room, room + sizeof(room), t);
+        ck_assert(end == room + n && memcmp(room, c.buffer + 1, n) == 0);
+        ck_assert_ptr_null(etf_leaf_put(room, room + (large ? n - 1 : ETF_LEAF_ROOM - 1), t));
+        ck_assert(etf_leaf_get(&test_heap, room, room + n, &back) == room + n && term_equal_exact(back, t));
+        for (size_t cut = 0; cut < n; cut++) {
+            ck_assert_ptr_null(etf_leaf_get(&test_heap, room, room + cut, &back));
+        }
+    }
+    vm_free(c.buffer);
+}
+END_TEST
+
+/* Others are left to the whole encoder and decoder; what both read is the same. */
+START_TEST(what_is_no_leaf_is_not_taken_for_one)
+{
+    struct crossing c = { .buffer = NULL };
+    uint8_t room[256];
+    for (size_t i = 0; i < ARRAY_LEN(term_vectors); i++) {
+        term t = decode(term_vectors[i].bytes, term_vectors[i].n), one = TERM_NONE;
+        cross(&c, t, SIZE_MAX);
+        const uint8_t *put = etf_leaf_put(room, room + sizeof(room), t);
+        const uint8_t *got = etf_leaf_get(&test_heap, c.buffer + 1, c.buffer + c.n, &one);
+        ck_assert(put == NULL || (put == room + c.n - 1 && memcmp(room, c.buffer + 1, c.n - 1) == 0));
+        ck_assert(got == NULL || (got == c.buffer + c.n && term_equal_exact(one, t)));
+        ck_assert(got != NULL || put == NULL);
+    }
+    term unlike[] = { mixed_term(), resource_term(&test_heap, 17), heap_tuple2(&test_heap, num(1), num(2)),
+        binary_of(BITS_HEAP_MAX + 1), bits_sub(&test_heap, binary_of(10), 0, 9), bits_sub(&test_heap, binary_of(10), 1, 8) };
+    for (size_t i = 0; i < ARRAY_LEN(unlike); i++) {
+        ck_assert_ptr_null(etf_leaf_put(room, room + sizeof(room), unlike[i]));
+    }
+    vm_free(c.buffer);
+}
+END_TEST
+
 START_TEST(private_tags_are_no_public_terms)
 {
     static const uint8_t resource[] = { 131, 201, 0, 0, 0, 0, 0, 0, 0, 17 };
     static const uint8_t blob[] = { 131, 200, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
+    static const uint8_t atom[] = { 131, 202, 0, 1 };
+    static const uint8_t no_atom[] = { 131, 202, 255, 255 };
     static const uint8_t compressed[] = { 131, 80, 0, 0, 0, 2, 120, 156, 75, 100, 4, 0, 0, 197, 0, 99 };
     struct etf_decode_ext none = { .n_blobs = 0 };
     ck_assert(term_is_none(decode(resource, sizeof(resource))));
     ck_assert(term_is_none(decode(blob, sizeof(blob))));
+    ck_assert(term_is_none(decode(atom, sizeof(atom))));
+    ck_assert(term_same(etf_decode_ext(&test_heap, atom, sizeof(atom), 0, &none), term_from_atom_index(1)));
+    ck_assert(term_is_none(etf_decode_ext(&test_heap, no_atom, sizeof(no_atom), 0, &none)));
     ck_assert(!term_is_none(decode(compressed, sizeof(compressed))));
     ck_assert(term_is_none(etf_decode_ext(&test_heap, resource, sizeof(resource), 0, &none)));
     ck_assert(term_is_none(etf_decode_ext(&test_heap, blob, sizeof(blob), 0, &none)));
@@ -540,6 +612,8 @@ int main(void)
     tcase_add_test(tc, blobs_and_handles_cross);
     tcase_add_test(tc, blobs_beyond_the_limit_are_in_line);
     tcase_add_test(tc, a_kept_buffer_is_used_again);
+    tcase_add_test(tc, leaves_cross_as_whole_terms_do);
+    tcase_add_test(tc, what_is_no_leaf_is_not_taken_for_one);
     tcase_add_test(tc, private_tags_are_no_public_terms);
     tcase_add_test(tc, blobs_that_are_not_as_announced_are_refused);
     tcase_add_test(tc, every_cut_of_a_crossing_is_refused);
