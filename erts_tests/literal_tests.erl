@@ -5,16 +5,16 @@
 -import(t, [id/1]).
 
 cases() ->
-    [{held, fun() -> held(fun literal_target:value/0) end},
+    [{held, fun() -> held(fun load/0, fun literal_target:value/0) end},
      {held_persistent, fun() ->
-         persistent_term:put(literal_tests, binary_to_term(term_to_binary(literal_target:value()))),
-         Result = held(fun() -> persistent_term:get(literal_tests) end),
-         persistent_term:erase(literal_tests),
-         Result
+         Packed = term_to_binary(literal_target:value()),
+         held(fun() -> persistent_term:erase(literal_tests), persistent_term:put(literal_tests, binary_to_term(Packed)) end,
+              fun() -> persistent_term:get(literal_tests) end)
      end},
      {parts, fun parts/0},
      {mixed_traffic, fun() -> traffic(4000 div slower()) end},
      {persistent_traffic, fun() -> persistent_traffic(case here() of true -> 40000; false -> 300 end) end},
+     {hot, fun() -> hot(10000 div slower()) end},
      {keys, fun keys/0},
      {many_puts, fun() -> grows(fun(N) -> [persistent_term:put(literal_tests, {I, lists:seq(1, 20)}) || I <- lists:seq(1, N)] end, 1000000) end},
      {many_keys, fun() -> grows(fun(N) -> [begin persistent_term:put({literal_tests, I}, [I]), persistent_term:erase({literal_tests, I}) end || I <- lists:seq(1, N)] end, 200000) end},
@@ -52,14 +52,18 @@ churn() ->
 
 %% ---- whoever holds one ----
 
-held(Get) ->
-    load(),
+%% Each has one of its own, which Make makes: nobody else keeps that alive.
+held(Make, Get) ->
+    Make(),
     Packed = term_to_binary(Get()),
     Self = self(),
-    Holders = [{Name, spawn_link(fun() -> Hold = hold(Name, Get), Self ! {self(), ready}, after_all(Self, Hold) end)}
-        || Name <- names()],
-    [receive {P, ready} -> ok after 20000 -> exit({not_ready, N}) end || {N, P} <- Holders],
-    Elsewhere = elsewhere(Get),
+    Holders = [begin
+         Make(),
+         P = spawn_link(fun() -> Hold = hold(Name, Get), Self ! {self(), ready}, after_all(Self, Hold) end),
+         receive {P, ready} -> {Name, P} after 20000 -> exit({not_ready, Name}) end
+     end || Name <- names()],
+    Elsewhere = [begin Make(), {Name, elsewhere(Name, Get)} end || Name <- [table, match_spec_result, heir, compiled]],
+    Make(),
     churn(),
     Expected = binary_to_term(Packed),
     Answers = [begin
@@ -78,12 +82,13 @@ after_all(Self, Hold) ->
     receive {Self, tell} -> Self ! {self(), Hold()} end.
 
 names() ->
-    [variable, tuple, list, dictionary, dictionary_key, mailbox, mailbox_behind, closure, map_key, map_value, large_map, exception,
+    [variable, received, tuple, list, dictionary, dictionary_key, mailbox, mailbox_behind, closure, map_key, map_value, large_map, exception,
      try_after, collected, old_generation, alias, ets, ets_key, ets_counted, timer, timer_start, monitor_tag, spawned, spawned_low,
      exit_reason, linked_exit, answer, port_data, select, hibernated, suspended, busy, dirty, group].
 
 %% Puts it somewhere; the fun gets it from there.
 hold(variable, Get) -> V = Get(), fun() -> V end;
+hold(received, Get) -> Me = self(), spawn_link(fun() -> Me ! {held, Get()} end), T = receive {held, _} = X -> X end, fun() -> element(2, T) end;
 hold(tuple, Get) -> T = {self(), Get(), make_ref()}, fun() -> element(2, T) end;
 hold(list, Get) -> L = [{I, Get()} || I <- lists:seq(1, 100)], fun() -> [V] = lists:usort([V || {_, V} <- L]), V end;
 hold(dictionary, Get) -> put(held, Get()), fun() -> get(held) end;
@@ -159,7 +164,7 @@ hold(suspended, Get) ->
     fun() -> erlang:resume_process(P), receive {P, held, V} -> V end end;
 hold(busy, Get) ->
     Self = self(),
-    P = spawn_link(fun() -> V = Get(), spin(V, 1), Self ! {self(), spun, V} end),
+    P = spawn_link(fun() -> spin(Get(), Self, 1) end),
     fun() -> P ! stop, receive {P, spun, V} -> V end end;
 hold(dirty, Get) ->
     Self = self(),
@@ -176,8 +181,9 @@ hold(group, Get) ->
 work(hibernated, Tag, V) -> receive {To, go} -> To ! {self(), Tag, V} end;
 work(To, Tag, V) -> receive go -> To ! {self(), Tag, V} end.
 
-spin(V, N) when N rem 100000 =:= 0 -> receive stop -> V after 0 -> spin(V, N + 1) end;
-spin(V, N) -> spin(V, N + 1).
+%% Has it in a register and nowhere else.
+spin(V, To, N) when N rem 100000 =:= 0 -> receive stop -> To ! {self(), spun, V} after 0 -> spin(V, To, N + 1) end;
+spin(V, To, N) -> spin(V, To, N + 1).
 
 long_work(V) -> term_to_binary({lists:seq(1, 300000), V}).
 
@@ -189,16 +195,21 @@ ring(Next) ->
     end.
 
 %% What no process has.
-elsewhere(Get) ->
-    T = ets:new(literal_tests_table, [public]),
-    ets:insert(T, {held, [Get()]}),
+elsewhere(table, Get) ->
+    T = ets:new(literal_tests_table, []), ets:insert(T, {held, [Get()]}),
+    fun() -> [[V]] = [V || {held, V} <- ets:lookup(T, held)], V end;
+elsewhere(match_spec_result, Get) ->
+    T = ets:new(literal_tests_table, []), ets:insert(T, {held, [Get()]}),
+    fun() -> [[V]] = ets:select(T, [{{held, '$1'}, [], ['$1']}]), V end;
+elsewhere(heir, Get) ->
     Self = self(),
     Giver = spawn(fun() -> ets:new(given, [{heir, Self, {held, Get()}}]), receive go -> ok end end),
+    fun() -> Giver ! go, receive {'ETS-TRANSFER', _, Giver, {held, V}} -> V end end;
+elsewhere(compiled, Get) ->
     Pattern = binary:compile_pattern([<<"held">>, element(4, Get())]),
-    [{table, fun() -> [[V]] = [V || {held, V} <- ets:lookup(T, held)], V end},
-     {match_spec_result, fun() -> [[V]] = ets:select(T, [{{held, '$1'}, [], ['$1']}]), V end},
-     {heir, fun() -> Giver ! go, receive {'ETS-TRANSFER', _, Giver, {held, V}} -> V end end},
-     {compiled, fun() -> V = hd(ets:lookup_element(T, held, 2)), {2, 11} = binary:match(<<"..on the heap">>, Pattern), V end}].
+    {ok, Re} = re:compile(element(4, Get())),
+    V = binary_to_term(term_to_binary(Get())),
+    fun() -> {2, 11} = binary:match(<<"..on the heap">>, Pattern), {match, [{2, 11}]} = re:run(<<"..on the heap">>, Re), V end.
 
 %% ---- parts of literals ----
 
@@ -306,6 +317,32 @@ persistent_traffic(N) ->
     Result = lists:usort([receive {P, Bad} -> Bad end || P <- Players]),
     persistent_term:erase({literal_tests, v}),
     Result.
+
+%% Those who have it are always others: each passes it on and forgets it.
+hot(N) ->
+    Self = self(),
+    Make = fun(I) -> {I, lists:seq(I, I + 3000)} end,
+    Players = [spawn_link(fun() -> receive {next, P} -> pass(P, Self) end end) || _ <- lists:seq(1, 6)],
+    [A ! {next, B} || {A, B} <- lists:zip(Players, tl(Players) ++ [hd(Players)])],
+    Start = fun(I) ->
+        persistent_term:put({literal_tests, hot}, Make(I)),
+        lists:nth(I rem 6 + 1, Players) ! {ball, I rem 50, persistent_term:get({literal_tests, hot})}
+    end,
+    [Start(I) || I <- lists:seq(1, 8)],
+    Bad = [I || J <- lists:seq(9, N), I <- receive {ended, {I, V}} -> Start(J), [I || {I, V} =/= Make(I)] end],
+    Rest = [receive {ended, {I, V}} -> {I, V} =:= Make(I) end || _ <- lists:seq(1, 8)],
+    persistent_term:erase({literal_tests, hot}),
+    [begin unlink(P), exit(P, kill) end || P <- Players],
+    {Bad, lists:usort(Rest)}.
+
+pass(Next, To) ->
+    receive
+        {ball, 0, V} -> To ! {ended, V}, pass(Next, To);
+        {ball, N, V} -> count(case N rem 5 of 0 -> 3000; _ -> 10 end), Next ! {ball, N - 1, V}, pass(Next, To)
+    end.
+
+count(0) -> ok;
+count(N) -> count(N - 1).
 
 %% Keys are terms, too: they stay for those who got them.
 keys() ->
