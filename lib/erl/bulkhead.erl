@@ -1,5 +1,6 @@
 %% Runs the program named on the command line. The C side (vm/emu/cli_run.c) spawns a process
-%% that applies one of these and waits for it: a normal end is exit status 0, anything else 1.
+%% that applies one of these and waits for it: a normal end is exit status 0, anything else 1, and 2 if there
+%% is nothing to run.
 -module(bulkhead).
 -export([run_file/5, run_module/4]).
 
@@ -13,7 +14,7 @@ run_file(Module, Load, Script, Args, Print) ->
     Entries = [{main, [Args]}, {main, []}, {start, []}],
     case [Entry || {F, As} = Entry <- Entries, lists:member({F, length(As)}, Exports)] of
         [{F, As} | _] -> run(Module, F, As, Print);
-        [] -> exit({no_entry_point, Module, [main, start]})
+        [] -> give_up("module ~p exports none of main/1, main/0 and start/0", [Module])
     end.
 
 %% `bulkhead run -s MOD [FUN [ARG...]]`: as `erl -s`, arguments are one list of atoms.
@@ -27,8 +28,14 @@ load(false) ->
 load(Path) ->
     case code:load_abs(filename:rootname(Path)) of
         {module, _} -> ok;
-        {error, Reason} -> exit({load_failed, Path, Reason})
+        {error, on_load_failure} -> give_up("the on_load function of ~ts did not return ok", [Path]);
+        {error, Reason} -> give_up("cannot load ~ts: ~0tp", [Path, Reason])
     end.
+
+%% Nothing was run.
+give_up(Format, Args) ->
+    io:format(standard_error, "bulkhead: " ++ Format ++ "~n", Args),
+    halt(2).
 
 run(Module, Function, Args, Print) ->
     Value = apply(Module, Function, Args),

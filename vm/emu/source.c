@@ -226,7 +226,7 @@ struct escript_body {
     unsigned line; /* its first line's number in the file */
 };
 
-/* The header: "#!", then at most two lines of "%%" (comment) or "%%!" (for the emulator). */
+/* The header: one line, usually "#!" and the interpreter's name, then at most two lines of "%%" (comment) or "%%!" (for the emulator). */
 static struct escript_body escript_body_of(const char *text, size_t n)
 {
     const char *end = text + n;
@@ -278,7 +278,7 @@ static char *quote(const char *path)
 static char *compile_script(const char *cache, const char *path, const struct escript_body *body)
 {
     static const char unnamed[] =
-        "-module(bulkhead_escript). -compile([nowarn_unused_function]). -export([main/1]).";
+        "-module(bulkhead_escript). -compile([nowarn_unused_function, nowarn_export_all, export_all]).";
     char *module = module_attribute(body->text);
     char *file = quote(path);
     size_t room = sizeof(unnamed) + strlen(file) + 40;
@@ -319,6 +319,10 @@ static char *resolve_escript(const char *path, const char *text, size_t n)
         cli_error("%s: archive escripts are not supported; unpack it and use -pa", path);
         return NULL;
     }
+    if (body.n == 0) {
+        cli_error("%s: neither a .beam nor a .erl file, and no escript: there is nothing behind its first line", path);
+        return NULL;
+    }
     char *cache = cache_dir(path, text, n);
     if (cache == NULL) {
         return NULL;
@@ -328,6 +332,15 @@ static char *resolve_escript(const char *path, const char *text, size_t n)
     char *beam = is_beam ? unpack_beam(cache, &body) : compile_script(cache, path, &body);
     vm_free(cache);
     return beam;
+}
+
+/* As the escript program takes files: whatever is no code of a module, the first line left out. */
+static bool looks_like_escript(const char *path, const char *text, size_t n)
+{
+    struct escript_body whole = { text, n, 1 };
+    return strncmp(text, "#!", 2) == 0
+           || (!has_suffix(path, ".beam") && !starts_with(&whole, "FOR1") && !starts_with(&whole, "\037\213")
+               && memchr(text, '\0', n) == NULL);
 }
 
 bool source_resolve(const char *path, struct source *out)
@@ -340,11 +353,12 @@ bool source_resolve(const char *path, struct source *out)
     }
     text[n] = '\0'; /* cli_read_file leaves room */
     char *beam;
-    bool is_escript = strncmp(text, "#!", 2) == 0;
-    if (is_escript) {
-        beam = resolve_escript(path, text, n);
-    } else if (has_suffix(path, ".erl") || has_suffix(path, ".S")) {
+    bool is_source = (has_suffix(path, ".erl") || has_suffix(path, ".S")) && strncmp(text, "#!", 2) != 0;
+    bool is_escript = !is_source && looks_like_escript(path, text, n);
+    if (is_source) {
         beam = compile_source(path, text, n);
+    } else if (is_escript) {
+        beam = resolve_escript(path, text, n);
     } else {
         beam = copy_text(path, strlen(path));
     }

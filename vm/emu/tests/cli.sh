@@ -58,6 +58,27 @@ cat >"$dir/script" <<'END'
 main(Args) -> io:format("~p", [{filename:basename(escript:script_name()), Args}]).
 END
 is "an escript knows its name" '{"script",["a","b"]}' "$(timeout 300 "$BULKHEAD" run "$dir/script" a b 2>&1)"
+printf '%s\n' 'this line is skipped' 'main(Args) -> io:format("~p", [Args]).' >"$dir/plain"
+is "an escript's first line is skipped, whatever it is" '["a"]' "$(timeout 300 "$BULKHEAD" run "$dir/plain" a 2>&1)"
+echo 'main(_) -> ok.' >"$dir/short"
+is "a file with one line is none" \
+    "bulkhead: $dir/short: neither a .beam nor a .erl file, and no escript: there is nothing behind its first line status 2" \
+    "$(timeout 300 "$BULKHEAD" run "$dir/short" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/short" >/dev/null 2>&1; echo "status $?")"
+printf 'FOR1\0\0' >"$dir/broken"
+is "nor is one with other bytes than text" "status 2" "$(timeout 300 "$BULKHEAD" run "$dir/broken" 2>/dev/null; echo "status $?")"
+cat >"$dir/nothing.erl" <<'END'
+-module(nothing).
+END
+is "a module without a function to start with is told" "bulkhead: module nothing exports none of main/1, main/0 and start/0 status 2" \
+    "$(timeout 300 "$BULKHEAD" run "$dir/nothing.erl" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/nothing.erl" >/dev/null 2>&1; echo "status $?")"
+cat >"$dir/unloadable.erl" <<'END'
+-module(unloadable).
+-on_load(load/0).
+load() -> not_ok.
+END
+"$ERLC" -o "$dir" "$dir/unloadable.erl" || exit 1
+is "so is one whose on_load function fails" "bulkhead: the on_load function of $dir/unloadable.beam did not return ok status 2" \
+    "$(timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" >/dev/null 2>&1; echo "status $?")"
 cat >"$dir/logs.erl" <<'END'
 -module(logs).
 -export([main/1]).
