@@ -34,6 +34,18 @@ static inline void big_load(struct big_operand *o, term t)
     }
 }
 
+/* Magnitudes: below 0, 0, above 0. */
+static inline int big_compare_digits(const mp_int *a, const mp_int *b)
+{
+    int c = a->used - b->used;
+    for (int i = a->used; c == 0 && i-- > 0;) {
+        if (a->dp[i] != b->dp[i]) {
+            c = a->dp[i] < b->dp[i] ? -1 : 1;
+        }
+    }
+    return c;
+}
+
 struct big_result {
     mp_int mp;
     uintptr_t *words; /* header first */
