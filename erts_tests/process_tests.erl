@@ -15,6 +15,19 @@ cases() ->
      {spawn_fun_env, fun() -> S = self(), A = id([big, {term}]), spawn(fun() -> S ! {A, A} end), receive X -> X end end},
      {spawn_bad, fun() -> [outcome(fun() -> spawn(id(M), id(F), id(A)) end) || {M, F, A} <- [{1, f, []}, {m, 2, []}, {m, f, x}]] end},
      {spawn_undef, fun() -> {P, R} = spawn_monitor(no_such_mod, f, [1]), receive {'DOWN', R, process, P, {E, [{M, F, A, _} | _]}} -> {E, M, F, A} end end},
+     {spawn_elsewhere, fun() -> process_flag(trap_exit, true), N = there@nowhere, F = fun() -> ok end,
+         [remote(Make) || Make <- [fun() -> spawn(N, F) end, fun() -> spawn(N, lists, reverse, [[]]) end, fun() -> spawn_link(N, F) end,
+                                   fun() -> spawn_monitor(N, F) end, fun() -> spawn_opt(N, F, [link, monitor]) end]] end},
+     {spawn_request_elsewhere, fun() -> N = there@nowhere, F = fun() -> ok end,
+         [remote(Make) || Make <- [fun() -> spawn_request(N, F) end, fun() -> spawn_request(N, F, [link, {reply_tag, x}]) end,
+                                   fun() -> spawn_request(N, lists, reverse, [[]], [{reply, no}]) end,
+                                   fun() -> spawn_request(N, F, [{reply, success_only}]) end, fun() -> spawn_request(N, F, [{reply, x}]) end]] end},
+     {spawn_elsewhere_bad, fun() -> [outcome(fun() -> spawn(id(N), id(M), f, []) end) || {N, M} <- [{"n", m}, {there@nowhere, 1}]] end},
+     {rpc_elsewhere, fun() -> N = there@nowhere,
+         {rpc:call(N, lists, reverse, [[]]), rpc:cast(N, lists, reverse, [[]]), rpc:multicall([node(), N], lists, reverse, [[a]]),
+          rpc:yield(rpc:async_call(N, lists, reverse, [[a]])), erpc:multicall([node(), N], lists, reverse, [[a]]),
+          element(1, catch erpc:call(N, lists, reverse, [[]]))} end},
+     {rpc_here, fun() -> {rpc:call(node(), lists, reverse, [[a, b]]), rpc:call(node(), lists, reverse, [[a, b]], 1000), erpc:call(node(), lists, reverse, [[a]])} end},
      {link_exit, fun() -> process_flag(trap_exit, true), P = spawn_link(fun() -> exit(bye) end), receive {'EXIT', P, R} -> R end end},
      {link_normal, fun() -> process_flag(trap_exit, true), P = spawn_link(fun() -> ok end), receive {'EXIT', P, R} -> R end end},
      {link_error, fun() -> process_flag(trap_exit, true), P = spawn_link(fun() -> error(oops) end), receive {'EXIT', P, {R, [_ | _]}} -> R end end},
@@ -111,6 +124,16 @@ cases() ->
          {A, ets:delete_all_objects(T), ets:insert(T, [{X} || X <- lists:seq(1, 30000)]), ets:delete(T), ets:info(T)}
      end || K <- [set, ordered_set, duplicate_bag, bag], K =/= bag, K =/= duplicate_bag] end},
      {others_run_during_large_calls, fun() -> L = lists:seq(1, 300000), S = self(), P = spawn(fun() -> receive {go, R} -> S ! {R, here} end end), R = make_ref(), P ! {go, R}, _ = term_to_binary(L), receive {R, A} -> A after 20000 -> never end end}].
+
+%% What a process on a node that is not connected looks like from here; its pid and references differ.
+remote(Make) ->
+    Hide = fun H(T) when is_tuple(T) -> list_to_tuple(H(tuple_to_list(T)));
+               H(L) when is_list(L) -> [H(X) || X <- L];
+               H(T) when is_pid(T) -> pid;
+               H(T) when is_reference(T) -> ref;
+               H(T) -> T end,
+    Made = Make(),
+    {Hide(Made), Hide(messages(50))}.
 
 shape({R, [_ | _]}) -> {R, stack};
 shape(R) -> R.

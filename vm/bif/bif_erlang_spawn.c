@@ -276,6 +276,45 @@ term bif_erts_internal_spawn_request_4(struct proc *p, term *args)
     return ref;
 }
 
+/* What asks for a process on another node says about the answer; the node would look at the rest. */
+static bool take_remote_options(term list, bool is_request, struct request_options *out)
+{
+    for (; term_is_cons(list); list = term_tail(list)) {
+        term o = term_head(list);
+        bool pair = term_is_tuple_of(o, 2);
+        term key = pair ? term_tuple_get(o, 0) : o;
+        if (pair && is_request && term_same(key, ATOM(reply_tag))) {
+            out->tag = term_tuple_get(o, 1);
+        } else if (pair && is_request && term_same(key, ATOM(reply))) {
+            if (!take_reply_option(term_tuple_get(o, 1), out)) {
+                return false;
+            }
+        } else if (term_same(key, ATOM(monitor))) {
+            out->spawn.monitor = true;
+        }
+    }
+    return term_is_nil(list);
+}
+
+/* dist_spawn_request(Node, {M, F, A}, Options, spawn_opt | spawn_request) -> {Ref, Monitored} | Ref | badarg. No node is
+ * connected: the reply says so, and erlang.beam makes of it what the caller asked for. */
+term bif_erts_internal_dist_spawn_request_4(struct proc *p, term *args)
+{
+    struct request_options o = { ATOM(spawn_reply), true, true, spawn_defaults };
+    bool is_request = term_same(args[3], ATOM(spawn_request));
+    if (!term_is_atom(args[0]) || !term_is_tuple_of(args[1], 3)
+        || !is_mfa(term_tuple_get(args[1], 0), term_tuple_get(args[1], 1), term_tuple_get(args[1], 2))) {
+        return ATOM(badarg);
+    }
+    bool good = take_remote_options(args[2], is_request, &o);
+    term ref = heap_ref(&p->heap, ref_next_id(), 0);
+    if (o.reply_error || !good) {
+        send_reply(p, o.tag, ref, ATOM(error), good ? ATOM(noconnection) : ATOM(badopt));
+    }
+    proc_bump(p, SPAWN_REDUCTIONS);
+    return is_request ? ref : heap_tuple2(&p->heap, ref, term_from_bool(o.spawn.monitor));
+}
+
 /* The reply of a local spawn is sent at once: there never is a request left to abandon. */
 term bif_erlang_spawn_request_abandon_1(struct proc *p, term *args)
 {
