@@ -2,6 +2,7 @@
 %%
 %%   main([Label])   on Bulkhead: this library, in the mode that --isolation says
 %%   main([Label, Cpu, OtherCpu])   VM and worker each on one of these
+%%   main(["small", Label, Cpu, OtherCpu])   the same, of the smallest call only
 %%   start()         on OTP: as NIF, dirty NIF, port and, if told the program, C node
 -module(bench_native).
 -export([main/1, start/0, nothing/0, place/1]).
@@ -26,8 +27,12 @@ nap(_) -> erlang:nif_error(not_loaded).
 crash() -> erlang:nif_error(not_loaded).
 kill(_) -> erlang:nif_error(not_loaded).
 
-main([Label | Cpus]) ->
+main(["small", Label | Cpus]) ->
     3 = add(1, 2), % what is first pays for the start of things
+    place(Cpus),
+    report(Label, "small", best(fun() -> add(1, 2) end), best(fun() -> nothing() end));
+main([Label | Cpus]) ->
+    3 = add(1, 2),
     place(Cpus),
     Many = fun(Lists) -> isolation:call_many(?MODULE, add, Lists) end,
     measure(Label, calls(?MODULE, Many)).
@@ -96,7 +101,7 @@ node_reply() -> receive {reply, Result} -> Result end.
 
 measure(Label, {Add, Take, Give, Copy, Turn, Many}) ->
     Empty = best(fun() -> nothing() end),
-    Report = fun(Name, Ns) -> io:format("~s ~s ~b~n", [Label, Name, round(max(0, Ns - Empty))]) end,
+    Report = fun(Name, Ns) -> report(Label, Name, Ns, Empty) end,
     3 = Add(1, 2),
     Report("small", best(fun() -> Add(1, 2) end)),
     [begin
@@ -115,6 +120,8 @@ measure(Label, {Add, Take, Give, Copy, Turn, Many}) ->
     Sums = [I + 1 || I <- lists:seq(1, ?BATCH)],
     Sums = Many(Lists),
     Report("batch", best(fun() -> Many(Lists) end) / ?BATCH).
+
+report(Label, Name, Ns, Empty) -> io:format("~s ~s ~b~n", [Label, Name, round(max(0, Ns - Empty))]).
 
 nothing() -> ok.
 
