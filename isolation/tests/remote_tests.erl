@@ -111,6 +111,7 @@ tests() ->
                true = self() =:= act(self, 0) end},
      {"each signal ends the caller with its number", fun signals/0},
      {"binaries of arguments that the library keeps stay what they are", fun kept_binaries/0},
+     {"literals that were replaced are there for calls that read them, and gone without harm for callers that were killed", fun literals/0},
      {"panics have their text and the worker's trace",
       fun() -> {nif_panic, <<"no {a,1} today">>, [{nif, <<"remote_tests_nif.so">>, _, [{offset, _}]} | _]} =
                    reason(fun() -> act(panic, {a, 1}) end),
@@ -412,6 +413,37 @@ opens(Ms) when Ms < ?PATIENCE ->
         {{nif_limit, restarts}, open, {nif_limit, restarts}, true} -> ok;
         _ -> wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end), opens(4 * Ms)
     end.
+
+literals() ->
+    Make = fun(Who) -> {Who, lists:seq(1, 3000), binary:copy(<<"b">>, 5000), #{key => [Who]}} end,
+    Own = fun(Who) -> persistent_term:put(Who, Make(Who)), fun() -> persistent_term:get(Who) end end,
+    Begin = fun(Who, File) ->
+        Get = Own(Who), N = length(letters(File ++ ".begun")),
+        Call = start(fun() -> act(await_copy, {File, Get()}) end),
+        wait(fun() -> length(letters(File ++ ".begun")) > N end),
+        persistent_term:erase(Who),
+        Call
+    end,
+    %% What was let go is freed, and its memory used for something else.
+    Churn = fun() ->
+        [begin
+            [begin persistent_term:put(churn, {I, lists:duplicate(I rem 500, I)}) end || I <- lists:seq(1, 3000)],
+            timer:sleep(300)
+         end || _ <- [1, 2]]
+    end,
+    File = file("literals"), Other = file("literals_killed"),
+    [file:delete(F ++ ".begun") || F <- [File, Other]],
+    ok = act(store, (Own(stored))()), persistent_term:erase(stored),
+    Calls = [{Who, Begin(Who, File)} || Who <- [first, second]],
+    Churn(),
+    release(File),
+    [{Who, {returned, {Who, _, _, _} = V}, true} = {Who, R, R =:= {returned, Make(Who)}} || {Who, Call} <- Calls, R <- [ended(Call)], {_, V} <- [R]],
+    true = Make(stored) =:= act(stored, 0),
+    {Pid, _} = Killed = Begin(killed, Other),
+    Churn(), exit(Pid, kill), Churn(),
+    killed = ended(Killed), Churn(),
+    wait(fun() -> reason(fun() -> act(give, Make(x)) end) =:= {returned, Make(x)} end),
+    persistent_term:erase(churn).
 
 %% What comes after them lies where they lay.
 kept_binaries() ->

@@ -17,6 +17,7 @@ enum { NS_PER_MS = 1000000, SHORT_MS = 200, AGAIN_MS = 1000, AGAIN_MOST_MS = 600
 struct literal_round {
     struct literal_batch batch;
     _Atomic size_t pending; /* processes that have not answered yet, and the collector until it has asked all */
+    _Atomic int64_t cost_ns; /* what it took those who have */
 };
 
 static _Atomic uint32_t bell;   /* a futex: counts what the thread should hear of */
@@ -87,6 +88,7 @@ bool literals_look(struct proc *p)
 {
     struct literal_round *r = p->literal_round;
     const struct literal_batch *b = &r->batch;
+    int64_t start = clock_monotonic_ns();
     bool goes_on = true;
     unsigned found = look_at_heap(b, &p->heap, false) | look_at_roots(b, p, false);
     /* While a worker reads its heap in place it must stay as it is. */
@@ -98,6 +100,7 @@ bool literals_look(struct proc *p)
         (void) look_at_roots(b, p, true);
     }
     (void) look_at_messages(b, p, true);
+    atomic_fetch_add(&r->cost_ns, clock_monotonic_ns() - start);
     p->literal_round = NULL;
     answered(r);
     return goes_on;
@@ -142,6 +145,7 @@ static bool wait_for_slices(struct literal_grace *g)
 
 static bool ask_all(struct literal_round *r)
 {
+    int64_t start = clock_monotonic_ns();
     atomic_init(&r->pending, 1);
     uint32_t n = table_used();
     for (uint32_t i = 0; i < n; i++) {
@@ -151,6 +155,7 @@ static bool ask_all(struct literal_round *r)
             signal_request(NULL, pid, asked, r);
         }
     }
+    atomic_fetch_add(&r->cost_ns, clock_monotonic_ns() - start);
     answered(r);
     for (;;) {
         uint32_t seen = atomic_load(&bell);
@@ -164,10 +169,9 @@ static bool ask_all(struct literal_round *r)
     }
 }
 
-/* What became of a round; -1: the program ends, and what it had stays. */
+/* What it cost, without the waiting; -1: the program ends, and what it had stays. */
 static int64_t run_round(struct literal_grace *g, size_t *out_left)
 {
-    int64_t start = clock_monotonic_ns();
     struct literal_round *r = vm_zalloc(sizeof(*r));
     if (literal_batch_take(&r->batch)) {
         literal_batch_publish(&r->batch);
@@ -179,8 +183,9 @@ static int64_t run_round(struct literal_grace *g, size_t *out_left)
         /* Such a heap was not looked at; one that came to be after its process was has nothing of the batch. */
         *out_left = literal_batch_finish(&r->batch, atomic_load(&literal_heaps_kept) > 0);
     }
+    int64_t cost = atomic_load(&r->cost_ns);
     vm_free(r);
-    return clock_monotonic_ns() - start;
+    return cost;
 }
 
 /* ---- when ---- */

@@ -137,6 +137,12 @@ static ERL_NIF_TERM act_sum(ErlNifEnv *env, ERL_NIF_TERM arg) /* of the bytes of
     for (size_t i = 0; i < b.size; i++) { sum += b.data[i]; }
     return enif_make_ulong(env, sum);
 }
+static ERL_NIF_TERM act_await_copy(ErlNifEnv *env, ERL_NIF_TERM arg) /* {File, Term}: as await, and reads the term only then */
+{
+    const ERL_NIF_TERM *e;
+    if (!pair_of(env, arg, &e) || act_await(env, e[0]) == 0) { return enif_make_badarg(env); }
+    return enif_make_copy(env, e[1]);
+}
 static ErlNifEnv *store; /* keeps a term from call to call */
 static ERL_NIF_TERM in_store;
 static ERL_NIF_TERM act_store(ErlNifEnv *env, ERL_NIF_TERM arg)
@@ -319,7 +325,7 @@ static const struct {
     { "illegal", act_illegal }, { "overflow", act_overflow }, { "panic", act_panic }, { "exit", act_exit }, { "_exit", act__exit },
     { "badarg", act_badarg }, { "throw", act_throw }, { "nonsense", act_nonsense }, { "loop", act_loop },
     { "loop_in_libc", act_loop_in_libc }, { "pause", act_pause }, { "sleep", act_sleep },
-    { "await", act_await }, { "tick", act_tick },
+    { "await", act_await }, { "await_copy", act_await_copy }, { "tick", act_tick },
     { "os_pid", act_os_pid }, { "print", act_print }, { "calls", act_calls }, { "note", act_note }, { "copy", act_copy }, { "sum", act_sum }, { "store", act_store },
     { "stored", act_stored },
     { "zeros", act_zeros }, { "range", act_range }, { "thread_type", act_thread_type }, { "unique", act_unique },
