@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -240,19 +241,32 @@ static void *collect_main(void *arg)
     return NULL;
 }
 
+static bool start_thread(void)
+{
+    enum { STACK_BYTES = 256 << 10 };
+    pthread_attr_t attr;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* it takes no part in signals */
+    int error = pthread_create(&thread, &attr, collect_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return error == 0;
+}
+
 static void retired(void)
 {
     if (literal_retired_bytes() < atomic_load(&ring_at)) {
         return;
     }
-    if (!atomic_load(&started) && !atomic_load(&stopping) && !atomic_exchange(&started, true)) {
-        if (!literal_grace_init() || pthread_create(&thread, NULL, collect_main, NULL) != 0) {
-            atomic_store(&ring_at, SIZE_MAX); /* then they stay */
-            atomic_store(&started, false);
-        }
-        return;
+    if (atomic_load(&started) || atomic_load(&stopping) || atomic_exchange(&started, true)) {
+        ring();
+    } else if (!literal_grace_init() || !start_thread()) {
+        atomic_store(&ring_at, SIZE_MAX); /* then they stay */
+        atomic_store(&started, false);
     }
-    ring();
 }
 
 void literals_start(void)
