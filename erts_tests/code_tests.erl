@@ -33,6 +33,12 @@ cases() ->
          A = erlang:load_module(code_target, object(one)), P ! stop, {A, code_target:version()}
      end},
      {delete, fun() -> fresh(), load(one), {code:delete(code_target), code:is_loaded(code_target), erlang:function_exported(code_target, version, 0)} end},
+     {module_status, fun() -> fresh(), load(two), code:load_file(t), All = code:module_status(), [begin {M, S} = lists:keyfind(M, 1, All), S end || M <- [t, lists, ?MODULE]] end},
+     {modified_modules, fun() -> is_list(code:modified_modules()) end},
+     {all_available, fun() ->
+         All = code:all_available(), Find = fun(M) -> {M, File, Loaded} = lists:keyfind(M, 1, All), {filename:basename(File), Loaded} end,
+         {[Find(M) || M <- ["lists", "t", "lcnt"]], lists:sort(All) =:= All, [N || {N, _, _} <- All] =:= lists:usort([N || {N, _, _} <- All])} end},
+     {set_path, fun() -> Before = code:get_path(), A = code:set_path(["."]), R = {A, file:list_dir("/nonexistent"), lists:last(code:get_path())}, {R, code:set_path(Before)} end},
      {delete_twice, fun() -> fresh(), load(one), load(two), {code:delete(code_target), erlang:check_old_code(code_target)} end},
      {delete_module, fun() -> fresh(), load(one), {erlang:delete_module(code_target), erlang:delete_module(code_target), outcome(fun() -> erlang:delete_module(id("x")) end)} end},
      {autoload_after_delete, fun() -> fresh(), load(two), code:delete(code_target), code:purge(code_target), code_target:version() end},

@@ -42,6 +42,18 @@ cases() ->
              {A, logger_std_h:filesync(to_file), file:read_file(File), logger:remove_handler(to_file)} end),
          file:delete(File), R
      end},
+     {add_handlers, fun() -> heard(fun() -> [{logger:add_handlers(H), [I || I <- logger:get_handler_ids(), I =/= default, I =/= ssl_handler]} ||
+         H <- [[], [{handler, a, ?MODULE, #{config => #{to => self()}}}], [{handler, a, ?MODULE, #{}}], [{handler, b, ?MODULE}], [{handler, c, no_such_module, #{}}], "x", 7, stdlib]] end) end},
+     {add_handlers_end, fun() -> logger:remove_handler(a), logger:get_handler_ids() end},
+     {proxy_config, fun() -> Before = logger:get_proxy_config(),
+         R = [logger:set_proxy_config(C) || C <- [#{}, #{x => 1}, x, #{burst_limit_enable => 7}, #{flush_qlen => 6000}]] ++
+             [logger:get_proxy_config(), logger:update_proxy_config(#{burst_limit_enable => true}), logger:get_proxy_config(), logger:update_proxy_config(y)],
+         {R, logger:set_proxy_config(Before)} end},
+     {i, fun() -> #{level := Level} = logger:get_primary_config(), logger:set_primary_config(level, notice), logger:set_module_level(lh, debug), logger:add_primary_filter(q, {fun logger_filters:level/2, {stop, eq, info}}),
+         ok = logger:add_handler(w, ?MODULE, #{config => #{b => 1, a => "x", to => none}, extra => 1, formatter => {logger_formatter, #{template => ["x", msg]}},
+                                               filters => [{f, {fun logger_filters:level/2, {log, eq, info}}}]}),
+         R = printed(fun() -> [logger:i(X) || X <- [primary, w, modules, proxy, nosuch]] end),
+         logger:remove_handler(w), logger:remove_primary_filter(q), logger:unset_module_level(lh), logger:set_primary_config(level, Level), R end},
      {get_config, fun() -> lists:sort(maps:keys(logger:get_config())) end}].
 
 %% What Fun gives, and the events that a handler of ours heard meanwhile.
@@ -58,12 +70,35 @@ heard(Level, Fun) ->
     logger:set_handler_config(default, level, Default),
     {Value, events()}.
 
+%% What Fun gives, and what it printed.
+printed(Fun) ->
+    Leader = group_leader(),
+    Me = self(),
+    Printer = spawn_link(fun() -> printer(Me, []) end),
+    group_leader(Printer, Me),
+    Value = Fun(),
+    group_leader(Leader, Me),
+    Printer ! stop,
+    receive {Printer, Text} -> {Value, Text} end.
+
+printer(To, Text) ->
+    receive
+        stop -> To ! {self(), unicode:characters_to_binary(lists:reverse(Text))};
+        {io_request, From, Ref, {put_chars, _, M, F, As}} -> From ! {io_reply, Ref, ok}, printer(To, [apply(M, F, As) | Text]);
+        {io_request, From, Ref, {put_chars, _, Chars}} -> From ! {io_reply, Ref, ok}, printer(To, [Chars | Text]);
+        {io_request, From, Ref, getopts} -> From ! {io_reply, Ref, [{encoding, unicode}]}, printer(To, Text)
+    end.
+
 events() ->
     receive
-        {event, #{meta := Meta, msg := Msg} = E} -> [E#{meta := maps:map(fun hide/2, Meta), msg := hide_pid(Msg)} | events()];
+        {event, #{meta := Meta, msg := Msg} = E} -> [E#{meta := maps:map(fun hide/2, without_place(Meta)), msg := hide_pid(Msg)} | events()];
         {called, What} -> [What | events()]
     after 20 -> []
     end.
+
+%% OTP logs by its own macros.
+without_place(#{mfa := {logger, _, _}} = Meta) -> maps:without([mfa, file, line], Meta);
+without_place(Meta) -> Meta.
 
 hide(Key, Value) ->
     case lists:member(Key, [pid, gl, time, file, line, report_cb]) of true -> hidden; false -> Value end.
@@ -76,6 +111,9 @@ double(X) -> {"~p doubled", [2 * X]}.
 %% ---- the handler ----
 
 adding_handler(Config) -> {ok, Config#{added => yes}}.
+removing_handler(#{config := #{to := none}}) -> ok;
 removing_handler(#{config := #{to := Pid}}) -> Pid ! {called, removing_handler}, ok.
+changing_config(_, _, #{config := #{to := none}} = New) -> {ok, New};
 changing_config(How, _, #{config := #{to := Pid}} = New) -> Pid ! {called, {changing_config, How}}, {ok, New}.
+log(_, #{config := #{to := none}}) -> ok;
 log(Event, #{config := #{to := Pid}}) -> Pid ! {event, Event}.

@@ -11,7 +11,7 @@
     load_file/1, load_abs/1, load_abs/2, load_binary/3, delete/1, purge/1, soft_purge/1]).
 -export([is_loaded/1, all_loaded/0, which/1, where_is_file/1, where_is_file/2, get_object_code/1,
     root_dir/0, lib_dir/0, lib_dir/1, lib_dir/2, compiler_dir/0, priv_dir/1, module_md5/1, get_chunk/2,
-    module_status/1, get_mode/0, objfile_extension/0, is_module_native/1, rehash/0,
+    module_status/0, module_status/1, modified_modules/0, all_available/0, clash/0, get_mode/0, objfile_extension/0, is_module_native/1, rehash/0,
     stick_dir/1, unstick_dir/1, stick_mod/1, unstick_mod/1, is_sticky/1]).
 %% The native purge_module/1 comes here.
 -export([purge_module/1]).
@@ -433,3 +433,34 @@ unstick_dir(_) -> ok.
 stick_mod(_) -> true.
 unstick_mod(_) -> true.
 is_sticky(_) -> false.
+
+module_status() ->
+    [{M, module_status(M)} || {M, _} <- all_loaded()].
+
+modified_modules() ->
+    [M || {M, modified} <- module_status()].
+
+%% [{Name, File, Loaded}] of what is loaded and of what could be, by name.
+all_available() ->
+    Loaded = [{atom_to_list(M), File, true} || {M, File} <- all_loaded()],
+    Known = maps:from_list([{Name, true} || {Name, _, _} <- Loaded]),
+    Found = lists:foldl(fun({Name, File}, Seen) -> maps:merge(#{Name => File}, Seen) end, #{}, object_files(get_path())),
+    lists:sort(Loaded ++ [{Name, File, false} || {Name, File} <- maps:to_list(Found), not is_map_key(Name, Known)]).
+
+%% Says which files of the path cannot be reached, as one of that name comes before them.
+clash() ->
+    Hidden = hidden(object_files(tl(get_path())), #{}), % in the first directory are modules of ours that stand in for OTP's
+    [io:format("** ~ts hides ~ts~n", [First, Other]) || {First, Other} <- Hidden],
+    io:format("** Found ~w name clashes in code paths ~n", [length(Hidden)]).
+
+hidden([], _) -> [];
+hidden([{Name, File} | Rest], Seen) ->
+    case Seen of
+        #{Name := First} -> [{First, File} | hidden(Rest, Seen)];
+        _ -> hidden(Rest, Seen#{Name => File})
+    end.
+
+%% [{Name, File}] in the order of the path.
+object_files(Path) ->
+    [{filename:rootname(Name, ".beam"), filename:append(Dir, Name)}
+     || Dir <- Path, {ok, Names} <- [file:list_dir(Dir)], Name <- lists:sort(Names), filename:extension(Name) =:= ".beam"].

@@ -1,7 +1,7 @@
 %% What programs ask of `init`, without OTP's boot procedure: arguments and stopping.
 -module(init).
 -export([get_argument/1, get_arguments/0, get_plain_arguments/0, get_status/0, script_id/0,
-         stop/0, stop/1, finish/0, restart/0, reboot/0, ensure_loaded/1, objfile_extension/0, archive_extension/0,
+         stop/0, stop/1, finish/0, restart/0, restart/1, reboot/0, ensure_loaded/1, objfile_extension/0, archive_extension/0,
          code_path_choice/0, run_on_load_handlers/0, notify_when_started/1, wait_until_started/0]).
 
 get_plain_arguments() -> persistent_term:get({bulkhead, arguments}, []).
@@ -31,6 +31,7 @@ finish() ->
     end,
     ok.
 restart() -> erlang:error({not_supported, restart}).
+restart(_Options) -> restart().
 reboot() -> stop().
 ensure_loaded(Module) -> code:ensure_loaded(Module).
 objfile_extension() -> ".beam".

@@ -13,7 +13,8 @@
          set_module_level/2, unset_module_level/0, unset_module_level/1, add_handler/3, remove_handler/1,
          set_handler_config/2, set_handler_config/3, update_handler_config/2, update_handler_config/3,
          update_formatter_config/2, update_formatter_config/3, add_primary_filter/2, remove_primary_filter/1,
-         add_handler_filter/3, remove_handler_filter/2, set_application_level/2, unset_application_level/1]).
+         add_handler_filter/3, remove_handler_filter/2, set_application_level/2, unset_application_level/1,
+         add_handlers/1, set_proxy_config/1, update_proxy_config/1, i/0, i/1]).
 -export([serve/1]).
 
 %% ---- by level ----
@@ -262,7 +263,24 @@ get_config() ->
       proxy => get_proxy_config()}.
 
 %% For events of other nodes, of which there are none; the process that would pass them on asks.
-get_proxy_config() -> logger_proxy:get_default_config().
+get_proxy_config() -> persistent_term:get({?MODULE, proxy}, logger_proxy:get_default_config()).
+
+set_proxy_config(Config) -> change_proxy(logger_proxy:get_default_config(), Config).
+update_proxy_config(Config) -> change_proxy(get_proxy_config(), Config).
+
+change_proxy(Old, Config) when is_map(Config) ->
+    change(fun() ->
+        Default = logger_proxy:get_default_config(),
+        case maps:filter(fun(K, V) -> not is_proxy_option(V, maps:get(K, Default, none)) end, Config) of
+            Bad when Bad =:= #{} -> persistent_term:put({?MODULE, proxy}, maps:merge(Old, Config));
+            Bad -> {error, {invalid_olp_config, Bad}}
+        end
+    end);
+change_proxy(_, Config) -> {error, {invalid_config, Config}}.
+
+is_proxy_option(Value, Default) when is_boolean(Default) -> is_boolean(Value);
+is_proxy_option(Value, Default) when is_integer(Default) -> is_integer(Value) andalso Value >= 0;
+is_proxy_option(_, none) -> false.
 
 get_primary_config() -> element(1, config()).
 
@@ -340,12 +358,12 @@ handler(Id) ->
         [] -> throw({error, {not_found, Id}})
     end.
 
-%% In the place of the one of that name, or behind all.
+%% In the place of the one of that name, or before all: the newest is asked first, as on OTP.
 store_handler(#{id := Id} = H) ->
     {P, Hs, Ms} = config(),
     New = case lists:member(Id, get_handler_ids()) of
         true -> [case I of Id -> H; _ -> Other end || #{id := I} = Other <- Hs];
-        false -> Hs ++ [H]
+        false -> [H | Hs]
     end,
     store({P, New, Ms}).
 
@@ -409,6 +427,70 @@ update_formatter_config(Id, Changes) when is_map(Changes) ->
         store_handler(Handler#{formatter := {Module, maps:merge(Config, Changes)}})
     end);
 update_formatter_config(_, Changes) -> {error, {invalid_config, Changes}}.
+
+%% Of an application's environment, or as it stands there: [{handler, Id, Module, Config}].
+add_handlers(App) when is_atom(App) -> add_handlers(application:get_env(App, logger, []));
+add_handlers([]) -> ok;
+add_handlers([{handler, Id, Module, Config} | Rest]) ->
+    case add_handler(Id, Module, Config) of
+        ok -> add_handlers(Rest);
+        {error, Why} -> bad_handler(Why)
+    end;
+add_handlers(Other) -> bad_handler(Other).
+
+bad_handler(Why) ->
+    error("Invalid logger handler config: ~p", [Why]),
+    {error, {bad_config, {handler, Why}}}.
+
+%% ---- for people ----
+
+i() ->
+    lists:foreach(fun i/1, [primary, handlers, proxy, modules]).
+
+i(primary) ->
+    #{level := Level, filter_default := Default, filters := Filters} = get_primary_config(),
+    io:format("Primary configuration: ~n    Level: ~p~n    Filter Default: ~p~n    Filters: ~n", [Level, Default]),
+    show_filters("        ", Filters);
+i(handlers) ->
+    io:format("Handler configuration: ~n"),
+    lists:foreach(fun show_handler/1, get_handler_config());
+i(proxy) ->
+    io:format("Proxy configuration: ~n"),
+    show_map("    ", get_proxy_config());
+i(modules) ->
+    io:format("Level set per module: ~n"),
+    [io:format("    (none)~n") || get_module_level() =:= []],
+    [io:format("    Module: ~p~n        Level: ~p~n", [Module, Level]) || {Module, Level} <- get_module_level()],
+    ok;
+i(Id) ->
+    case get_handler_config(Id) of
+        {ok, Config} -> io:format("Handler configuration: ~n"), show_handler(Config);
+        Error -> Error
+    end.
+
+show_handler(#{id := Id, module := Module, level := Level, formatter := {Formatter, FormatterConfig},
+               filter_default := Default, filters := Filters} = Config) ->
+    io:format("    Id: ~p~n        Module: ~p~n        Level:  ~p~n        Formatter:~n            Module: ~p~n            Config:~n",
+        [Id, Module, Level, Formatter]),
+    show_map("                ", FormatterConfig),
+    io:format("        Filter Default: ~p~n        Filters:~n", [Default]),
+    show_filters("            ", Filters),
+    [begin
+         io:format("        ~ts:~n", [Title]),
+         show_map("            ", Map)
+     end || {Title, Map} <- [{"Handler Config", maps:get(config, Config, #{})},
+                             {"Custom Config", maps:without([id, module, level, formatter, filter_default, filters, config], Config)}],
+            Map =/= #{}],
+    ok.
+
+show_filters(Indent, []) -> io:format("~ts(none)~n", [Indent]);
+show_filters(Indent, Filters) ->
+    [io:format("~tsId: ~tp~n~ts    Fun: ~tp~n~ts    Arg: ~tp~n", [Indent, Id, Indent, Fun, Indent, Arg]) || {Id, {Fun, Arg}} <- Filters],
+    ok.
+
+show_map(Indent, Map) ->
+    [io:format("~ts~tp: ~tp~n", [Indent, Key, Value]) || {Key, Value} <- lists:sort(maps:to_list(Map))],
+    ok.
 
 %% ---- metadata, time, reports ----
 

@@ -34,6 +34,9 @@ struct dirs {
 
 static struct lock lock; /* all of the below */
 static struct dirs first, libs, last;
+/* Of OTP's libraries those that the VM itself lives on: found also when a program takes them out of its path, as on OTP,
+ * where they are loaded from the start. */
+static struct dirs always;
 static bool libs_known;
 static char otp_root[PATH_MAX]; /* "" until looked for, "-": there is none */
 
@@ -163,6 +166,9 @@ static void list_libs_locked(void)
         strcat(path, apps.names[i]);
         strcat(path, "/ebin");
         dirs_insert(&libs, libs.n, path);
+        if (rank_of(apps.names[i]) != 2) {
+            dirs_insert(&always, always.n, path);
+        }
         vm_free(apps.names[i]);
     }
     vm_free(apps.names);
@@ -277,7 +283,7 @@ char *code_path_find(term module)
         if (!libs_known) {
             list_libs_locked();
         }
-        found = search(&libs, file, path) || search(&last, file, path);
+        found = search(&libs, file, path) || search(&last, file, path) || search(&always, file, path);
     }
     lock_drop(&lock);
     if (!found) {
