@@ -28,7 +28,7 @@ enum beam_chunk {
     CHUNK_Meta,
     CHUNK_COUNT,
 };
-extern const char beam_beam_chunk_names[CHUNK_COUNT][5];
+extern const char beam_chunk_names[CHUNK_COUNT][5];
 
 /* A chunk being read. */
 struct chunk {

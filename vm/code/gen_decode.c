@@ -202,6 +202,70 @@ static bool read_register(
     return true;
 }
 
+/* TERM_NONE: no memory. */
+static term number(struct decoder *d, const struct raw *r)
+{
+    if (!term_is_none(r->big)) {
+        return r->big;
+    }
+    if (intptr_fits_small(r->value)) {
+        return term_from_small(r->value);
+    }
+    struct heap h;
+    heap_init_frags(&h);
+    term t = literal_copy(heap_integer(&h, r->value), &d->file->blocks);
+    heap_destroy(&h);
+    return t;
+}
+
+static bool read_number_of(struct decoder *d, enum gen_kind kind, int64_t limit, const char *what, struct gen_operand *out)
+{
+    int64_t n;
+    if (!read_count(d, limit, what, &n)) {
+        return false;
+    }
+    *out = (struct gen_operand) { .kind = kind, .value = n };
+    return true;
+}
+
+static bool read_typed_register(struct decoder *d, struct gen_operand *out)
+{
+    struct raw r;
+    int64_t type;
+    const uint8_t *at = d->at;
+    if (!read_raw(d, &r)) {
+        return false;
+    }
+    if (r.tag != COMPACT_X && r.tag != COMPACT_Y) {
+        return FAIL(d, at, "%s: a type goes with a register", d->insn_name);
+    }
+    return read_register(d, at, &r, out) && read_count(d, UINT32_MAX, "type", &type);
+}
+
+/* An operand of the extended kinds, which began at `at`. */
+static bool read_extended(struct decoder *d, const uint8_t *at, int64_t kind, struct gen_operand *out)
+{
+    int64_t n;
+    switch (kind) {
+    case EXT_LIST:
+        return read_number_of(d, GEN_LIST, d->end - d->at + 1, "list length", out);
+    case EXT_FR:
+        return read_number_of(d, GEN_FR, GEN_MAX_FLOAT_REGISTERS, "floating point register", out);
+    case EXT_ALLOC:
+        return read_alloc_list(d, out);
+    case EXT_LITERAL:
+        if (!read_count(d, (int64_t) d->file->n_literals, "literal", &n)) {
+            return false;
+        }
+        *out = constant(d->file->literals[n]);
+        return true;
+    case EXT_TYPED:
+        return read_typed_register(d, out);
+    default:
+        return FAIL(d, at, "%s: operand kind is unknown", d->insn_name);
+    }
+}
+
 static bool read_operand(struct decoder *d, struct gen_operand *out)
 {
     struct raw r;
@@ -219,19 +283,9 @@ static bool read_operand(struct decoder *d, struct gen_operand *out)
         }
         *out = (struct gen_operand) { .kind = GEN_U, .value = r.value };
         return true;
-    case COMPACT_I: {
-        if (!term_is_none(r.big)) {
-            *out = constant(r.big);
-        } else if (intptr_fits_small(r.value)) {
-            *out = constant(term_from_small(r.value));
-        } else {
-            struct heap h;
-            heap_init_frags(&h);
-            *out = constant(literal_copy(heap_integer(&h, r.value), &d->file->blocks));
-            heap_destroy(&h);
-        }
+    case COMPACT_I:
+        *out = constant(number(d, &r));
         return !term_is_none(out->constant) || FAIL(d, at, "no memory for a number");
-    }
     case COMPACT_A:
         if (r.value < 0 || (uint64_t) r.value > d->file->n_atoms) {
             return FAIL(
@@ -250,142 +304,83 @@ static bool read_operand(struct decoder *d, struct gen_operand *out)
     case COMPACT_Z:
         break;
     }
-    switch (r.value) {
-    case EXT_LIST: {
-        int64_t n;
-        if (!read_count(d, d->end - d->at + 1, "list length", &n)) {
-            return false;
-        }
-        *out = (struct gen_operand) { .kind = GEN_LIST, .value = n };
-        return true;
-    }
-    case EXT_FR: {
-        int64_t n;
-        if (!read_count(d, GEN_MAX_FLOAT_REGISTERS, "floating point register", &n)) {
-            return false;
-        }
-        *out = (struct gen_operand) { .kind = GEN_FR, .value = n };
-        return true;
-    }
-    case EXT_ALLOC:
-        return read_alloc_list(d, out);
-    case EXT_LITERAL: {
-        int64_t n;
-        if (!read_count(d, (int64_t) d->file->n_literals, "literal", &n)) {
-            return false;
-        }
-        *out = constant(d->file->literals[n]);
-        return true;
-    }
-    case EXT_TYPED: {
-        int64_t type;
-        at = d->at;
-        if (!read_raw(d, &r)) {
-            return false;
-        }
-        if (r.tag != COMPACT_X && r.tag != COMPACT_Y) {
-            return FAIL(d, at, "%s: a type goes with a register", d->insn_name);
-        }
-        return read_register(d, at, &r, out) && read_count(d, UINT32_MAX, "type", &type);
-    }
-    default:
-        return FAIL(d, at, "%s: operand kind is unknown", d->insn_name);
-    }
+    return read_extended(d, at, r.value, out);
 }
 
 /* ---- operands against the letters of opcodes.def ---- */
 
-static bool check_operand(struct decoder *d, const uint8_t *at, char letter, struct gen_operand *o)
+/* Is o what the letter stands for? Numbers take the form that it asks for. */
+static bool is_of_letter(const struct beam_file *f, char letter, struct gen_operand *o)
 {
-    const struct beam_file *f = d->file;
-    bool source = o->kind == GEN_X || o->kind == GEN_Y || o->kind == GEN_CONST;
-    bool ok = false;
+    bool is_register = o->kind == GEN_X || o->kind == GEN_Y, is_const = o->kind == GEN_CONST;
+    bool source = is_register || is_const;
     switch (letter) {
     case 's':
-        ok = source;
-        break;
+        return source;
     case 'r':
     case 'd':
-        ok = o->kind == GEN_X || o->kind == GEN_Y;
-        break;
+        return is_register;
     case 'x':
-        ok = o->kind == GEN_X;
-        break;
+        return o->kind == GEN_X;
     case 'y':
-        ok = o->kind == GEN_Y;
-        break;
+        return o->kind == GEN_Y;
     case 'l':
-        ok = o->kind == GEN_FR;
-        break;
+        return o->kind == GEN_FR;
     case 'e':
-        ok = o->kind == GEN_FR || (source && (o->kind != GEN_CONST || term_is_float(o->constant)));
-        break;
+        return o->kind == GEN_FR || is_register || (is_const && term_is_float(o->constant));
     case 'E':
-        ok = o->kind == GEN_FR || o->kind == GEN_X || o->kind == GEN_Y;
-        break;
+        return o->kind == GEN_FR || is_register;
     case 'c':
-        ok = o->kind == GEN_CONST;
-        break;
+        return is_const;
     case 'a':
-        ok = o->kind == GEN_CONST && term_is_atom(o->constant);
-        break;
+        return is_const && term_is_atom(o->constant);
     case 'C':
-        ok = o->kind == GEN_CONST && term_list_length(o->constant) >= 0;
-        break;
+        return is_const && term_list_length(o->constant) >= 0;
     case 'f':
-        ok = o->kind == GEN_LABEL && o->value != 0;
-        break;
+        return o->kind == GEN_LABEL && o->value != 0;
     case 'j':
-        ok = o->kind == GEN_LABEL;
-        break;
+        return o->kind == GEN_LABEL;
     case 'm':
-        ok =
-            (o->kind == GEN_LABEL && o->value != 0)
-            || (o->kind == GEN_CONST
-                && (term_same(o->constant, ATOM(no_fail)) || term_same(o->constant, ATOM(resume))));
-        break;
+        return (o->kind == GEN_LABEL && o->value != 0)
+               || (is_const && (term_same(o->constant, ATOM(no_fail)) || term_same(o->constant, ATOM(resume))));
     case 'u':
     case 'S':
-        ok = o->kind == GEN_U;
-        break;
+        return o->kind == GEN_U;
     case 'n':
-        if (o->kind == GEN_CONST && term_is_small(o->constant) && term_to_small(o->constant) >= 0
-            && term_to_small(o->constant) <= UINT32_MAX) {
+        if (is_const && term_is_small(o->constant) && (uintptr_t) term_to_small(o->constant) <= UINT32_MAX) {
             *o = (struct gen_operand) { .kind = GEN_U, .value = term_to_small(o->constant) };
         }
-        ok = o->kind == GEN_U;
-        break;
+        return o->kind == GEN_U;
     case 'z':
         if (o->kind == GEN_U) {
             *o = constant(term_from_small(o->value));
+            return true;
         }
-        ok = o->kind == GEN_X || o->kind == GEN_Y || o->kind == GEN_CONST;
-        break;
+        return source;
     case 'h':
-        ok = (o->kind == GEN_U && o->value < GEN_MAX_HEAP_WORDS) || o->kind == GEN_ALLOC;
-        break;
+        return (o->kind == GEN_U && o->value < GEN_MAX_HEAP_WORDS) || o->kind == GEN_ALLOC;
     case 'v':
-        ok = source || o->kind == GEN_U;
-        break;
+        return source || o->kind == GEN_U;
     case 'g':
-        ok = (o->kind == GEN_U && (size_t) o->value < f->n_lambdas)
-             || (o->kind == GEN_CONST
-                 && (term_same(o->constant, ATOM(safe)) || term_same(o->constant, ATOM(unsafe))));
-        break;
+        return (o->kind == GEN_U && (size_t) o->value < f->n_lambdas)
+               || (is_const && (term_same(o->constant, ATOM(safe)) || term_same(o->constant, ATOM(unsafe))));
     case 'I':
     case 'B':
-        ok = o->kind == GEN_U && (size_t) o->value < f->n_imports;
-        break;
+        return o->kind == GEN_U && (size_t) o->value < f->n_imports;
     case 'F':
-        ok = o->kind == GEN_U && (size_t) o->value < f->n_lambdas;
-        break;
+        return o->kind == GEN_U && (size_t) o->value < f->n_lambdas;
     case '*':
-        ok = source || o->kind == GEN_U;
-        break;
+        return source || o->kind == GEN_U;
     default:
         VM_REQUIRE(!"letter of opcodes.def");
     }
-    return ok || FAIL(d, at, "%s: operand of the wrong kind ('%c' expected)", d->insn_name, letter);
+    return false;
+}
+
+static bool check_operand(struct decoder *d, const uint8_t *at, char letter, struct gen_operand *o)
+{
+    return is_of_letter(d->file, letter, o)
+           || FAIL(d, at, "%s: operand of the wrong kind ('%c' expected)", d->insn_name, letter);
 }
 
 static struct gen_operand *new_operand(struct decoder *d)

@@ -242,7 +242,9 @@ static void create(struct validator *v)
     vreserve(v, varg(v, 1));
 }
 
-bool vstep_bits(struct validator *v)
+/* ---- all of them, by kind ---- */
+
+static bool step_match(struct validator *v)
 {
     switch (v->insn->op) {
     case OP_bs_start_match3:
@@ -303,7 +305,15 @@ bool vstep_bits(struct validator *v)
     case OP_bs_match:
         match(v);
         break;
+    default:
+        return false;
+    }
+    return true;
+}
 
+static bool step_begin(struct validator *v)
+{
+    switch (v->insn->op) {
     case OP_bs_create_bin:
         create(v);
         break;
@@ -334,6 +344,15 @@ bool vstep_bits(struct validator *v)
         vcollect_n(v, 0);
         vdef(v, &(struct gen_operand) { .kind = GEN_X }, reg_make(REG_TERM, 0));
         break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static bool step_put(struct validator *v)
+{
+    switch (v->insn->op) {
     case OP_bs_put_integer:
     case OP_bs_put_float:
     case OP_bs_put_binary:
@@ -371,4 +390,9 @@ bool vstep_bits(struct validator *v)
         return false;
     }
     return true;
+}
+
+bool vstep_bits(struct validator *v)
+{
+    return step_match(v) || step_begin(v) || step_put(v);
 }

@@ -313,9 +313,41 @@ static void swap(struct validator *v)
     vdef(v, varg(v, 1), a);
 }
 
-/* ---- all of them ---- */
+/* ---- all of them, by kind ---- */
 
-bool vstep_data(struct validator *v)
+static void tuple_test(struct validator *v)
+{
+    reg r = vuse(v, varg(v, 1));
+    if (v->insn->op == OP_test_arity) {
+        vtrusted(v, is_tuple_of(r, 0));
+    }
+    vjump(v, varg(v, 0));
+    int64_t n = varg(v, 2)->value;
+    vlearn(v, varg(v, 1), reg_make(REG_TUPLE, n < REG_NUMBER_MAX ? (uint32_t) n : REG_NUMBER_MAX));
+}
+
+static void has_map_fields(struct validator *v)
+{
+    reg m = vuse(v, varg(v, 1));
+    vtrusted(v, reg_kind(m) == REG_MAP);
+    for (int64_t i = 1; i <= varg(v, 2)->value; i++) {
+        vuse(v, varg(v, 2) + i);
+    }
+    vjump(v, varg(v, 0));
+    vlearn(v, varg(v, 1), reg_make(REG_MAP, 0));
+}
+
+static void select_value(struct validator *v)
+{
+    vuse(v, varg(v, 0));
+    vjump(v, varg(v, 1));
+    for (int64_t i = 2; i <= varg(v, 2)->value; i += 2) {
+        vjump(v, varg(v, 2) + i);
+    }
+    v->reachable = false;
+}
+
+static bool step_test(struct validator *v)
 {
     switch (v->insn->op) {
     case OP_is_lt:
@@ -364,28 +396,24 @@ bool vstep_data(struct validator *v)
         is_nil(v);
         break;
     case OP_test_arity:
-    case OP_is_tagged_tuple: {
-        reg r = vuse(v, varg(v, 1));
-        if (v->insn->op == OP_test_arity) {
-            vtrusted(v, is_tuple_of(r, 0));
-        }
-        vjump(v, varg(v, 0));
-        int64_t n = varg(v, 2)->value;
-        vlearn(
-            v, varg(v, 1), reg_make(REG_TUPLE, n < REG_NUMBER_MAX ? (uint32_t) n : REG_NUMBER_MAX));
+    case OP_is_tagged_tuple:
+        tuple_test(v);
         break;
-    }
     case OP_select_val:
-        vuse(v, varg(v, 0));
-        vjump(v, varg(v, 1));
-        for (int64_t i = 2; i <= varg(v, 2)->value; i += 2) {
-            vjump(v, varg(v, 2) + i);
-        }
-        v->reachable = false;
+        select_value(v);
         break;
     case OP_select_tuple_arity:
         select_arity(v);
         break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static bool step_term(struct validator *v)
+{
+    switch (v->insn->op) {
     case OP_move:
         move(v);
         break;
@@ -427,39 +455,21 @@ bool vstep_data(struct validator *v)
     case OP_put_map_exact:
         put_map(v);
         break;
-    case OP_has_map_fields: {
-        reg m = vuse(v, varg(v, 1));
-        vtrusted(v, reg_kind(m) == REG_MAP);
-        for (int64_t i = 1; i <= varg(v, 2)->value; i++) {
-            vuse(v, varg(v, 2) + i);
-        }
-        vjump(v, varg(v, 0));
-        vlearn(v, varg(v, 1), reg_make(REG_MAP, 0));
+    case OP_has_map_fields:
+        has_map_fields(v);
         break;
-    }
     case OP_get_map_elements:
         get_map_elements(v);
         break;
+    default:
+        return false;
+    }
+    return true;
+}
 
-    case OP_bif0:
-        bif(v, 0, false);
-        break;
-    case OP_bif1:
-        bif(v, 1, false);
-        break;
-    case OP_bif2:
-        bif(v, 2, false);
-        break;
-    case OP_gc_bif1:
-        bif(v, 1, true);
-        break;
-    case OP_gc_bif2:
-        bif(v, 2, true);
-        break;
-    case OP_gc_bif3:
-        bif(v, 3, true);
-        break;
-
+static bool step_float(struct validator *v)
+{
+    switch (v->insn->op) {
     case OP_fmove:
         move_float(v);
         break;
@@ -482,6 +492,33 @@ bool vstep_data(struct validator *v)
         break;
     default:
         return false;
+    }
+    return true;
+}
+
+bool vstep_data(struct validator *v)
+{
+    switch (v->insn->op) {
+    case OP_bif0:
+        bif(v, 0, false);
+        break;
+    case OP_bif1:
+        bif(v, 1, false);
+        break;
+    case OP_bif2:
+        bif(v, 2, false);
+        break;
+    case OP_gc_bif1:
+        bif(v, 1, true);
+        break;
+    case OP_gc_bif2:
+        bif(v, 2, true);
+        break;
+    case OP_gc_bif3:
+        bif(v, 3, true);
+        break;
+    default:
+        return step_test(v) || step_term(v) || step_float(v);
     }
     return true;
 }

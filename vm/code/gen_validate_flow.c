@@ -282,33 +282,17 @@ static void wait_for_next(struct validator *v)
     v->reachable = false;
 }
 
-/* ---- all of them ---- */
-
 static void ends(struct validator *v)
 {
     vraise(v);
     v->reachable = false;
 }
 
-bool vstep_flow(struct validator *v)
+/* ---- all of them, by kind ---- */
+
+static bool step_call(struct validator *v)
 {
     switch (v->insn->op) {
-    case OP_label:
-    case OP_line:
-    case OP_nif_start:
-    case OP_on_load:
-    case OP_fclearerror:
-    case OP_executable_line:
-    case OP_debug_line:
-        break;
-    case OP_func_info:
-        need_no_frame(v);
-        for (uint32_t i = 0; i < v->function->arity; i++) {
-            struct gen_operand o = vx(i);
-            vuse_any(v, &o); /* match contexts become binaries in the exception */
-        }
-        v->reachable = false;
-        break;
     case OP_call:
         need_frame(v);
         vcall_local(v, (uint32_t) varg(v, 0)->value, varg(v, 1));
@@ -344,6 +328,15 @@ bool vstep_flow(struct validator *v)
     case OP_apply_last:
         apply(v, true);
         break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static bool step_frame(struct validator *v)
+{
+    switch (v->insn->op) {
     case OP_allocate:
         make_frame(v, varg(v, 0), varg(v, 1), false);
         break;
@@ -381,7 +374,15 @@ bool vstep_flow(struct validator *v)
         vuse_x(v, 1);
         v->reachable = false;
         break;
+    default:
+        return false;
+    }
+    return true;
+}
 
+static bool step_message(struct validator *v)
+{
+    switch (v->insn->op) {
     case OP_send:
         vuse_x(v, 2);
         vraise(v);
@@ -422,11 +423,15 @@ bool vstep_flow(struct validator *v)
     case OP_recv_marker_use:
         vuse(v, varg(v, 0));
         break;
+    default:
+        return false;
+    }
+    return true;
+}
 
-    case OP_jump:
-        vjump_always(v, varg(v, 0));
-        break;
-
+static bool step_exception(struct validator *v)
+{
+    switch (v->insn->op) {
     case OP_catch:
         set_tag(v, REG_CATCH_TAG);
         break;
@@ -472,6 +477,34 @@ bool vstep_flow(struct validator *v)
         break;
     default:
         return false;
+    }
+    return true;
+}
+
+bool vstep_flow(struct validator *v)
+{
+    switch (v->insn->op) {
+    case OP_label:
+    case OP_line:
+    case OP_nif_start:
+    case OP_on_load:
+    case OP_fclearerror:
+    case OP_executable_line:
+    case OP_debug_line:
+        break;
+    case OP_func_info:
+        need_no_frame(v);
+        for (uint32_t i = 0; i < v->function->arity; i++) {
+            struct gen_operand o = vx(i);
+            vuse_any(v, &o); /* match contexts become binaries in the exception */
+        }
+        v->reachable = false;
+        break;
+    case OP_jump:
+        vjump_always(v, varg(v, 0));
+        break;
+    default:
+        return step_call(v) || step_frame(v) || step_message(v) || step_exception(v);
     }
     return true;
 }
