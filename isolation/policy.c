@@ -153,27 +153,66 @@ static bool stack_from_number(uint64_t n, uint64_t *out)
 
 static const struct key_info {
     const char *name;
+    const char *takes; /* what it is, and which values there are */
     bool (*from_word)(const char *w, size_t n, uint64_t *out); /* NULL: takes no word */
     bool (*from_number)(uint64_t n, uint64_t *out);            /* NULL: takes no number */
     bool (*from_map)(term map, uint64_t *out);                 /* NULL: takes no map */
 } keys[POLICY_KEYS] = {
-    [POLICY_MODE] = { "mode", mode_from_word, NULL, NULL },
-    [POLICY_TIMEOUT] = { "timeout", timeout_from_word, timeout_from_number, NULL },
-    [POLICY_STACK] = { "stack", NULL, stack_from_number, NULL },
-    [POLICY_CRASH] = { "crash", crash_from_word, NULL, NULL },
-    [POLICY_THREADS] = { "threads", NULL, threads_from_number, NULL },
-    [POLICY_POOL] = { "pool", NULL, pool_from_number, NULL },
-    [POLICY_SPARE] = { "spare", NULL, spare_from_number, NULL },
-    [POLICY_RESTART] = { "restart", restart_from_word, NULL, restart_from_map },
-    [POLICY_AFTER_CRASH] = { "after_crash", after_crash_from_word, NULL, NULL },
-    [POLICY_TRANSPORT] = { "transport", transport_from_word, NULL, NULL },
-    [POLICY_SCOPE] = { "scope", scope_from_word, NULL, NULL },
-    [POLICY_VERIFY] = { "verify", bool_from_word, NULL, NULL },
+    [POLICY_MODE] = { "mode", "how its native code is run: one of the modes",
+        mode_from_word, NULL, NULL },
+    [POLICY_TIMEOUT] = { "timeout", "milliseconds a call may take, 1 to 2^30, or infinity",
+        timeout_from_word, timeout_from_number, NULL },
+    [POLICY_STACK] = { "stack", "bytes of its stack, 16k to 1024m",
+        NULL, stack_from_number, NULL },
+    [POLICY_CRASH] = { "crash", "exit: the caller ends, nothing catches it; raise: an exception of class exit",
+        crash_from_word, NULL, NULL },
+    [POLICY_THREADS] = { "threads", "calls that one worker runs at a time, 1 to 64",
+        NULL, threads_from_number, NULL },
+    [POLICY_POOL] = { "pool", "workers, 1 to 32",
+        NULL, pool_from_number, NULL },
+    [POLICY_SPARE] = { "spare", "workers kept ready for when one ends, 0 to 32",
+        NULL, spare_from_number, NULL },
+    [POLICY_RESTART] = { "restart", "N/Ms: after more than N ends (at most 255) within Ms no worker is started for Ms",
+        restart_from_word, NULL, restart_from_map },
+    [POLICY_AFTER_CRASH] = { "after_crash", "replace the worker in which a call crashed, or keep it",
+        after_crash_from_word, NULL, NULL },
+    [POLICY_TRANSPORT] = { "transport", "ring: shared memory and futexes; socket",
+        transport_from_word, NULL, NULL },
+    [POLICY_SCOPE] = { "scope", "all terms can be read in hybrid mode, or what the caller passes",
+        scope_from_word, NULL, NULL },
+    [POLICY_VERIFY] = { "verify", "true: look for damage after each call, in the modes that share the heap",
+        bool_from_word, NULL, NULL },
 };
 
 const char *policy_key_name(enum policy_key key)
 {
     return keys[key].name;
+}
+
+const char *policy_key_help(enum policy_key key)
+{
+    return keys[key].takes;
+}
+
+void policy_default_text(enum policy_key key, char *out, size_t room)
+{
+    uint64_t v = built_in[key];
+    switch (key) {
+    case POLICY_MODE: snprintf(out, room, "%s", executor_table[v]->name); return;
+    case POLICY_TIMEOUT: snprintf(out, room, "infinity"); return;
+    case POLICY_STACK: snprintf(out, room, "%lluk", (unsigned long long) (v >> 10)); return;
+    case POLICY_THREADS:
+    case POLICY_POOL:
+    case POLICY_SPARE: snprintf(out, room, "%llu", (unsigned long long) v); return;
+    case POLICY_RESTART: snprintf(out, room, "%llu/%u", (unsigned long long) (v >> 32), (unsigned) v); return;
+    case POLICY_AFTER_CRASH: snprintf(out, room, "%s", after_crash_words[v]); return;
+    case POLICY_TRANSPORT: snprintf(out, room, "%s", transport_words[v]); return;
+    case POLICY_SCOPE: snprintf(out, room, "%s", scope_words[v]); return;
+    case POLICY_VERIFY: snprintf(out, room, "%s", bool_words[v]); return;
+    case POLICY_CRASH: snprintf(out, room, "%s", v == POLICY_CRASH_RAISE ? "raise" : "exit"); return;
+    case POLICY_KEYS: break;
+    }
+    out[0] = '\0';
 }
 
 const char *policy_origin_name(enum policy_origin origin)
@@ -424,12 +463,15 @@ bool policy_set_text(const char *spec, char *error, size_t room)
             continue;
         }
         if (k < 0) {
-            snprintf(error, room, "unknown isolation option '%.*s'", (int) (equals - at), at);
+            snprintf(error, room, "there is no isolation option '%.*s' (see 'bulkhead info')", (int) (equals - at), at);
             return false;
         }
         if (!take_text(&l, k, value, value_bytes)) {
-            snprintf(error, room, "'%.*s' is no %s", (int) value_bytes, value,
-                k == POLICY_MODE ? "isolation mode (see 'bulkhead info')" : keys[k].name);
+            if (k == POLICY_MODE) {
+                snprintf(error, room, "'%.*s' is no isolation mode (see 'bulkhead info')", (int) value_bytes, value);
+            } else {
+                snprintf(error, room, "'%.*s' is no %s (%s)", (int) value_bytes, value, keys[k].name, keys[k].takes);
+            }
             return false;
         }
         more = at[n] == ',';

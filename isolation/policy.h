@@ -80,6 +80,9 @@ void policy_each_on_command_line(void (*fn)(term module, void *arg), void *arg);
 bool policy_set_text(const char *spec, char *error, size_t room) MUST_CHECK;
 
 const char *policy_key_name(enum policy_key key);
+/* For users: what a key is and takes; its built-in value, as the command line writes it. */
+const char *policy_key_help(enum policy_key key);
+void policy_default_text(enum policy_key key, char *out, size_t room);
 const char *policy_origin_name(enum policy_origin origin);
 /* A value as a term: in_process, infinity, 1048576, #{max => 10, within => 1000}. */
 term policy_value_term(struct heap *h, enum policy_key key, uint64_t value);

@@ -8,7 +8,7 @@
 %% Load: the file still to be loaded because it has an on_load function, or false.
 %% Script: the file's name if it is an escript, or false; escript:script_name/0 takes it from the arguments.
 run_file(Module, Load, Script, Args, Print) ->
-    load(Load),
+    load(Module, Load),
     persistent_term:put({bulkhead, arguments}, [Script || Script =/= false] ++ Args),
     Exports = Module:module_info(exports),
     Entries = [{main, [Args]}, {main, []}, {start, []}],
@@ -23,12 +23,12 @@ run_module(Module, Function, [], Print) ->
 run_module(Module, Function, Args, Print) ->
     run(Module, Function, [[list_to_atom(A) || A <- Args]], Print).
 
-load(false) ->
+load(_, false) ->
     ok;
-load(Path) ->
+load(Module, Path) ->
     case code:load_abs(filename:rootname(Path)) of
         {module, _} -> ok;
-        {error, on_load_failure} -> give_up("the on_load function of ~ts did not return ok", [Path]);
+        {error, on_load_failure} -> give_up("the on_load function of ~p did not return ok", [Module]);
         {error, Reason} -> give_up("cannot load ~ts: ~0tp", [Path, Reason])
     end.
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "isolation/executor.h"
+#include "isolation/policy.h"
 #include "nif/nif_api.h"
 #include "vm/bif/bif.h"
 #include "vm/code/module.h"
@@ -15,6 +16,18 @@ static void print_modes(void)
     printf("Isolation modes (default: %s)\n", executor_default()->name);
     for (size_t i = 0; i < executor_count; i++) {
         printf("  %-12s %s\n", executor_table[i]->name, executor_table[i]->summary);
+    }
+}
+
+static void print_options(void)
+{
+    printf("Isolation options, and what they are by default (--isolation [MODULE=]MODE[,key=value...])\n");
+    for (int k = 0; k < POLICY_KEYS; k++) {
+        char value[40];
+        policy_default_text((enum policy_key) k, value, sizeof(value));
+        if (k != POLICY_MODE) {
+            printf("  %-12s %-9s %s\n", policy_key_name((enum policy_key) k), value, policy_key_help((enum policy_key) k));
+        }
     }
 }
 
@@ -40,11 +53,16 @@ static void print_nif_functions(bool all)
     for (size_t i = 0; i < nif_api_count; i++) {
         missing += nif_api[i].state == NIF_STATE_MISSING;
     }
-    printf("NIF functions: %zu exported, %zu of them not implemented\n", nif_api_count, missing);
+    printf("NIF functions: %zu exported, ", nif_api_count);
+    if (missing == 0) {
+        printf("all of them implemented\n");
+    } else {
+        printf("%zu of them not implemented\n", missing);
+    }
     for (size_t i = 0; i < nif_api_count; i++) {
         if (all || nif_api[i].state == NIF_STATE_MISSING) {
-            printf("  %-32s since %-7s %s\n", nif_api[i].name, nif_api[i].since,
-                nif_api[i].state == NIF_STATE_MISSING ? "missing: ends the call with {missing_api, Name}" : "");
+            printf("  %-32s since %s%s\n", nif_api[i].name, nif_api[i].since,
+                nif_api[i].state == NIF_STATE_MISSING ? "; missing: ends the call with {missing_api, Name}" : "");
         }
     }
 }
@@ -55,7 +73,8 @@ int cli_info(int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             printf("Usage: bulkhead info [--all]\n\n"
-                   "Version, isolation modes, opcodes, functions in C, NIF functions; --all lists each.\n");
+                   "Version, isolation modes and options, numbers of opcodes, of functions in C and of NIF functions;\n"
+                   "--all lists each of these.\n");
             return CLI_OK;
         }
         if (strcmp(argv[i], "--all") != 0) {
@@ -67,6 +86,8 @@ int cli_info(int argc, char **argv)
     printf("Bulkhead %s\n", PACKAGE_VERSION);
     printf("OTP libraries: %s\n\n", code_otp_root() != NULL ? code_otp_root() : "not found (set BULKHEAD_OTP_ROOT)");
     print_modes();
+    printf("\n");
+    print_options();
     printf("\n");
     print_opcodes(all);
     printf("\nFunctions in C: %zu\n", bif_count);

@@ -13,9 +13,9 @@ static const struct command {
     const char *what;
 } commands[] = {
     { "run", cli_run, "run a .beam, .erl, .S or escript file, or -s MODULE" },
-    { "disasm", cli_disasm, "list the code of a .beam file" },
+    { "disasm", cli_disasm, "list the code of a .beam, .erl, .S or escript file" },
     { "matrix", cli_matrix, "commit native misdeeds in every isolation mode, and show what happens" },
-    { "info", cli_info, "version, isolation modes, opcodes, NIF functions" },
+    { "info", cli_info, "version, isolation modes and options, opcodes, NIF functions" },
 };
 
 static void print_help(void)
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     if (argc < 2) {
         leave(cli_error("no command given; try 'bulkhead --help'"));
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         print_help();
         leave(CLI_OK);
     }

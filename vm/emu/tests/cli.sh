@@ -77,7 +77,7 @@ cat >"$dir/unloadable.erl" <<'END'
 load() -> not_ok.
 END
 "$ERLC" -o "$dir" "$dir/unloadable.erl" || exit 1
-is "so is one whose on_load function fails" "bulkhead: the on_load function of $dir/unloadable.beam did not return ok status 2" \
+is "so is one whose on_load function fails" "bulkhead: the on_load function of unloadable did not return ok status 2" \
     "$(timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" >/dev/null 2>&1; echo "status $?")"
 cat >"$dir/logs.erl" <<'END'
 -module(logs).
