@@ -17,11 +17,17 @@ struct thread_start {
 static pthread_key_t end_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+#ifdef __SANITIZE_THREAD__ /* which gives up a thread in the last round, and must hear of our locks before */
+enum { LAST_ROUND = PTHREAD_DESTRUCTOR_ITERATIONS - 1 };
+#else
+enum { LAST_ROUND = PTHREAD_DESTRUCTOR_ITERATIONS };
+#endif
+
 /* Last of all destructors of thread-local data, or nearly: it asks to be called again. */
 UNWATCHED static void at_thread_end(void *round)
 {
     uintptr_t n = (uintptr_t) round;
-    if (n < PTHREAD_DESTRUCTOR_ITERATIONS) {
+    if (n < LAST_ROUND) {
         pthread_setspecific(end_key, (void *) (n + 1));
     } else {
         native_thread_detach();

@@ -17,6 +17,14 @@ static struct native_thread *all;
 static unsigned n_records;
 static struct lock table_lock = { PTHREAD_MUTEX_INITIALIZER, RANK_EXECUTOR, RANK_NONE };
 
+/* A sanitizer unmaps, when a thread ends, the signal stack it finds there. Ours serves the next thread. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+const char *__asan_default_options(void) { return "use_sigaltstack=0"; }
+const char *__tsan_default_options(void) { return "use_sigaltstack=0"; }
+#endif
+
 static void install_alt_stack(struct native_thread *t)
 {
     if (t->alt_map == NULL) {

@@ -149,6 +149,10 @@ tests(Dir) ->
      {"a crash in a destructor is reported and nobody ends",
       fun() -> #{crashes := C0} = isolation:info(?MODULE), make_bomb(), erlang:garbage_collect(),
                wait(fun() -> maps:get(crashes, isolation:info(?MODULE)) > C0 end), ok = act(give, ok) end},
+     {"threads of the library come and go, a thousand of them",
+      fun() ->
+          Calls = [spawn_monitor(fun() -> ok = act(threads, 0), [receive sent -> ok end || _ <- lists:seq(1, 20)] end) || _ <- lists:seq(1, 50)],
+          [receive {'DOWN', R, process, P, Why} -> normal = Why end || {P, R} <- Calls] end},
      {"a thread of the library crashes alone",
       fun() -> crash_in_thread(erlang:system_info(build_type)), ok = act(give, ok) end},
      {"a library whose load crashes is not loaded",

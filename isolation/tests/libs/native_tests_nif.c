@@ -22,6 +22,24 @@ static int is(ErlNifEnv *env, ERL_NIF_TERM atom, const char *name)
 }
 static void write_null(void) { volatile int *volatile nowhere = NULL; *nowhere = 1; }
 static void *thread(void *arg) { (void) arg; write_null(); return NULL; }
+static void *sender(void *arg)
+{
+    ErlNifEnv *m = enif_alloc_env();
+    enif_send(NULL, arg, m, enif_make_atom(m, "sent"));
+    enif_free_env(m);
+    enif_free(arg);
+    return NULL;
+}
+static ERL_NIF_TERM threads(ErlNifEnv *env, int n) /* each sends once, some while others are made */
+{
+    for (int i = 0; i < n; i++) {
+        pthread_t t;
+        ErlNifPid *to = enif_self(env, enif_alloc(sizeof(*to)));
+        if (pthread_create(&t, NULL, sender, to) != 0) { return enif_make_badarg(env); }
+        pthread_detach(t);
+    }
+    return enif_make_atom(env, "ok");
+}
 __attribute__((noinline)) static int use_stack(int bytes)
 {
     volatile char page[4096];
@@ -112,6 +130,7 @@ static ERL_NIF_TERM act(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
         enif_make_binary(env, &b);
         return enif_make_binary(env, &copy);
     }
+    if (is(env, argv[0], "threads")) { return threads(env, 20); }
     if (is(env, argv[0], "crash_in_thread")) {
         ErlNifTid tid;
         void *value;
