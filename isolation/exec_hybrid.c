@@ -10,7 +10,7 @@
 
 static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)
 {
-    return remote_put_words(lane, call, target, &(struct wire_shared_call) { .caller = call->pid.word });
+    return remote_put_words(lane, call, target, NULL, NULL);
 }
 
 static const struct remote_mode mode_hybrid = {
@@ -18,6 +18,7 @@ static const struct remote_mode mode_hybrid = {
     .put_call = put_call,
     .take_result = remote_take_encoded,
     .result = remote_encoded_result,
+    .brief_result = remote_brief_encoded,
     .caller_only = &mode_ipc,
 };
 

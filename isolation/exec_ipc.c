@@ -43,11 +43,18 @@ term remote_encoded_result(struct remote_lane *lane, struct heap *h, enum native
     return term_decode(&lane->in, h, 0);
 }
 
+bool remote_brief_encoded(struct remote_lane *lane, const struct brief *b, struct heap *h, term *out)
+{
+    (void) lane;
+    return brief_get_terms(b, 0, h, out, 1);
+}
+
 const struct remote_mode mode_ipc = {
     .memory = WORKER_MEMORY_OWN,
     .put_call = put_call,
     .take_result = remote_take_encoded,
     .result = remote_encoded_result,
+    .brief_result = remote_brief_encoded,
 };
 
 const struct executor_ops exec_ipc = {

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "isolation/remote/channel_brief.h"
 #include "isolation/remote/fragment.h"
 #include "isolation/remote/remote.h"
 #include "isolation/remote/remote_internal.h"
@@ -20,6 +21,7 @@ enum { ROOM_WORDS = 4096, MAX_BINS = 64, NEXT_BIN_MIN_BYTES = 64 << 10 };
 /* What one lane has lent to its worker; lane->shared. */
 struct loan {
     uintptr_t *room;
+    bool room_told;        /* the worker knows it */
     struct heap_frag *asked; /* one larger than the room; NULL: none */
     struct granted_bin bins[MAX_BINS];
     size_t n_bins;
@@ -61,20 +63,19 @@ static void restore_header(const struct granted_bin *g, uint64_t refs)
 static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)
 {
     struct loan *l = loan_of(lane);
-    struct wire_shared_call prefix = { .caller = call->pid.word };
     if (l->room == NULL) {
         return CHANNEL_FULL;
     }
     l->bytes = 0;
-    prefix.room = (uintptr_t) l->room;
-    prefix.room_words = ROOM_WORDS;
+    struct wire_memory room = { (uintptr_t) l->room, ROOM_WORDS }, bin = { 0, 0 };
     struct granted_bin *g = l->next_bin_bytes != 0 && l->n_bins == 0 ? grant_bin(l, l->next_bin_bytes) : NULL;
     l->next_bin_bytes = 0;
     if (g != NULL) {
-        prefix.bin = (uintptr_t) g->bin;
-        prefix.bin_bytes = g->bytes;
+        bin = (struct wire_memory) { (uintptr_t) g->bin, g->bytes };
     }
-    return remote_put_words(lane, call, target, &prefix);
+    enum channel_status s = remote_put_words(lane, call, target, l->room_told ? NULL : &room, g != NULL ? &bin : NULL);
+    l->room_told |= s == CHANNEL_OK;
+    return s;
 }
 
 /* value: bytes << 1 for a fragment, bytes << 1 | 1 for a binary. */
@@ -199,6 +200,19 @@ static term result(struct remote_lane *lane, struct heap *h, enum native_panic *
     return in_place(lane, h, library_policy(lane->worker->pool->library, POLICY_VERIFY) != 0);
 }
 
+/* A word that is the same to everybody, of a call that was lent nothing. */
+static bool brief_result(struct remote_lane *lane, const struct brief *b, struct heap *h, term *out)
+{
+    const struct loan *l = lane->shared;
+    struct wire_shared_result r;
+    (void) h;
+    if (!tainted_is(taint(b->h.extra), RESULT_IN_PLACE) || b->h.bytes != sizeof(r) || l->n_bins != 0 || l->asked != NULL) {
+        return false;
+    }
+    memcpy(&r, b->body, sizeof(r));
+    return tainted_small(taint(r.value), out);
+}
+
 static void drop(struct remote_lane *lane)
 {
     struct loan *l = lane->shared;
@@ -234,6 +248,7 @@ static const struct remote_mode mode_shared_heap = {
     .put_call = put_call,
     .take_result = take_result,
     .result = result,
+    .brief_result = brief_result,
     .drop = drop,
     .end_lane = end_lane,
     .memory_for = memory_for,

@@ -382,12 +382,12 @@ static bool take_brief(struct native_call_elsewhere *call, struct remote_progres
     struct brief b;
     term t;
     const struct remote_mode *mode = lane->worker->mode;
-    bool usual = lane->spin_misses == 0 && !call->plain_result && mode->take_result == remote_take_encoded && mode->drop == NULL;
+    bool usual = lane->spin_misses == 0 && !call->plain_result && !p->digest.taken;
     if (!usual || !brief_await(lane->channel) || !brief_peek(lane->channel, &b)) {
         return false;
     }
     struct tainted_frame f = taint_frame(&b.h);
-    if (!tainted_is(f.kind, FRAME_RESULT) || !tainted_is(f.number, lane->number) || !brief_get_terms(&b, 0, call->heap, &t, 1)
+    if (!tainted_is(f.kind, FRAME_RESULT) || !tainted_is(f.number, lane->number) || !mode->brief_result(lane, &b, call->heap, &t)
         || !brief_take(lane->channel, &b)) {
         return false;
     }
@@ -471,7 +471,7 @@ static bool resource_elsewhere(struct remote_lane *lane, term t)
 }
 
 enum channel_status remote_put_words(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target,
-    struct wire_shared_call *prefix)
+    const struct wire_memory *room, const struct wire_memory *bin)
 {
     struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
     for (size_t i = 0; i < call->func->arity; i++) {
@@ -479,10 +479,11 @@ enum channel_status remote_put_words(struct remote_lane *lane, struct native_cal
             return CHANNEL_FULL;
         }
     }
-    prefix->n_args = call->func->arity;
-    prefix->timeout_ms = lane->timeout_ms;
-    struct channel_part parts[2] = { { prefix, sizeof(*prefix) }, { call->args, prefix->n_args * sizeof(term) } };
-    return channel_send(lane->channel, &h, parts, ARRAY_LEN(parts));
+    struct wire_shared_call head = { call->pid.word, lane->timeout_ms, (uint16_t) call->func->arity,
+        (uint16_t) ((room != NULL ? WIRE_LENT_ROOM : 0) | (bin != NULL ? WIRE_LENT_BIN : 0)) };
+    struct channel_part parts[] = { { &head, sizeof(head) }, { room, room != NULL ? sizeof(*room) : 0 },
+        { bin, bin != NULL ? sizeof(*bin) : 0 }, { call->args, call->func->arity * sizeof(term) } };
+    return brief_send_parts(lane->channel, &h, parts, ARRAY_LEN(parts)) ? CHANNEL_OK : channel_send(lane->channel, &h, parts, ARRAY_LEN(parts));
 }
 
 static enum channel_status send_call(struct remote_lane *lane, struct native_call_elsewhere *call)

@@ -49,6 +49,25 @@ static inline void brief_send(struct channel *c, const struct frame_header *h)
     (void) ring_publish(r, s); /* that the peer is gone is for whoever waits for its answer */
 }
 
+/* Both, for a body of parts in a row. false: see above. */
+static inline MUST_CHECK bool brief_send_parts(struct channel *c, struct frame_header *h, const struct channel_part *parts, size_t n)
+{
+    uint8_t *at = brief_begin(c);
+    h->bytes = 0;
+    for (size_t i = 0; at != NULL && i < n; i++) {
+        h->bytes += parts[i].bytes;
+        if (h->bytes > SLOT_BODY) {
+            return false;
+        }
+        channel_copy_few(at, parts[i].data, parts[i].bytes);
+        at += parts[i].bytes;
+    }
+    if (at != NULL) {
+        brief_send(c, h);
+    }
+    return at != NULL;
+}
+
 /* Is the next frame there, and one like that? */
 static inline MUST_CHECK bool brief_peek(struct channel *c, struct brief *b)
 {

@@ -59,15 +59,20 @@ struct wire_term {
 };
 #define WIRE_BLOBS (UINT32_C(1) << 31)
 
-/* FRAME_CALL of the modes that share memory: this, then the argument words. */
+/* FRAME_CALL of the modes that share memory: this, what is lent, the argument words. With two of these and nothing lent
+ * it fits the cache line of its header. */
 struct wire_shared_call {
-    uint64_t room;       /* shared_heap: address of memory for the result, 0: none */
-    uint64_t room_words;
-    uint64_t bin;        /* shared_heap: an off-heap binary for the result, 0: none */
-    uint64_t bin_bytes;
     uint64_t caller;     /* pid */
-    uint32_t n_args;
     uint32_t timeout_ms; /* 0: none */
+    uint16_t n_args;
+    uint16_t lent;       /* which of these follow: */
+};
+enum wire_lent {
+    WIRE_LENT_ROOM = 1, /* shared_heap: where results of this and all later calls of the lane are built; size in words */
+    WIRE_LENT_BIN = 2,  /* shared_heap: an off-heap binary for the result of this one; size in bytes */
+};
+struct wire_memory {
+    uint64_t address, size;
 };
 /* FRAME_RESULT: extra says what the body is. */
 enum result_form {

@@ -31,6 +31,13 @@ static inline bool tainted_is(tainted t, uint64_t value)
 {
     return t.tainted_ == value;
 }
+/* A word that is a small integer, or an atom that the VM itself names. */
+static inline bool tainted_small(tainted t, term *out) MUST_CHECK;
+static inline bool tainted_small(tainted t, term *out)
+{
+    *out = (term) { t.tainted_ };
+    return term_is_small(*out) || (term_is_atom(*out) && term_to_atom_index(*out) < ATOM_N_PREDEFINED);
+}
 /* A local pid: its bits may name a process that never was, which is harmless. */
 static inline bool tainted_pid(tainted t, term *out) MUST_CHECK;
 static inline bool tainted_pid(tainted t, term *out)

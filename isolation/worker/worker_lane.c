@@ -214,18 +214,18 @@ static void put_result(struct worker_lane *lane, struct call_result *r)
 static void serve_call(struct worker_lane *lane, const struct frame_header *h)
 {
     struct call_result r;
-    term caller, *args;
+    term caller;
     size_t n;
     begin(lane, h);
     term_reader_borrow(&lane->in);
-    bool good = worker.mode->take_call(lane, h, &caller, &args, &n);
+    bool good = worker.mode->take_call(lane, h, &caller, &n);
     struct nif_func *f = worker_function(h->extra);
     channel_done(lane->channel);
     if (f == NULL || (good && n != f->arity)) {
         _exit(3); /* the VM does not send such things */
     }
     if (good) {
-        run(lane, f, args, n, caller, &r);
+        run(lane, f, lane->args, n, caller, &r);
     } else {
         no_room(&r);
     }
@@ -234,25 +234,23 @@ static void serve_call(struct worker_lane *lane, const struct frame_header *h)
     end(lane);
 }
 
-/* The usual call: small arguments that cross encoded. false: it is not that, and the frame is still there. */
+/* The usual call. false: it is not that, and the frame is still there. */
 static bool serve_brief(struct worker_lane *lane)
 {
     struct brief b;
-    struct wire_call call;
     struct call_result r;
-    if (!brief_peek(lane->channel, &b) || b.h.kind != FRAME_CALL || worker.mode != &worker_mode_own) {
+    term caller;
+    size_t n;
+    if (!brief_peek(lane->channel, &b) || b.h.kind != FRAME_CALL) {
         return false;
     }
     struct nif_func *f = worker_function(b.h.extra);
-    memcpy(&call, b.body, sizeof(call));
-    if (f == NULL || f->arity != call.n_args || !brief_get_terms(&b, sizeof(call), &lane->heap, lane->args, call.n_args)
-        || !brief_take(lane->channel, &b)) {
+    if (f == NULL || !worker.mode->take_brief(lane, &b, &caller, &n) || n != f->arity || !brief_take(lane->channel, &b)) {
         heap_rollback(&lane->heap, &lane->empty);
         return false;
     }
     begin(lane, &b.h);
-    lane->timeout_ms = call.timeout_ms;
-    run(lane, f, lane->args, call.n_args, (term) { call.caller }, &r);
+    run(lane, f, lane->args, n, caller, &r);
     put_result(lane, &r);
     end(lane);
     return true;

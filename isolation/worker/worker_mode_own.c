@@ -2,7 +2,7 @@
 #include "isolation/remote/term_brief.h"
 #include "isolation/worker/worker_state.h"
 
-static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, term **out_args, size_t *out_n)
+static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, size_t *out_n)
 {
     struct wire_call call;
     if (h->bytes < sizeof(call) || !channel_read(lane->channel, &call, sizeof(call)) || call.n_args > WORKER_MAX_ARGS
@@ -11,9 +11,18 @@ static bool take_call(struct worker_lane *lane, const struct frame_header *h, te
     }
     *out_caller = (term) { call.caller };
     lane->timeout_ms = call.timeout_ms;
-    *out_args = lane->args;
     *out_n = call.n_args;
     return term_decode_all(&lane->in, &lane->heap, 0, lane->args, call.n_args);
+}
+
+static bool take_brief(struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n)
+{
+    struct wire_call call;
+    memcpy(&call, b->body, sizeof(call));
+    *out_caller = (term) { call.caller };
+    *out_n = call.n_args;
+    lane->timeout_ms = call.timeout_ms;
+    return call.n_args <= WORKER_MAX_ARGS && brief_get_terms(b, sizeof(call), &lane->heap, lane->args, call.n_args);
 }
 
 void worker_put_encoded(struct worker_lane *lane, term result)
@@ -33,4 +42,4 @@ static void end_call(struct worker_lane *lane)
     (void) lane;
 }
 
-const struct worker_mode worker_mode_own = { take_call, worker_put_encoded, end_call };
+const struct worker_mode worker_mode_own = { take_call, take_brief, worker_put_encoded, end_call };

@@ -5,6 +5,7 @@
  * size that the VM gives; binaries of this process are copied likewise. What only means something in
  * this process (resources, funs) goes encoded, as in hybrid.
  */
+#include "isolation/remote/channel_brief.h"
 #include "isolation/worker/worker_state.h"
 #include "lib/base/arena.h"
 #include "vm/core/copy.h"
@@ -17,23 +18,33 @@ static _Thread_local struct {
     size_t bytes;
 } ready __attribute__((tls_model("initial-exec")));
 
-static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, term **out_args, size_t *out_n)
+static bool take_words(struct worker_lane *lane, const uint8_t *body, uint64_t n, term *out_caller, size_t *out_n)
 {
-    struct wire_shared_call call;
-    if (!worker_take_words(lane, h, &call, out_caller, out_args, out_n)) {
+    struct worker_lent lent;
+    if (!worker_take_words(lane, body, n, out_caller, out_n, &lent)) {
         return false;
     }
     struct heap *heap = &lane->heap;
-    uintptr_t *room = (uintptr_t *) call.room;
-    if (heap->start != room) { /* the first call of this lane */
+    uintptr_t *room = (uintptr_t *) lent.room.address;
+    if (room != NULL && heap->start != room) { /* the first call of this lane */
         heap_destroy(heap);
         heap->start = heap->mature = heap->top = room;
-        heap->stop = heap->end = room + call.room_words;
+        heap->stop = heap->end = room + lent.room.size;
         lane->empty = heap_mark(heap);
     }
-    ready.bin = (struct offheap_bin *) call.bin;
-    ready.bytes = call.bin_bytes;
+    ready.bin = (struct offheap_bin *) lent.bin.address;
+    ready.bytes = lent.bin.size;
     return true;
+}
+
+static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, size_t *out_n)
+{
+    return take_words(lane, channel_body(lane->channel), h->bytes, out_caller, out_n);
+}
+
+static bool take_brief(struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n)
+{
+    return take_words(lane, b->body, b->h.bytes, out_caller, out_n);
 }
 
 static struct offheap_bin *vm_binary(size_t bytes)
@@ -123,7 +134,9 @@ static void put_result(struct worker_lane *lane, term result)
     r.value = result.word;
     struct frame_header f = { .kind = FRAME_RESULT, .number = lane->number, .extra = RESULT_IN_PLACE };
     struct channel_part part = { &r, sizeof(r) };
-    (void) channel_send(lane->channel, &f, &part, 1);
+    if (!brief_send_parts(lane->channel, &f, &part, 1)) {
+        (void) channel_send(lane->channel, &f, &part, 1);
+    }
 }
 
 static void end_call(struct worker_lane *lane)
@@ -137,4 +150,4 @@ void worker_mode_write_init(void)
     nif_result_binary = result_binary;
 }
 
-const struct worker_mode worker_mode_write = { take_call, put_result, end_call };
+const struct worker_mode worker_mode_write = { take_call, take_brief, put_result, end_call };

@@ -13,12 +13,15 @@
 #include "nif/nif_env.h"
 #include "nif/nif_lib.h"
 
+struct brief;
 struct worker_lane;
 
 /* How arguments come in and results go out: what differs between the modes. */
 struct worker_mode {
-    /* The arguments of a FRAME_CALL: *out_args stays valid during the call. false: nonsense. */
-    bool (*take_call)(struct worker_lane *lane, const struct frame_header *h, term *out_caller, term **out_args, size_t *out_n);
+    /* The arguments of a FRAME_CALL, to lane->args. false: nonsense, or no memory. */
+    bool (*take_call)(struct worker_lane *lane, const struct frame_header *h, term *out_caller, size_t *out_n);
+    /* The same of a brief frame, which is still in the channel. false: it takes the other. */
+    bool (*take_brief)(struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n);
     /* Sends FRAME_RESULT. Also the place to end what the mode did to lane->heap. */
     void (*put_result)(struct worker_lane *lane, term result);
     /* The call is over, whatever came of it. */
@@ -71,9 +74,11 @@ extern struct worker worker;
 /* The lane this thread serves, or NULL. */
 extern _Thread_local struct worker_lane *worker_lane __attribute__((tls_model("initial-exec")));
 
-/* worker_mode_read.c: a call whose arguments are words; false: nonsense. */
-bool worker_take_words(struct worker_lane *lane, const struct frame_header *h, struct wire_shared_call *out, term *out_caller,
-    term **out_args, size_t *out_n);
+/* worker_mode_read.c: a call whose arguments are words, in n bytes of body. lent: what came along, 0 if nothing. false: nonsense. */
+struct worker_lent {
+    struct wire_memory room, bin;
+};
+bool worker_take_words(struct worker_lane *lane, const uint8_t *body, uint64_t n, term *out_caller, size_t *out_n, struct worker_lent *lent);
 
 /* worker_lane.c */
 void worker_lane_start(unsigned index, enum channel_transport t, const int *fds, size_t n_fds);
