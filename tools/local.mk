@@ -1,2 +1,2 @@
-EXTRA_DIST += tools/check-layers tools/check-worker tools/check-install
+EXTRA_DIST += tools/check-layers tools/check-worker tools/tap.sh tools/check-install
 TESTS += tools/check-layers tools/check-worker tools/check-install

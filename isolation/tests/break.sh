@@ -1,10 +1,6 @@
 #!/bin/sh
 # Misuse and bad luck in every worker mode: break_tests.erl prints TAP.
-: "${srcdir:=.}" "${builddir:=.}" "${BULKHEAD:=./bulkhead}" "${ERLC:=erlc}" "${CC:=cc}"
-dir=${KEEP:-$(mktemp -d)} || exit 1
-[ -n "$KEEP" ] || trap 'rm -rf "$dir"' EXIT
-src=$srcdir/isolation/tests
-$CC -O1 -g -fPIC -shared "-I$srcdir/nif" -o "$dir/break_tests_nif.so" "$src/libs/break_tests_nif.c" -lpthread || exit 1
-"$ERLC" -o "$dir" "$src/break_tests.erl" || exit 1
-"$BULKHEAD" run "$dir/break_tests.beam" "$dir" "$@" 2> "$dir/reports" ||
-    { echo "Bail out! exit status $?"; sed 's/^/# /' "$dir/reports" | tail -20; }
+. "${srcdir:=.}/tools/tap.sh"
+library break_tests_nif "$srcdir/isolation/tests/libs/break_tests_nif.c"
+modules "$srcdir/isolation/tests/break_tests.erl"
+run_tap "$dir/break_tests.beam" "$dir" "$@"

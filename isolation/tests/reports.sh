@@ -1,27 +1,10 @@
 #!/bin/sh
 # What is said about native code, and to whom. TAP.
-: "${srcdir:=.}" "${builddir:=.}" "${BULKHEAD:=./bulkhead}" "${ERLC:=erlc}" "${CC:=cc}"
-dir=${KEEP:-$(mktemp -d)} || exit 1
-[ -n "$KEEP" ] || trap 'rm -rf "$dir"' EXIT
+. "${srcdir:=.}/tools/tap.sh"
 src=$srcdir/isolation/tests
-n=0
-failed=0
 
-# is NAME EXPECTED ACTUAL
-is()
-{
-    n=$((n + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        printf '%s\n' "expected: $2" "got: $3" | sed 's/^/# /'
-        failed=1
-    fi
-}
-
-$CC -O1 -g -fPIC -shared "-I$srcdir/nif" -o "$dir/reports.so" "$src/libs/reports_nif.c" || exit 1
-"$ERLC" -o "$dir" "$src/reports.erl" "$src/reports_old.erl" || exit 1
+library reports "$src/libs/reports_nif.c"
+modules "$src/reports.erl" "$src/reports_old.erl"
 run() { timeout 300 "$BULKHEAD" run "$@" 2>&1; }
 reports() { run "$dir/reports.beam" "$@"; }
 # Times, addresses and pids differ.
@@ -93,9 +76,8 @@ cat >"$dir/on_load_fails.erl" <<'END'
 -on_load(load/0).
 load() -> {error, {no, file}}.
 END
-"$ERLC" -o "$dir" "$dir/on_load_fails.erl" || exit 1
+modules "$dir/on_load_fails.erl"
 is "an on_load function that fails is a warning with a time, as on OTP" "=WARNING REPORT==== TIME ===
 The on_load function for module on_load_fails returned:
 {error,{no,file}}" "$(run "$dir/reports.beam" late | plain)"
-echo "1..$n"
-exit $failed
+done_testing

@@ -1,19 +1,15 @@
 #!/bin/sh
 # Whatever way the VM ends, no process of its workers is left. TAP.
 # Workers here undo PDEATHSIG and have children of their own.
-: "${srcdir:=.}" "${BULKHEAD:=./bulkhead}" "${ERLC:=erlc}" "${CC:=cc}"
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-$CC -O1 -g -w -fPIC -shared "-I$srcdir/nif" -o "$dir/leftovers.so" "$srcdir/isolation/remote/tests/libs/leftovers.c" || exit 1
-"$ERLC" -o "$dir" "$srcdir/isolation/remote/tests/leftovers.erl" || exit 1
+. "${srcdir:=.}/tools/tap.sh"
+library leftovers "$srcdir/isolation/remote/tests/libs/leftovers.c"
+modules "$srcdir/isolation/remote/tests/leftovers.erl"
 
 # Processes of a session: the zygote's, which is its own and that of all it forked.
 n_left() {
     cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^[0-9]* (.*) //' | awk -v s="$1" '$4 == s && $1 != "Z" { n++ } END { print n + 0 }'
 }
-n=0 failed=0
 check() { # how the VM ends, mode
-    n=$((n + 1))
     : > "$dir/out"
     "$BULKHEAD" run --isolation "$2" "$dir/leftovers.beam" "$dir/leftovers" "$1" >> "$dir/out" 2> "$dir/err" &
     vm=$!
@@ -43,20 +39,14 @@ check() { # how the VM ends, mode
     done
     left=$(n_left "${session:-none}")
     rm -f "$dir/leftovers.go"
-    if [ "$before" -ge 3 ] && [ "$left" -eq 0 ]; then
-        echo "ok $n - $2: nothing is left of a VM that is $1"
-    else
-        failed=1
-        echo "not ok $n - $2: nothing is left of a VM that is $1"
-        echo "# processes of session $session: $before, then $left"
-        sed 's/^/# /' "$dir/out" "$dir/err"
-    fi
+    echo "processes of session $session: $before, then $left" >> "$dir/err"
+    [ "$before" -ge 3 ] && [ "$left" -eq 0 ]
+    ok "$2: nothing is left of a VM that is $1" $? "$dir/out" "$dir/err"
 }
-echo 1..6
 check killed ipc
 check killed hybrid
 check killed shared_heap
 check terminated ipc
 check halted ipc
 check done ipc
-exit $failed
+done_testing

@@ -2,23 +2,7 @@
 # The program as a shell meets it: limits, closed and full outputs. TAP.
 # environment: BULKHEAD, ERLC; SANITIZED: compiler flags of a build with a sanitizer
 set -u
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
-
-# is NAME EXPECTED ACTUAL
-is()
-{
-    n=$((n + 1))
-    if [ "$2" = "$3" ]; then
-        echo "ok $n - $1"
-    else
-        echo "not ok $n - $1"
-        printf '# expected: %s\n# got: %s\n' "$2" "$3"
-        failed=1
-    fi
-}
+. "${srcdir:=.}/tools/tap.sh"
 
 cat >"$dir/files.erl" <<'END'
 -module(files).
@@ -36,7 +20,7 @@ main(["print", How]) ->
     end,
     io:format(standard_error, "~0p", [case R of {'EXIT', {Why, _}} -> Why; _ -> R end]).
 END
-"$ERLC" -o "$dir" "$dir/files.erl" || exit 1
+modules "$dir/files.erl"
 files() { timeout 300 "$BULKHEAD" run "$dir/files.beam" "$@"; }
 
 no_files='without leave to write files it runs'
@@ -76,7 +60,7 @@ cat >"$dir/unloadable.erl" <<'END'
 -on_load(load/0).
 load() -> not_ok.
 END
-"$ERLC" -o "$dir" "$dir/unloadable.erl" || exit 1
+modules "$dir/unloadable.erl"
 is "so is one whose on_load function fails" "bulkhead: the on_load function of unloadable did not return ok status 2" \
     "$(timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" >/dev/null 2>&1; echo "status $?")"
 cat >"$dir/logs.erl" <<'END'
@@ -87,7 +71,7 @@ main([File, How]) ->
     [logger:error(T) || T <- ["one", "two"]],
     case How of "returns" -> ok; "stops" -> init:stop() end.
 END
-"$ERLC" -o "$dir" "$dir/logs.erl" || exit 1
+modules "$dir/logs.erl"
 for how in returns stops; do
     timeout 300 "$BULKHEAD" run "$dir/logs.beam" "$dir/$how.log" $how 2>/dev/null
     is "what was logged is in the file when the program $how" "one two " "$(cat "$dir/$how.log")"
@@ -130,5 +114,4 @@ if command -v script >/dev/null; then
 else
     is "NO_COLOR keeps escape sequences away # SKIP no script(1)" x x
 fi
-echo "1..$n"
-exit $failed
+done_testing
