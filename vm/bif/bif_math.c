@@ -31,99 +31,39 @@ static term apply2(struct proc *p, double (*fn)(double, double), term *args)
     return result(p, fn(x, y));
 }
 
-term bif_math_acos_1(struct proc *p, term *args)
-{
-    return apply1(p, acos, args[0]);
-}
-term bif_math_acosh_1(struct proc *p, term *args)
-{
-    return apply1(p, acosh, args[0]);
-}
-term bif_math_asin_1(struct proc *p, term *args)
-{
-    return apply1(p, asin, args[0]);
-}
-term bif_math_asinh_1(struct proc *p, term *args)
-{
-    return apply1(p, asinh, args[0]);
-}
-term bif_math_atan_1(struct proc *p, term *args)
-{
-    return apply1(p, atan, args[0]);
-}
-term bif_math_atan2_2(struct proc *p, term *args)
-{
-    return apply2(p, atan2, args);
-}
-term bif_math_atanh_1(struct proc *p, term *args)
-{
-    return apply1(p, atanh, args[0]);
-}
-term bif_math_ceil_1(struct proc *p, term *args)
-{
-    return apply1(p, ceil, args[0]);
-}
-term bif_math_cos_1(struct proc *p, term *args)
-{
-    return apply1(p, cos, args[0]);
-}
-term bif_math_cosh_1(struct proc *p, term *args)
-{
-    return apply1(p, cosh, args[0]);
-}
-term bif_math_erf_1(struct proc *p, term *args)
-{
-    return apply1(p, erf, args[0]);
-}
-term bif_math_erfc_1(struct proc *p, term *args)
-{
-    return apply1(p, erfc, args[0]);
-}
-term bif_math_exp_1(struct proc *p, term *args)
-{
-    return apply1(p, exp, args[0]);
-}
-term bif_math_floor_1(struct proc *p, term *args)
-{
-    return apply1(p, floor, args[0]);
-}
-term bif_math_fmod_2(struct proc *p, term *args)
-{
-    return apply2(p, fmod, args);
-}
-term bif_math_log_1(struct proc *p, term *args)
-{
-    return apply1(p, log, args[0]);
-}
-term bif_math_log10_1(struct proc *p, term *args)
-{
-    return apply1(p, log10, args[0]);
-}
-term bif_math_log2_1(struct proc *p, term *args)
-{
-    return apply1(p, log2, args[0]);
-}
-term bif_math_pow_2(struct proc *p, term *args)
-{
-    return apply2(p, pow, args);
-}
-term bif_math_sin_1(struct proc *p, term *args)
-{
-    return apply1(p, sin, args[0]);
-}
-term bif_math_sinh_1(struct proc *p, term *args)
-{
-    return apply1(p, sinh, args[0]);
-}
-term bif_math_sqrt_1(struct proc *p, term *args)
-{
-    return apply1(p, sqrt, args[0]);
-}
-term bif_math_tan_1(struct proc *p, term *args)
-{
-    return apply1(p, tan, args[0]);
-}
-term bif_math_tanh_1(struct proc *p, term *args)
-{
-    return apply1(p, tanh, args[0]);
-}
+/* bif_math_NAME_1 and _2: the functions of C with these names. */
+#define MATH_1(name)                                         \
+    term bif_math_##name##_1(struct proc *p, term *args)     \
+    {                                                        \
+        return apply1(p, name, args[0]);                     \
+    }
+#define MATH_2(name)                                         \
+    term bif_math_##name##_2(struct proc *p, term *args)     \
+    {                                                        \
+        return apply2(p, name, args);                        \
+    }
+
+MATH_1(acos)
+MATH_1(acosh)
+MATH_1(asin)
+MATH_1(asinh)
+MATH_1(atan)
+MATH_1(atanh)
+MATH_1(ceil)
+MATH_1(cos)
+MATH_1(cosh)
+MATH_1(erf)
+MATH_1(erfc)
+MATH_1(exp)
+MATH_1(floor)
+MATH_1(log)
+MATH_1(log10)
+MATH_1(log2)
+MATH_1(sin)
+MATH_1(sinh)
+MATH_1(sqrt)
+MATH_1(tan)
+MATH_1(tanh)
+MATH_2(atan2)
+MATH_2(fmod)
+MATH_2(pow)
