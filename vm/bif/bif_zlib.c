@@ -3,13 +3,13 @@
  * Only the process that opened a stream, or was given it, may use it, so no lock is needed. Input is
  * queued; each call of deflate or inflate takes a piece of it and returns a piece of output.
  */
-#include <zlib.h>
 
 #include "lib/base/arena.h"
 #include "vm/bif/bif.h"
 #include "vm/bif/file_handle.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
+#include "vm/core/compress.h"
 #include "vm/core/copy.h"
 #include "vm/core/iolist.h"
 
@@ -32,17 +32,6 @@ struct stream {
     struct heap stash; /* holds stashed, if that is a term */
     term stashed;
 };
-
-static voidpf zlib_alloc(voidpf opaque, uInt n, uInt size)
-{
-    (void) opaque;
-    return vm_try_alloc((size_t) n * size);
-}
-static void zlib_free(voidpf opaque, voidpf p)
-{
-    (void) opaque;
-    vm_free(p);
-}
 
 static void drop_input(struct stream *s)
 {
@@ -171,7 +160,7 @@ static struct stream *begin_init(struct proc *p, term ref)
         return NULL;
     }
     if (s != NULL) {
-        s->z = (z_stream) { .zalloc = zlib_alloc, .zfree = zlib_free };
+        s->z = (z_stream) { COMPRESS_MEMORY };
         s->crc = crc32_z(0, NULL, 0);
         s->ended = false;
     }

@@ -5,8 +5,8 @@
 #include "lib/base/arena.h"
 #include "lib/base/bytes.h"
 #include "lib/base/md5.h"
-#include "vm/code/beam_inflate.h"
 #include "vm/code/beam_parser.h"
+#include "vm/core/compress.h"
 #include "vm/core/literal.h"
 
 enum {
@@ -33,7 +33,8 @@ const char beam_chunk_names[CHUNK_COUNT][5] = {
 static bool take_data(struct beam_file *f, const uint8_t *bytes, size_t n)
 {
     if (n >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) {
-        f->data = beam_inflate(bytes, n, BEAM_INFLATE_GZIP, 0, beam_inflate_limit(n), &f->n_data);
+        size_t used;
+        f->data = compress_inflate(bytes, n, COMPRESS_GZIP, 0, beam_inflate_limit(n), &f->n_data, &used);
         return f->data != NULL || chunk_fail(f, NULL, "gzip data is damaged");
     }
     if (n > BEAM_FILE_MAX_BYTES) {

@@ -30,6 +30,14 @@ enum beam_chunk {
 };
 extern const char beam_chunk_names[CHUNK_COUNT][5];
 
+enum { BEAM_FILE_MAX_BYTES = 64 << 20 };
+/* The most that n bytes may unpack to. */
+static inline size_t beam_inflate_limit(size_t n)
+{
+    enum { MAX_RATIO = 1032 }; /* deflate cannot do better: more is a lie */
+    return n < BEAM_FILE_MAX_BYTES / MAX_RATIO ? n * MAX_RATIO : BEAM_FILE_MAX_BYTES;
+}
+
 /* A chunk being read. */
 struct chunk {
     const char *name;

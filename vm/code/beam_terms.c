@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
-#include "vm/code/beam_inflate.h"
 #include "vm/core/atom.h"
 #include "vm/core/chars.h"
+#include "vm/core/compress.h"
 #include "vm/core/etf.h"
 #include "vm/core/literal.h"
 
@@ -48,8 +48,8 @@ bool beam_parse_literals(struct beam_parser *p)
             c->at = c->start;
             return chunk_fail(f, c, "%u bytes packed into %zu", size, packed);
         }
-        size_t n;
-        unpacked = beam_inflate(c->at, chunk_left(c), BEAM_INFLATE_ZLIB, size, size, &n);
+        size_t n, used;
+        unpacked = compress_inflate(c->at, chunk_left(c), COMPRESS_ZLIB, size, size, &n, &used);
         if (unpacked == NULL || n != size) {
             vm_free(unpacked);
             return chunk_fail(f, c, "compressed data is damaged");

@@ -1,6 +1,6 @@
 libbulkhead_a_SOURCES += \
   vm/code/beam_chunk.c vm/code/beam_file.c vm/code/beam_file.h vm/code/beam_parser.h vm/code/beam_tables.c vm/code/beam_terms.c \
-  vm/code/beam_inflate.c vm/code/beam_inflate.h vm/code/code.c vm/code/code.h vm/code/code_path.c \
+  vm/code/code.c vm/code/code.h vm/code/code_path.c \
   vm/code/disasm.c vm/code/disasm.h vm/code/gen.h vm/code/gen_decode.c vm/code/gen_internal.h \
   vm/code/gen_validate.c vm/code/gen_validate.h vm/code/gen_validate_bits.c \
   vm/code/gen_validate_data.c vm/code/gen_validate_flow.c vm/code/gen_validate_loops.c \

@@ -5,12 +5,12 @@
  * allocated stays in proportion to the input.
  */
 #include <math.h>
-#include <zlib.h>
 
 #include "lib/base/bytes.h"
 #include "vm/core/arith.h"
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
+#include "vm/core/compress.h"
 #include "vm/core/etf.h"
 #include "vm/core/etf_ext.h"
 #include "vm/core/etf_leaf.h"
@@ -37,7 +37,7 @@ _Static_assert(ETF_MAX_BLOBS <= 64, "blobs_used has a bit for each");
 /* Frames: FRAME_FILL place, n, stride: decode n terms to place, place + stride, ...
  *         FRAME_MAP  place, pairs (owned), n: make a map of the pairs and put it there */
 enum frame_kind { FRAME_FILL, FRAME_MAP };
-enum { FRAME_WORDS = 4, MAX_PIECE = 1 << 16, MAX_FUN_ARGS = 255 /* with free variables */ };
+enum { FRAME_WORDS = 4, MAX_FUN_ARGS = 255 /* with free variables */ };
 
 static void push_frame(
     struct decoder *d, uintptr_t a, uintptr_t b, uintptr_t c, enum frame_kind kind)
@@ -785,60 +785,6 @@ static term decode(struct decoder *d)
     return decode_all(d, &t, 1) ? t : TERM_NONE;
 }
 
-static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
-{
-    (void) opaque;
-    return vm_try_alloc((size_t) items * size);
-}
-
-static void zlib_free(void *opaque, void *p)
-{
-    (void) opaque;
-    vm_free(p);
-}
-
-/* Inflates all of in. The output grows as it comes, up to the declared size, which it must reach.
- * vm_free the result; NULL if the data are wrong or memory is short. */
-static uint8_t *inflate_all(struct bytes_reader *in, size_t declared)
-{
-    z_stream z = {
-        .zalloc = zlib_alloc, .zfree = zlib_free, .next_in = (Bytef *) (uintptr_t) in->at
-    };
-    size_t capacity = declared < MAX_PIECE ? declared + 1 : MAX_PIECE, used = 0;
-    uint8_t *out = vm_try_alloc(capacity);
-    if (out == NULL || inflateInit(&z) != Z_OK) {
-        vm_free(out);
-        return NULL;
-    }
-    int status = Z_OK;
-    while (status == Z_OK) {
-        if (used == capacity) { /* declared + 1 bytes at most: one more than right tells a liar */
-            size_t next = capacity < declared + 1 - capacity ? 2 * capacity : declared + 1;
-            uint8_t *grown = used > declared ? NULL : vm_try_alloc(next);
-            if (grown == NULL) {
-                break;
-            }
-            memcpy(grown, out, used);
-            vm_free(out);
-            out = grown;
-            capacity = next;
-        }
-        size_t left = bytes_left(in) - (size_t) (z.next_in - in->at);
-        z.avail_in = left < UINT32_MAX ? (uInt) left : UINT32_MAX;
-        z.next_out = out + used;
-        z.avail_out = capacity - used < MAX_PIECE ? (uInt) (capacity - used) : MAX_PIECE;
-        status = inflate(&z, Z_NO_FLUSH);
-        used = (size_t) (z.next_out - out);
-    }
-    in->at = z.next_in;
-    inflateEnd(&z);
-    if (status != Z_STREAM_END || used != declared) {
-        vm_free(out);
-        return NULL;
-    }
-    return out;
-}
-
 term etf_decode(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, size_t *out_used)
 {
     struct decoder d = { .h = h, .in = { .at = bytes, .end = bytes + n }, .flags = flags };
@@ -849,13 +795,14 @@ term etf_decode(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, 
     if (bytes_left(&d.in) > 5 && *d.in.at == ETF_COMPRESSED) {
         struct bytes_reader outer = d.in;
         bytes_u8(&outer);
-        size_t declared = bytes_u32be(&outer);
-        uint8_t *plain = inflate_all(&outer, declared);
-        if (plain != NULL) {
+        size_t declared = bytes_u32be(&outer), n_plain, used;
+        uint8_t *plain = compress_inflate(outer.at, bytes_left(&outer), COMPRESS_ZLIB, declared, declared, &n_plain, &used);
+        outer.at += used;
+        if (plain != NULL && n_plain == declared) {
             d.in = (struct bytes_reader) { .at = plain, .end = plain + declared };
             t = decode(&d);
-            vm_free(plain);
         }
+        vm_free(plain);
         d.in = outer;
     } else {
         t = decode(&d);

@@ -3,11 +3,11 @@
  */
 #include <math.h>
 #include <stdio.h>
-#include <zlib.h>
 
 #include "vm/core/arith.h"
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
+#include "vm/core/compress.h"
 #include "vm/core/etf.h"
 #include "vm/core/etf_ext.h"
 #include "vm/core/etf_leaf.h"
@@ -753,39 +753,6 @@ size_t etf_encode_ext_all(const term *terms, size_t n, struct etf_encode_ext *x,
     return e.failed ? 0 : bytes_so_far(&e);
 }
 
-static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
-{
-    (void) opaque;
-    return vm_try_alloc((size_t) items * size);
-}
-
-static void zlib_free(void *opaque, void *p)
-{
-    (void) opaque;
-    vm_free(p);
-}
-
-/* Deflates n bytes to at most max bytes; 0 if they do not fit. */
-static size_t deflate_all(uint8_t *to, size_t max, const uint8_t *from, size_t n, int level)
-{
-    z_stream z = { .zalloc = zlib_alloc,
-        .zfree = zlib_free,
-        .next_in = (Bytef *) (uintptr_t) from,
-        .next_out = to };
-    if (deflateInit(&z, level) != Z_OK) {
-        return 0;
-    }
-    int status = Z_OK;
-    while (status == Z_OK && max > (size_t) (z.next_out - to)) {
-        size_t in = n - (size_t) (z.next_in - from), out = max - (size_t) (z.next_out - to);
-        z.avail_in = in < UINT32_MAX ? (uInt) in : UINT32_MAX;
-        z.avail_out = out < UINT32_MAX ? (uInt) out : UINT32_MAX;
-        status = deflate(&z, in <= UINT32_MAX ? Z_FINISH : Z_NO_FLUSH);
-    }
-    deflateEnd(&z);
-    return status == Z_STREAM_END ? (size_t) (z.next_out - to) : 0;
-}
-
 /* version, tag, size of the term without its version byte, deflated bytes */
 enum { COMPRESSED_HEADER = 6 };
 
@@ -797,7 +764,7 @@ static term compress_encoded(struct heap *h, const uint8_t *plain, size_t size, 
     }
     size_t n = size <= COMPRESSED_HEADER || size - 1 > UINT32_MAX
                    ? 0
-                   : deflate_all(packed + COMPRESSED_HEADER, size - COMPRESSED_HEADER, plain + 1,
+                   : compress_deflate(packed + COMPRESSED_HEADER, size - COMPRESSED_HEADER, plain + 1,
                        size - 1, level);
     packed[0] = ETF_VERSION;
     packed[1] = ETF_COMPRESSED;

@@ -12,7 +12,7 @@ libcore_a_SOURCES += \
   vm/core/worklist.c vm/core/worklist.h \
   vm/core/compare.c vm/core/compare.h vm/core/equal.c \
   vm/core/hash.c vm/core/hash_parts.h vm/core/phash.c \
-  vm/core/print.c vm/core/print.h \
+  vm/core/print.c vm/core/print.h vm/core/compress.c vm/core/compress.h \
   vm/core/etf.h vm/core/etf_decode.c vm/core/etf_encode.c vm/core/etf_ext.h vm/core/etf_leaf.h vm/core/etf_tags.h
 # What is done with terms of one kind.
 libcore_a_SOURCES += \
