@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "isolation/fault.h"
@@ -63,11 +64,13 @@ void crash_report_line(const char *text)
 
 static void write_report(const struct report *r)
 {
-    static const char prefix[] = "bulkhead: ";
-    char text[sizeof(prefix) + REPORT_BYTES];
-    memcpy(text, prefix, sizeof(prefix) - 1);
-    memcpy(text + sizeof(prefix) - 1, r->text, r->n);
-    write_all(text, sizeof(prefix) - 1 + r->n);
+    static char prefix[] = "bulkhead: ";
+    enum { PREFIX_BYTES = sizeof(prefix) - 1 };
+    struct iovec parts[] = { { prefix, PREFIX_BYTES }, { (char *) r->text, r->n } };
+    ssize_t done = writev(STDERR_FILENO, parts, ARRAY_LEN(parts)); /* both at once, or others write in between */
+    if (done >= PREFIX_BYTES) {
+        write_all(r->text + (done - PREFIX_BYTES), r->n - (size_t) (done - PREFIX_BYTES));
+    }
 }
 
 void crash_report_written(unsigned slot)

@@ -80,7 +80,7 @@ EXTRA_DIST += isolation/tests/native.sh isolation/tests/native_tests.erl isolati
   isolation/tests/libs/native_tests_nif.c isolation/tests/libs/crash_in_load.c
 
 TESTS += isolation/tests/reports.sh
-EXTRA_DIST += isolation/tests/reports.sh isolation/tests/reports.erl isolation/tests/reports_old.erl \
+EXTRA_DIST += isolation/tests/reports.sh isolation/tests/reports.erl isolation/tests/reports_old.erl isolation/tests/reports_reload.erl \
   isolation/tests/libs/reports_nif.c
 
 TESTS += isolation/remote/tests/leftovers.sh

@@ -21,7 +21,7 @@ struct layer {
 struct entry {
     term module;
     struct layer by_origin[ORIGIN_COUNT];
-    term attributes; /* that the module came with; literals stay where they are for ever */
+    int64_t attributes; /* hash of those that the module came with; -1: none yet */
     struct entry *next;
 };
 
@@ -288,7 +288,7 @@ static struct entry *make_locked(term module)
     if (e == NULL) {
         e = vm_zalloc(sizeof(*e));
         e->module = module;
-        e->attributes = TERM_NONE;
+        e->attributes = -1;
         e->next = entries;
         entries = e;
     }
@@ -382,12 +382,12 @@ bool policy_set_term(term module, enum policy_origin origin, term options, term 
     return true;
 }
 
-bool policy_attributes_begin(term module, term attributes)
+bool policy_attributes_begin(term module, uint32_t hash)
 {
     lock_take(&policy_lock);
     struct entry *e = make_locked(module);
-    bool is_new = !term_same(e->attributes, attributes);
-    e->attributes = attributes;
+    bool is_new = e->attributes != (int64_t) hash;
+    e->attributes = hash;
     if (is_new) {
         e->by_origin[ORIGIN_ATTRIBUTE].present = 0;
     }

@@ -69,10 +69,10 @@ void policy_effective(term module, struct policy *out);
 /* From a map or a mode's atom. module: atom; `default` for all that have none of their own. false:
  * nothing changed, *out_culprit is the option that is wrong. */
 bool policy_set_term(term module, enum policy_origin origin, term options, term *out_culprit) MUST_CHECK;
-/* From -isolation(...) attributes, each option by itself. The two go together: begin is true once for each list of
- * attributes that a module comes with (a literal), and forgets what older code said; bad is called with each option
+/* From -isolation(...) attributes, each option by itself. The two go together: begin is true if the attributes
+ * are others than those that the module came with before, as their hash tells, and forgets what those said; bad is called with each option
  * that is none, with key TERM_NONE if options are no map, and value. */
-bool policy_attributes_begin(term module, term attributes);
+bool policy_attributes_begin(term module, uint32_t hash);
 void policy_attributes_take(term module, term options, void (*bad)(term module, term key, term value));
 /* Calls fn for each module that --isolation names. */
 void policy_each_on_command_line(void (*fn)(term module, void *arg), void *arg);

@@ -4,7 +4,7 @@
 src=$srcdir/isolation/tests
 
 library reports "$src/libs/reports_nif.c"
-modules "$src/reports.erl" "$src/reports_old.erl"
+modules "$src/reports.erl" "$src/reports_old.erl" "$src/reports_reload.erl"
 run() { timeout 300 "$BULKHEAD" run "$@" 2>&1; }
 reports() { run "$dir/reports.beam" "$@"; }
 # Times, addresses and pids differ.
@@ -68,6 +68,13 @@ is "and one for a module without native code" \
 is "not one for a module that just was not needed" "" "$(err --isolation gb_trees=ipc "$dir/reports.beam" info)"
 is "also when the program halts" "bulkhead: --isolation nosuch=... had no effect: there is no module nosuch" \
     "$(err --isolation nosuch=ipc "$dir/reports.beam" halt | tail -n 1)"
+
+for n_dir in 1 2; do mkdir "$dir/$n_dir" && cp "$dir/reports.so" "$dir/$n_dir"; done
+"$ERLC" '-DATTRIBUTE=#{timeout=>111}' -o "$dir/1" "$src/reports.erl" || exit 1
+"$ERLC" '-DATTRIBUTE=#{stack=>65536}' -o "$dir/2" "$src/reports.erl" || exit 1
+is "new code brings its own attribute, and what the old one said is forgotten" \
+    "111 1048576,infinity 65536,111 1048576,infinity 65536,111 1048576,infinity 65536," \
+    "$(out "$dir/reports_reload.beam" "$dir/1" "$dir/2")"
 
 # ---- on_load ----
 

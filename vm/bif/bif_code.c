@@ -1,7 +1,6 @@
 /* bif_code.c - modules: loading, deleting, purging. lib/erl/code.erl is the other half. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "vm/bif/bif_code.h"
@@ -17,15 +16,12 @@ static term error_tuple(struct proc *p, term reason)
     return heap_tuple2(&p->heap, ATOM(error), reason);
 }
 
-/* One line on standard error, as the emulator of OTP reports what it could not load. */
+/* What could not be loaded is an error that logger hears of, as from the emulator of OTP. */
 static void report_bad_file(term module, const char *error)
 {
-    char line[512];
-    int n = snprintf(line, sizeof(line), "bulkhead: cannot load module %.150s: badfile: %.250s\n",
-        atom_cstr(module), error);
-    ssize_t done =
-        write(STDERR_FILENO, line, n < (int) sizeof(line) ? (size_t) n : sizeof(line) - 1);
-    (void) done;
+    char text[512];
+    int n = snprintf(text, sizeof(text), "Error loading module %.150s:\n  %.250s", atom_cstr(module), error);
+    report_text(ATOM(error), text, n < (int) sizeof(text) ? (size_t) n : sizeof(text) - 1);
 }
 
 /* ---- loading ---- */

@@ -9,6 +9,7 @@
 #include "lib/base/arena.h"
 #include "vm/code/code.h"
 #include "vm/code/module.h"
+#include "vm/core/compare.h"
 #include "vm/core/print.h"
 #include "vm/emu/native.h"
 #include "vm/proc/sched.h"
@@ -68,7 +69,7 @@ static void take_attributes(term module)
     const struct proc *p = s != NULL ? s->current : NULL;
     const struct code_image *image = p != NULL ? code_find_image(p->pc) : NULL;
     if (image == NULL || !term_same(image->module, module)
-        || !policy_attributes_begin(module, image->attributes)) {
+        || !policy_attributes_begin(module, term_phash2(image->attributes))) {
         return;
     }
     for (term l = image->attributes; term_is_cons(l); l = term_tail(l)) {

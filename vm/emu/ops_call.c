@@ -3,7 +3,6 @@
 #include "vm/emu/interp.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/trace.h"
@@ -29,10 +28,9 @@ static enum module_load load_module(term name)
     char error[256];
     enum module_load result = module_ensure_loaded(name, error);
     if (result == MODULE_BAD) {
-        char line[600];
-        int n = snprintf(line, sizeof(line), "Loading of module %s failed: %s\n", atom_cstr(name), error);
-        size_t length = n < (int) sizeof(line) ? (size_t) n : sizeof(line) - 1;
-        (void) !write(STDERR_FILENO, line, length);
+        char text[600];
+        int n = snprintf(text, sizeof(text), "Error loading module %.200s:\n  %.250s", atom_cstr(name), error);
+        report_text(ATOM(error), text, n < (int) sizeof(text) ? (size_t) n : sizeof(text) - 1);
     }
     return result;
 }

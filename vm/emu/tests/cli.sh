@@ -63,6 +63,16 @@ END
 modules "$dir/unloadable.erl"
 is "so is one whose on_load function fails" "bulkhead: the on_load function of unloadable did not return ok status 2" \
     "$(timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" >/dev/null 2>&1; echo "status $?")"
+printf 'FOR1' >"$dir/damaged.beam"
+cat >"$dir/calls.erl" <<'END'
+-module(calls).
+-export([main/1]).
+main(_) -> catch damaged:f(), {error, badfile} = code:load_file(damaged).
+END
+"$ERLC" -o "$dir" "$dir/calls.erl" || exit 1
+is "a module that cannot be loaded is an error with a time" "=ERROR REPORT==== TIME ===
+Error loading module damaged:" \
+    "$(timeout 300 "$BULKHEAD" run "$dir/calls.beam" 2>&1 | sed -E 's/[0-9]+-[A-Z][a-z]+-[0-9]{4}::[0-9:.]+/TIME/' | head -n 2)"
 cat >"$dir/logs.erl" <<'END'
 -module(logs).
 -export([main/1]).
@@ -88,7 +98,7 @@ for command in --help --version 'run --help' 'disasm --help' 'info --help' info 
     is "'${command%% "$dir"*}' notices that its output is lost" "$sorry" "$(full $command)"
 done
 is "a reader that goes away hears nothing more" "status 1" \
-    "$({ timeout 300 "$BULKHEAD" info --all 2>&1 >&3; echo "status $?" >&2; } 3>&1 2>"$dir/said" | :; sleep 1; cat "$dir/said")"
+    "$({ sleep 1; timeout 300 "$BULKHEAD" info --all 2>&1 >&3; echo "status $?" >&2; } 3>&1 2>"$dir/said" | :; sleep 2; cat "$dir/said")"
 for option in --help --list '--json --mode direct --only bad_term' '--mode direct --only bad_term'; do
     # shellcheck disable=SC2086
     is "'matrix $option' notices it" 'bulkhead: cannot write the output: no space left on device
