@@ -185,6 +185,7 @@ static void start_one(struct remote_pool *pool, enum worker_state as)
     w->stack_bytes = pool->stack_bytes;
     lock_drop(&pool->lock);
     atomic_init(&w->refs, 1);
+    atomic_init(&w->holders, 1);
     w->outbox_end = &w->outbox;
     w->close_deadline_ns = INT64_MAX;
     lock_init(&w->outbox_lock, RANK_WORKER_SOCKET);

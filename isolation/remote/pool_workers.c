@@ -38,11 +38,26 @@ void worker_unref(struct remote_worker *w)
         vm_free(lane);
     }
     native_outcome_clear(&w->verdict);
-    remote_resources_free(w);
     outbox_free(w);
     vm_free(w->pieces);
     worker_process_close(&w->process);
-    vm_free(w);
+    worker_let_go(w);
+}
+
+bool worker_try_ref(struct remote_worker *w)
+{
+    uint32_t n = atomic_load_explicit(&w->refs, memory_order_relaxed);
+    while (n != 0 && !atomic_compare_exchange_weak_explicit(&w->refs, &n, n + 1, memory_order_acquire, memory_order_relaxed)) {
+    }
+    return n != 0;
+}
+
+void worker_let_go(struct remote_worker *w)
+{
+    if (atomic_fetch_sub_explicit(&w->holders, 1, memory_order_acq_rel) == 1) {
+        remote_resources_free(w);
+        vm_free(w);
+    }
 }
 
 void pool_worker_ready(struct remote_worker *w)

@@ -102,7 +102,8 @@ struct remote_worker {
     struct remote_worker *next;
     struct worker_process process;
     uint32_t serial;
-    _Atomic uint32_t refs; /* pool's list, busy lanes, calls' wishes, resources, watches */
+    _Atomic uint32_t refs;    /* pool's list, busy lanes, calls' wishes, watches: at 0 it gives back all but the record */
+    _Atomic uint32_t holders; /* of the record: its resources in the VM, and one for all refs */
     _Atomic enum worker_state state; /* changed under pool->lock */
     const struct remote_mode *mode;
     _Atomic bool dead;
@@ -207,6 +208,9 @@ static inline void worker_ref(struct remote_worker *w)
 {
     atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
 }
+/* For who only holds the record. false: it has ended. */
+bool worker_try_ref(struct remote_worker *w);
+void worker_let_go(struct remote_worker *w); /* of the record */
 
 /* ---- kept_heap.c ---- */
 /* The heap of a process that ended while the lane's call reads it: freed when both have let go of it. */

@@ -16,7 +16,7 @@ enum { FIRST_BUCKETS = 16, RELEASES_PER_DATAGRAM = 1024 };
 
 struct remote_resource {
     struct resource base; /* first */
-    struct remote_worker *worker; /* a reference */
+    struct remote_worker *worker; /* held: of one that has ended only the record is left */
     uint64_t handle, received;
     struct remote_resource *next; /* in its bucket, or of the released */
 };
@@ -41,7 +41,7 @@ size_t remote_resources_count(struct remote_worker *w)
 
 void remote_resources_free(struct remote_worker *w)
 {
-    vm_free(w->buckets); /* empty: each resource has a reference of w */
+    vm_free(w->buckets); /* empty: each resource holds w */
 }
 
 static struct remote_resource **bucket_of(const struct remote_worker *w, uint64_t handle)
@@ -90,11 +90,11 @@ void remote_resources_flush(void)
             vm_free(r);
             r = next;
         }
-        if (!atomic_load(&w->dead)) {
+        if (!atomic_load(&w->dead)) { /* which it becomes on this thread */
             outbox_send(w, &(struct datagram) { .kind = DATAGRAM_RELEASE }, out, n * sizeof(out[0]), NULL, 0);
         }
         for (size_t i = 0; i < n; i++) {
-            worker_unref(w);
+            worker_let_go(w);
         }
     }
 }
@@ -138,7 +138,7 @@ static struct remote_resource *object_of(struct remote_worker *w, uint64_t handl
         r->next = *at;
         *at = r;
         w->n_resources++;
-        worker_ref(w);
+        atomic_fetch_add_explicit(&w->holders, 1, memory_order_relaxed);
     }
     r->received++;
     lock_drop(&w->resources_lock);
@@ -179,8 +179,9 @@ uint64_t remote_handle_of(void *arg, const uintptr_t *object)
             lane->stale = true;
             lane->out.refused = true;
         } else if (lane->other_owner == NULL) {
-            worker_ref(owner);
-            lane->other_owner = owner;
+            bool lives = worker_try_ref(owner);
+            lane->other_owner = lives ? owner : NULL;
+            lane->stale = lane->stale || !lives;
             lane->out.refused = true;
         }
     }

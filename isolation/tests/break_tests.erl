@@ -59,6 +59,7 @@ tests() ->
      {"a worker that was stopped does not keep its caller", #{}, fun stopped/0},
      {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
      {"callbacks that ask the VM while processes end", #{}, fun callbacks/0},
+     {"handles of workers that have ended keep their memory and descriptors from nobody", #{}, fun handles/0},
      {"options change in the middle", #{}, fun options/0},
      {"verify => true: an argument of an earlier call and what is off by a word are not let in", #{mode => shared_heap, verify => true}, fun verified/0},
      {"a worker full of atoms says so, and the next one serves", #{mode => ipc}, fun atoms/0}].
@@ -156,6 +157,14 @@ callbacks() ->
          [P ! stop || P <- Ps],
          [receive {down, P} -> ok after ?PATIENCE -> exit({no_down, P}) end || P <- Ps]
      end || _ <- lists:seq(1, 10)].
+
+handles() ->
+    Before = fds(),
+    Objects = [begin O = act(object, 0), send_signal("KILL", act(os_pid, 0)), serves(), O end || _ <- lists:seq(1, 20)],
+    few_fds(Before + 20, ?PATIENCE div 10),
+    [true = (try act(monitor, {O, self()}) catch error:_ -> lost end) =:= lost || O <- Objects].
+fds() -> {ok, Names} = file:list_dir("/proc/self/fd"), length(Names).
+few_fds(Most, N) -> case fds() of Few when Few =< Most -> ok; Many when N =:= 0 -> exit({fds, Many}); _ -> timer:sleep(10), few_fds(Most, N - 1) end.
 
 options() ->
     Loops = [start(fun() -> give_for_ever() end) || _ <- lists:seq(1, 6)],
