@@ -39,7 +39,7 @@ soak(Mode, Total) ->
     Counts = [begin P ! {how_many, self()}, receive {P, N} -> N after 1000 -> exit({bystander, P}) end end || P <- Bystanders],
     lists:min(Counts) > 0 orelse exit(bystander_stood_still),
     [begin unlink(P), exit(P, kill) end || P <- Bystanders],
-    check(rss_kb, Start, End, 4096),
+    check(rss_kb, Start, End, 6144),
     check(vm_kb, Start, End, 64 * 1024),
     check(fds, Start, End, 0),
     check(threads, Start, End, dirty_threads()), % those are made when they are wanted
