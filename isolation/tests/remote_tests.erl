@@ -608,9 +608,10 @@ destructors() ->
     erlang:garbage_collect(),
     exit(Holder, kill),
     Gone(4),
-    persistent_term:put(?MODULE, act(make, file("persistent"))), % stays for good: see doc/limits.md
+    Persistent = file("persistent"),
+    persistent_term:put(?MODULE, act(make, Persistent)),
     {_, _} = act(look, persistent_term:get(?MODULE)),
-    persistent_term:erase(?MODULE),
+    persistent_term:erase(?MODULE), % it goes some time later
     use(act(make, F)),
     Gone(5),
     %% In the arguments alone; sent by the library; many at once.
@@ -621,7 +622,8 @@ destructors() ->
     Gone(106),
     {returned, ok} = reason(fun() -> isolation:call_many(?MODULE, act, [[make, F] || _ <- lists:seq(1, 50)]), ok end),
     Gone(156),
-    wait(fun() -> [1] =:= [N || #{resources := N} <- ready()] end). % the persistent one
+    wait(fun() -> erlang:garbage_collect(), letters(Persistent) =:= "d" end),
+    wait(fun() -> [0] =:= [N || #{resources := N} <- ready()] end).
 use(_) -> ok.
 
 monitors() ->
