@@ -54,6 +54,7 @@ cases() ->
                                                filters => [{f, {fun logger_filters:level/2, {log, eq, info}}}]}),
          R = printed(fun() -> [logger:i(X) || X <- [primary, w, modules, proxy, nosuch]] end),
          logger:remove_handler(w), logger:remove_primary_filter(q), logger:unset_module_level(lh), logger:set_primary_config(level, Level), R end},
+     {default_filters, fun() -> {ok, #{filters := F, filter_default := D, formatter := Fo}} = logger:get_handler_config(default), {F, D, Fo} end},
      {get_config, fun() -> lists:sort(maps:keys(logger:get_config())) end}].
 
 %% What Fun gives, and the events that a handler of ours heard meanwhile.

@@ -195,7 +195,10 @@ default_primary() ->
     #{level => notice, filter_default => log, filters => [], metadata => #{}}.
 
 default_handler() ->
-    #{id => default, module => bulkhead_logger_h, level => all, filter_default => log, filters => [],
+    #{id => default, module => bulkhead_logger_h, level => all, filter_default => stop,
+      filters => [{remote_gl, {fun logger_filters:remote_gl/2, stop}},
+                  {domain, {fun logger_filters:domain/2, {log, super, [otp, sasl]}}},
+                  {no_domain, {fun logger_filters:domain/2, {log, undefined, []}}}],
       config => #{type => standard_error},
       formatter => {logger_formatter, #{legacy_header => true, single_line => false}}}.
 
