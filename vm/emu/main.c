@@ -74,5 +74,8 @@ int main(int argc, char **argv)
             leave(commands[i].run(argc - 2, argv + 2));
         }
     }
+    if (access(argv[1], F_OK) == 0) {
+        leave(cli_error("unknown command '%s'; did you mean 'bulkhead run %s'?", argv[1], argv[1]));
+    }
     leave(cli_error("unknown command '%s'; try 'bulkhead --help'", argv[1]));
 }

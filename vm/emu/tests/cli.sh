@@ -44,6 +44,8 @@ END
 is "an escript knows its name" '{"script",["a","b"]}' "$(timeout 300 "$BULKHEAD" run "$dir/script" a b 2>&1)"
 printf '%s\n' 'this line is skipped' 'main(Args) -> io:format("~p", [Args]).' >"$dir/plain"
 is "an escript's first line is skipped, whatever it is" '["a"]' "$(timeout 300 "$BULKHEAD" run "$dir/plain" a 2>&1)"
+is "a file in place of a command is asked about" \
+    "bulkhead: unknown command '$dir/plain'; did you mean 'bulkhead run $dir/plain'?" "$("$BULKHEAD" "$dir/plain" 2>&1)"
 echo 'main(_) -> ok.' >"$dir/short"
 is "a file with one line is none" \
     "bulkhead: $dir/short: neither a .beam nor a .erl file, and no escript: there is nothing behind its first line status 2" \
