@@ -7,6 +7,7 @@
 #include "vm/bif/file_handle.h"
 #include "vm/core/bits.h"
 #include "vm/core/fun.h"
+#include "vm/proc/report.h"
 #include "vm/proc/signal.h"
 
 /* ---- small helpers ---- */

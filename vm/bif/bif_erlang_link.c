@@ -2,6 +2,7 @@
 #include "lib/base/arena.h"
 #include "vm/bif/bif.h"
 #include "vm/proc/proc_table.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
 

@@ -8,6 +8,7 @@
 #include "vm/proc/links.h"
 #include "vm/proc/port.h"
 #include "vm/proc/proc_table.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 
 enum { MAX_PORT_ARGS = 4096 };

@@ -16,6 +16,7 @@
 #include "vm/proc/proc_options.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/sched_use.h"
+#include "vm/proc/watch.h"
 
 enum { ATOM_LIMIT = 1048576, ETS_LIMIT = 8192, PORT_LIMIT = 65536, MIN_VHEAP_DEFAULT = 46422, FULLSWEEP_DEFAULT = 65535 };
 #define OTP_RELEASE "25"

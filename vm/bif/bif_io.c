@@ -13,6 +13,7 @@
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
 #include "vm/core/iolist.h"
+#include "vm/proc/report.h"
 #include "vm/proc/sched.h"
 
 enum { IO_READ_MAX = 1 << 20 };

@@ -1,4 +1,8 @@
-/* map.h - flat maps up to MAP_FLAT_MAX keys, hash array mapped tries above. */
+/* map.h - flat maps up to MAP_FLAT_MAX keys, hash array mapped tries above.
+ *
+ * pre: arguments called map are maps. What is made goes on h, which is not collected by it; old maps stay as they are.
+ * Keys are the same if they are =:=.
+ */
 #ifndef VM_MAP_H
 #define VM_MAP_H
 

@@ -15,6 +15,7 @@
 #include "vm/emu/interp.h"
 #include "vm/emu/native.h"
 #include "vm/ets/ets.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 
 void boot_tables(void)

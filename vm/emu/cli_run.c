@@ -15,7 +15,9 @@
 #include "vm/emu/cli.h"
 #include "vm/emu/native.h"
 #include "vm/emu/source.h"
+#include "vm/proc/report.h"
 #include "vm/proc/sched.h"
+#include "vm/proc/watch.h"
 
 struct run_options {
     struct boot_options boot;

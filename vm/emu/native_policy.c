@@ -12,6 +12,7 @@
 #include "vm/core/compare.h"
 #include "vm/core/print.h"
 #include "vm/emu/native.h"
+#include "vm/proc/report.h"
 #include "vm/proc/sched.h"
 
 static bool is_key(term key, enum policy_key *out)

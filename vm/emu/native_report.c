@@ -13,6 +13,7 @@
 #include "vm/core/bits.h"
 #include "vm/core/map.h"
 #include "vm/emu/native.h"
+#include "vm/proc/report.h"
 #include "vm/proc/sched.h"
 
 static term text_term(struct heap *h, const char *text, size_t n)

@@ -9,6 +9,7 @@
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
 #include "vm/proc/dict.h"
+#include "vm/proc/report.h"
 #include "vm/proc/sched_use.h"
 #include "vm/proc/signal.h"
 

@@ -1,5 +1,5 @@
 /* dict.h - the process dictionary: a hash table outside the heap whose entries are roots, so that
- * put is a store. Up to DICT_LINEAR entries are searched in a row. */
+ * put is a store. Up to DICT_LINEAR entries are searched in a row. Thread: the one that runs p. */
 #ifndef VM_DICT_H
 #define VM_DICT_H
 

@@ -8,8 +8,8 @@ libbulkhead_a_SOURCES += \
   vm/proc/proc_options.c vm/proc/proc_options.h \
   vm/proc/proc_table.c vm/proc/proc_table.h \
   vm/proc/ref.c \
-  vm/proc/registry.c \
-  vm/proc/report.c \
+  vm/proc/registry.c vm/proc/registry.h \
+  vm/proc/report.c vm/proc/report.h \
   vm/proc/runq.c vm/proc/runq.h \
   vm/proc/sched.c vm/proc/sched.h \
   vm/proc/sched_dirty.c \
@@ -18,7 +18,7 @@ libbulkhead_a_SOURCES += \
   vm/proc/signal_link.c \
   vm/proc/suspend.c \
   vm/proc/timer.c vm/proc/timer.h \
-  vm/proc/watch.c
+  vm/proc/watch.c vm/proc/watch.h
 
 check_PROGRAMS += \
   vm/proc/tests/check_proc_table \

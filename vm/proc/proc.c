@@ -9,6 +9,7 @@
 #include "vm/proc/port.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/timer.h"
 
 enum { MAX_HOOKS = 8, START_WORDS = 48 /* free in a new heap besides the arguments */ };

@@ -152,7 +152,7 @@ struct proc_rare {
     bool sensitive, max_heap_kill, max_heap_log;
     int32_t save_calls;
     struct suspend_ask *suspend_asks; /* owned: who waits to hear that it stands still */
-    struct proc_watch *watch;         /* the main program waits for its end; sched.h */
+    struct proc_watch *watch;         /* the main program waits for its end; watch.h */
     struct port *port;                /* owned: it is a port; port.h */
 };
 struct proc_rare *proc_rare(struct proc *p);

@@ -15,6 +15,8 @@
 #include "vm/core/copy.h"
 #include "vm/core/print.h"
 #include "vm/proc/proc_internal.h"
+#include "vm/proc/registry.h"
+#include "vm/proc/report.h"
 #include "vm/proc/signal.h"
 
 static void add_time(struct text *t)

@@ -1,4 +1,4 @@
-/* sched.h - scheduler threads, run queues, and the process table.
+/* sched.h - scheduler threads and run queues; how processes begin, run and end.
  *
  * N scheduler threads with a run queue per priority each, stealing when empty, spinning briefly
  * and then asleep on a futex; a pool of dirty CPU and a pool of dirty I/O threads.
@@ -99,50 +99,6 @@ size_t proc_limit(void);
 /* Pids of all processes as a list on h. */
 term proc_all_pids(struct heap *h);
 
-
-/* For the main program: how one process ended, kept when that is over. */
-struct proc_watch {
-    term pid;
-    enum exc_class class;
-    bool normal;         /* ended with exit reason normal (or returned) */
-    struct heap heap;    /* heap_init_frags: holds the two terms; heap_destroy when done */
-    term reason;         /* as raised: without stack trace */
-    term stacktrace;     /* list, or [] */
-    bool ended;          /* guarded by watch.c's mutex */
-};
-/* Spawns m:f(args) and blocks this (non-scheduler) thread until it ends. false: could not spawn. */
-bool proc_run_watched(struct proc_watch *w, term m, term f, term args) MUST_CHECK;
-/* Same in two steps: other threads may go on in between. */
-bool proc_watch_spawn(struct proc_watch *w, term m, term f, term args) MUST_CHECK;
-void proc_watch_wait(struct proc_watch *w);
-
-/* erlang:halt: asks the main thread to stop the program. sched_wait_halt blocks until somebody did;
- * proc_watch_wait also returns (w->pid stays alive) when it happens: test sched_halting(). */
-struct halt_request { bool halting, abort, flush; int status; char slogan[256]; };
-void sched_halt(const struct halt_request *r);
-bool sched_halting(struct halt_request *out);
-
-/* ---- registered names: registry.c; any thread ---- */
-bool registry_register(term name, term pid);   /* false: taken, or pid dead or already named */
-bool registry_unregister(term name);
-void registry_drop(term name, term pid);        /* only if it is pid's */
-term registry_whereis(term name);               /* pid or port, or TERM_NONE */
-term registry_names(struct heap *h);
-
-/* ---- timers: timer.c ---- */
-/* receive ... after. Once it expired p->timed_out is set (by signal_fetch, when p runs next). */
-void timer_set_receive(struct proc *p, uint64_t timeout_ms);
-bool timer_receive_is_set(const struct proc *p);
-void timer_cancel_receive(struct proc *p); /* also clears timed_out */
-
-/* ---- time: lib/base/clock.h has the raw clocks ---- */
-
-/* ---- report.c: errors that ended processes ---- */
-/* Sends the logger a tuple that it knows (lib/erl/logger.erl); any thread. false: it cannot be told now. */
-bool report_send(term report) MUST_CHECK;
-/* Text without a newline at its end as an event of level error, warning...; any thread. */
-void report_text(term level, const char *text, size_t n);
-void report_done(void);             /* the logger has written one */
-void report_wait(int64_t max_ns);   /* until it has written all it was sent; not on a scheduler */
+#endif
 
 #endif

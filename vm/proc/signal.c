@@ -3,6 +3,7 @@
 #include "lib/base/arena.h"
 #include "vm/proc/links.h"
 #include "vm/proc/proc_table.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/timer.h"
 

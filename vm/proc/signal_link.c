@@ -11,6 +11,7 @@
 #include "vm/proc/links.h"
 #include "vm/proc/port.h"
 #include "vm/proc/proc_table.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/timer.h"
 

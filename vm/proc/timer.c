@@ -5,6 +5,7 @@
 #include "lib/base/lock.h"
 #include "vm/proc/links.h"
 #include "vm/proc/proc_table.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 
 enum { LEVELS = 6, SLOT_BITS = 8, SLOTS = 1 << SLOT_BITS, BITMAP_WORDS = SLOTS / 64, NS_PER_MS = 1000000,

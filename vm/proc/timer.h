@@ -11,6 +11,7 @@
 
 struct wheel;
 
+/* The wheel of the scheduler with this index (from 0). Only its thread may turn it; any thread puts timers in. */
 struct wheel *wheel_new(unsigned index);
 void wheel_free(struct wheel *w);
 /* Fires what is due. now_ns: CLOCK_MONOTONIC. */
@@ -20,6 +21,10 @@ int64_t wheel_next_ns(struct wheel *w);
 /* Anything in it? One relaxed load. */
 bool wheel_is_empty(const struct wheel *w);
 
+/* receive ... after, by the thread that runs p. Once it expired p->timed_out is set (by signal_fetch, when p runs next). */
+void timer_set_receive(struct proc *p, uint64_t timeout_ms);
+bool timer_receive_is_set(const struct proc *p);
+void timer_cancel_receive(struct proc *p); /* also clears timed_out */
 /* Own thread: is seq the receive timer that p has set and not cancelled? */
 bool timer_receive_is(const struct proc *p, uint64_t seq);
 void timer_receive_free(struct proc *p);

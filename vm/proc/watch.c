@@ -4,6 +4,7 @@
 #include "lib/base/arena.h"
 #include "vm/core/copy.h"
 #include "vm/proc/proc_internal.h"
+#include "vm/proc/watch.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* leaf: nothing else is taken under it */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;

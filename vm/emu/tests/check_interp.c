@@ -9,6 +9,7 @@
 #include "vm/core/compare.h"
 #include "vm/emu/interp.h"
 #include "vm/proc/sched.h"
+#include "vm/proc/watch.h"
 
 static struct heap heap;
 

@@ -1,3 +1,4 @@
+#include "vm/proc/registry.h"
 #include "vm/proc/tests/proc_test.h"
 
 static struct proc *make(void)

@@ -1,5 +1,7 @@
 /* Processes on real scheduler threads. */
 #include "vm/proc/tests/proc_test.h"
+#include "vm/proc/timer.h"
+#include "vm/proc/watch.h"
 
 static _Atomic int done;
 static _Atomic int turns;

@@ -1,6 +1,7 @@
 /* The wheel is turned by hand: time is what wheel_advance is told. */
 #include "vm/core/compare.h"
 #include "vm/proc/links.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/tests/proc_test.h"
 #include "vm/proc/timer.h"
 
