@@ -39,7 +39,14 @@ static void send_plain(enum signal_kind kind, struct proc *p, term to, uint64_t 
 /* To p itself, through its queue, so that it comes in order. */
 static void tell_self(struct proc *p, enum signal_kind kind, term from, uint64_t id, term value, size_t spare)
 {
-    signal_send_message(p->id, &signal_new(kind, from, id, value, spare)->base);
+    size_t words = term_is_none(from) || term_is_immed(from) ? 0 : copy_size_all(from); /* a pid of another node */
+    struct signal *s = signal_new(kind, from, id, value, spare + words);
+    if (words > 0 && s->base.frag.words != NULL) {
+        uintptr_t *at = s->base.frag.words + s->base.frag.used_words;
+        s->from = copy_into_all(from, &at, &s->base.frag.offheap);
+        s->base.frag.used_words += words;
+    }
+    signal_send_message(p->id, &s->base);
 }
 
 /* ---- exit signals ---- */
@@ -122,7 +129,12 @@ bool signal_link(struct proc *p, term pid)
             link_free_node(link_remove(set, pid.word));
             return false;
         }
-        tell_self(p, SIGNAL_LINK_EXIT, pid, 0, ATOM(noproc), EXIT_SPARE_WORDS);
+        if (term_is_immed(pid)) {
+            tell_self(p, SIGNAL_LINK_EXIT, pid, 0, ATOM(noproc), EXIT_SPARE_WORDS);
+        } else { /* of another node: where it lies says nothing later on */
+            link_free_node(link_remove(set, pid.word));
+            (void) signal_send(p, p->id, heap_tuple3(&p->heap, ATOM(EXIT), pid, ATOM(noconnection)));
+        }
     }
     return true;
 }
@@ -221,7 +233,7 @@ static term monitor(struct proc *p, term target, bool of_port, enum monitor_alia
         message_free(&s->base);
         bool elsewhere = !term_is_none(node) && !term_same(node, ATOM(nonode));
         elsewhere = elsewhere || (term_has_tag(pid, TAG_EXT_PID) && !term_same((term) { term_words(pid)[1] }, ATOM(nonode)));
-        n->target = term_is_none(pid) ? ATOM(undefined) : pid;
+        n->target = term_is_none(pid) || !term_is_immed(pid) ? ATOM(undefined) : pid;
         tell_self(p, SIGNAL_DOWN, pid, id, elsewhere ? ATOM(noconnection) : ATOM(noproc), DOWN_SPARE_WORDS);
     }
     return ref;
