@@ -9,7 +9,6 @@
 
 void (*literal_retired_hook)(void);
 _Atomic int literal_heaps_kept;
-_Thread_local const struct literal_batch *literal_leaving __attribute__((tls_model("initial-exec")));
 
 /* ---- blocks ---- */
 
@@ -169,43 +168,19 @@ size_t literal_retired_bytes(void)
     return atomic_load_explicit(&retired_bytes, memory_order_relaxed);
 }
 
-/* ---- slices ----
- *
- * Each thread counts: odd in a slice. It does so with plain stores; who waits for it makes every thread of the
- * program pass a barrier first, so that a slice either is seen to be going on, or sees what was published. */
+/* ---- slices ---- */
 
-struct thread_slices {
-    _Atomic uint64_t count;
-    struct thread_slices *next;
-};
-static struct thread_slices *_Atomic threads; /* only grows: a few bytes for each scheduler thread ever */
-static _Thread_local struct thread_slices *mine;
-static const struct literal_batch *_Atomic published;
+static struct literal_thread *_Atomic threads; /* only grows: a few bytes for each scheduler thread ever */
+_Thread_local struct literal_thread *literal_thread __attribute__((tls_model("initial-exec")));
+const struct literal_batch *_Atomic literal_published;
 
-static __attribute__((noinline)) struct thread_slices *join(void)
+struct literal_thread *literal_thread_join(void)
 {
-    mine = vm_zalloc(sizeof(*mine));
-    mine->next = atomic_load_explicit(&threads, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(
-        &threads, &mine->next, mine, memory_order_release, memory_order_relaxed)) {
+    struct literal_thread *t = vm_zalloc(sizeof(*t));
+    t->next = atomic_load_explicit(&threads, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&threads, &t->next, t, memory_order_release, memory_order_relaxed)) {
     }
-    return mine;
-}
-
-void literal_slice_begins(void)
-{
-    struct thread_slices *t = mine != NULL ? mine : join();
-    uint64_t n = atomic_load_explicit(&t->count, memory_order_relaxed);
-    atomic_store_explicit(&t->count, n + 1, memory_order_release);
-    atomic_signal_fence(memory_order_seq_cst); /* the barrier of others makes it one between threads */
-    literal_leaving = atomic_load_explicit(&published, memory_order_acquire);
-}
-
-void literal_slice_ends(void)
-{
-    literal_leaving = NULL;
-    uint64_t n = atomic_load_explicit(&mine->count, memory_order_relaxed);
-    atomic_store_explicit(&mine->count, n + 1, memory_order_release);
+    return literal_thread = t;
 }
 
 bool literal_grace_init(void)
@@ -217,7 +192,7 @@ void literal_grace_begin(struct literal_grace *g)
 {
     VM_REQUIRE(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0);
     g->n = 0;
-    struct thread_slices *t = atomic_load_explicit(&threads, memory_order_acquire);
+    struct literal_thread *t = atomic_load_explicit(&threads, memory_order_acquire);
     for (; t != NULL; t = t->next) {
         uint64_t n = atomic_load_explicit(&t->count, memory_order_acquire);
         if (n % 2 == 0) {
@@ -318,7 +293,7 @@ bool literal_batch_take(struct literal_batch *b)
 
 void literal_batch_publish(const struct literal_batch *b)
 {
-    atomic_store_explicit(&published, b, memory_order_release);
+    atomic_store_explicit(&literal_published, b, memory_order_release);
 }
 
 size_t literal_batch_finish(struct literal_batch *b, bool free_none)

@@ -64,8 +64,37 @@ extern _Atomic int literal_heaps_kept;
 
 /* ---- slices ---- */
 
-void literal_slice_begins(void);
-void literal_slice_ends(void);
+/* A thread counts: odd in a slice. It does so with plain stores; who waits for it makes every thread of the program
+ * pass a barrier first, so that a slice either is seen to be going on, or sees what was published. */
+struct literal_thread {
+    _Atomic uint64_t count;
+    const struct literal_batch *leaving; /* the batch of this slice; NULL: none */
+    struct literal_thread *next;
+};
+struct literal_batch;
+extern _Thread_local struct literal_thread *literal_thread __attribute__((tls_model("initial-exec")));
+extern const struct literal_batch *_Atomic literal_published;
+struct literal_thread *literal_thread_join(void);
+
+static inline struct literal_thread *literal_slice_begins(void)
+{
+    struct literal_thread *t = literal_thread;
+    if (__builtin_expect(t == NULL, 0)) {
+        t = literal_thread_join();
+    }
+    uint64_t n = atomic_load_explicit(&t->count, memory_order_relaxed);
+    atomic_store_explicit(&t->count, n + 1, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst); /* the barrier of others makes it one between threads */
+    t->leaving = atomic_load_explicit(&literal_published, memory_order_acquire);
+    return t;
+}
+static inline void literal_slice_ends(struct literal_thread *t)
+{
+    t->leaving = NULL;
+    uint64_t n = atomic_load_explicit(&t->count, memory_order_relaxed);
+    atomic_store_explicit(&t->count, n + 1, memory_order_release);
+}
+
 /* Whether all slices have ended that were going on when it was begun. For one thread: the collector. */
 struct literal_grace {
     size_t n, capacity;
@@ -102,12 +131,11 @@ enum {
 };
 unsigned literal_batch_look(const struct literal_batch *b, const void *words, size_t n, bool hold);
 
-/* The batch of this slice; NULL: none. */
-extern _Thread_local const struct literal_batch *literal_leaving __attribute__((tls_model("initial-exec")));
 const struct literal_range *literal_batch_find(const struct literal_batch *b, uintptr_t address);
 static inline bool literal_is_leaving(const void *p)
 {
-    const struct literal_batch *b = literal_leaving;
+    const struct literal_thread *t = literal_thread;
+    const struct literal_batch *b = t == NULL ? NULL : t->leaving;
     return __builtin_expect(b != NULL, 0) && (uintptr_t) p - b->low < b->bytes
            && literal_batch_find(b, (uintptr_t) p) != NULL;
 }

@@ -222,7 +222,7 @@ static bool prepare(struct proc *p)
 }
 
 /* Reductions it used. */
-static uint32_t run_slice(struct sched *s, struct proc *p)
+static inline __attribute__((always_inline)) uint32_t run_slice(struct sched *s, struct proc *p)
 {
     s->current = p;
     p->reductions_left = PROC_SLICE_REDUCTIONS;
@@ -246,9 +246,9 @@ static uint32_t run_slice(struct sched *s, struct proc *p)
 
 uint32_t sched_run(struct sched *s, struct proc *p)
 {
-    literal_slice_begins();
+    struct literal_thread *t = literal_slice_begins();
     uint32_t used = run_slice(s, p);
-    literal_slice_ends();
+    literal_slice_ends(t);
     return used;
 }
 

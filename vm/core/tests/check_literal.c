@@ -167,12 +167,12 @@ START_TEST(a_slice_copies_what_is_about_to_go)
     take(&b);
     term both = heap_tuple2(&h, gone[3], others[3]);
     ck_assert_uint_eq(copy_size(both), 3);
-    literal_slice_begins();
+    (void) literal_slice_begins();
     ck_assert_uint_eq(copy_size(both), 3);
     literal_batch_publish(&b);
     ck_assert_uint_eq(copy_size(both), 3); /* it has not heard of it */
-    literal_slice_ends();
-    literal_slice_begins();
+    literal_slice_ends(literal_thread);
+    (void) literal_slice_begins();
     ck_assert_uint_eq(copy_size(gone[3]), 6);
     ck_assert_uint_eq(copy_size(others[3]), 0);
     ck_assert_uint_eq(copy_size(both), 9);
@@ -181,7 +181,7 @@ START_TEST(a_slice_copies_what_is_about_to_go)
     ck_assert(term_same(term_tuple_get(c, 1), others[3]));
     ck_assert(term_equal_exact(c, both));
     literal_batch_publish(NULL);
-    literal_slice_ends();
+    literal_slice_ends(literal_thread);
     ck_assert_uint_eq(copy_size(both), 3);
     ck_assert_uint_eq(copy_size_all(both), 12);
     (void) literal_batch_finish(&b, false);
@@ -195,16 +195,16 @@ static _Atomic int stage;
 static void *slices(void *arg)
 {
     (void) arg;
-    literal_slice_begins();
+    (void) literal_slice_begins();
     atomic_store(&stage, 1);
     while (atomic_load(&stage) == 1) {
     }
-    literal_slice_ends();
-    literal_slice_begins();
+    literal_slice_ends(literal_thread);
+    (void) literal_slice_begins();
     atomic_store(&stage, 3);
     while (atomic_load(&stage) == 3) {
     }
-    literal_slice_ends();
+    literal_slice_ends(literal_thread);
     return NULL;
 }
 
