@@ -100,5 +100,3 @@ size_t proc_limit(void);
 term proc_all_pids(struct heap *h);
 
 #endif
-
-#endif
