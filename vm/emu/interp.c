@@ -15,6 +15,7 @@
 #include "vm/core/compare.h"
 #include "vm/core/map.h"
 #include "vm/proc/signal.h"
+#include "vm/proc/timer.h"
 
 #define LIKELY(c)   __builtin_expect(!!(c), 1)
 #define UNLIKELY(c) __builtin_expect(!!(c), 0)

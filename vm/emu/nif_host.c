@@ -15,6 +15,7 @@
 #include "vm/core/chars.h"
 #include "vm/emu/interp.h"
 #include "vm/proc/port.h"
+#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
 
