@@ -4,12 +4,14 @@ erts_tests_erl = erts_tests/t.erl erts_tests/number_tests.erl erts_tests/term_te
   erts_tests/code_onload.erl erts_tests/code_handler.erl erts_tests/code_own_handler.erl erts_tests/logger_tests.erl \
   erts_tests/native_tests.erl erts_tests/re_tests.erl erts_tests/text_tests.erl \
   erts_tests/process_tests.erl erts_tests/signal_tests.erl erts_tests/port_tests.erl erts_tests/nif_tests.erl erts_tests/ets_tests.erl \
-  erts_tests/literal_tests.erl erts_tests/literal_target.erl
+  erts_tests/literal_tests.erl erts_tests/literal_target.erl erts_tests/os_signal_tests.erl
 erts_tests_beams = $(erts_tests_erl:.erl=.beam)
 EXTRA_DIST += $(erts_tests_erl) erts_tests/run-conformance.sh erts_tests/nif_tests_nif.c
 CLEANFILES += $(erts_tests_beams) erts_tests/nif_tests_nif.so
 check_DATA += $(erts_tests_beams) erts_tests/nif_tests_nif.so
-TESTS += erts_tests/run-conformance.sh
+TESTS += erts_tests/run-conformance.sh erts_tests/elixir.sh
+EXTRA_DIST += erts_tests/elixir.sh erts_tests/elixir/script.exs erts_tests/elixir/tests.exs erts_tests/elixir/crash.exs \
+  erts_tests/elixir/crash_nif.c
 
 # Long runs, not part of `make check`.
 soak_files = erts_tests/soak.beam erts_tests/soak_nif.so \

@@ -34,6 +34,7 @@ enum lock_rank {
     RANK_ZYGOTE,       /* requests for new workers                             isolation/remote/zygote */
     RANK_WORKER_SOCKET, /* datagrams to one worker; its resources              isolation/remote */
     RANK_TRACE,        /* event sink                                           lib/base/trace */
+    RANK_OS_SIGNAL,    /* what is done about signals of the system             vm/proc/os_signal */
     RANK_ARENA,        /* page runs and central free lists                     lib/base/arena */
     RANK_LOG,          /* leaf: may be taken with anything else held */
 };

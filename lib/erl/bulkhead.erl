@@ -17,11 +17,12 @@ run_file(Module, Load, Script, Args, Print) ->
         [] -> give_up("module ~p exports none of main/1, main/0 and start/0", [Module])
     end.
 
-%% `bulkhead run -s MOD [FUN [ARG...]]`: as `erl -s`, arguments are one list of atoms.
-run_module(Module, Function, [], Print) ->
-    run(Module, Function, [], Print);
+%% `bulkhead run -s MOD [FUN [ARG...]] [-extra ARG...]`: as `erl -s`, arguments are one list of atoms; those behind -extra
+%% are for init:get_plain_arguments/0.
 run_module(Module, Function, Args, Print) ->
-    run(Module, Function, [[list_to_atom(A) || A <- Args]], Print).
+    {Own, Extra} = lists:splitwith(fun(A) -> A =/= "-extra" end, Args),
+    persistent_term:put({bulkhead, arguments}, lists:nthtail(min(1, length(Extra)), Extra)),
+    run(Module, Function, [[list_to_atom(A) || A <- Own] || Own =/= []], Print).
 
 load(_, false) ->
     ok;

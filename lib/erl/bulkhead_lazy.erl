@@ -9,7 +9,12 @@ start(Name, Module) ->
 
 serve(First, application_controller, _) ->
     start_applications(),
-    forward(First);
+    forward(application_controller, First);
+serve(First, erl_signal_server, _) ->
+    unregister(erl_signal_server),
+    {ok, _} = gen_event:start({local, erl_signal_server}),
+    ok = erl_signal_handler:start(),
+    forward(erl_signal_server, First);
 serve(First, logger, _) ->
     logger:serve(First);
 serve(First, Name, Module) ->
@@ -40,9 +45,9 @@ start_applications() ->
     ok = application:start(stdlib).
 
 %% For those who looked up the name before.
-forward(Message) ->
-    application_controller ! Message,
-    receive Next -> forward(Next) end.
+forward(Name, Message) ->
+    Name ! Message,
+    receive Next -> forward(Name, Next) end.
 
 %% dets and disk_log start their servers below this supervisor.
 argument(kernel_safe_sup) -> {{local, kernel_safe_sup}, kernel, safe};

@@ -9,6 +9,7 @@ get_plain_arguments() -> persistent_term:get({bulkhead, arguments}, []).
 %% Flags belong to `erl`; ours are bulkhead's own, so there are none but what every node has.
 get_argument(root) -> {ok, [[bulkhead_io:otp_root()]]};
 get_argument(progname) -> {ok, [["bulkhead"]]};
+get_argument(noshell) -> {ok, [[]]}; % libraries ask, to find out what standard output is
 get_argument(home) ->
     case os:getenv("HOME") of
         false -> error;
@@ -17,7 +18,7 @@ get_argument(home) ->
 get_argument(_) -> error.
 
 get_arguments() ->
-    [{F, Vs} || F <- [root, progname, home], {ok, [Vs]} <- [get_argument(F)]].
+    [{F, Vs} || F <- [root, progname, home, noshell], {ok, [Vs]} <- [get_argument(F)]].
 
 get_status() -> {started, started}.
 script_id() -> {"Bulkhead", "1"}.

@@ -9,6 +9,7 @@
 #include "vm/bif/bif_os.h"
 #include "vm/core/bits.h"
 #include "vm/core/chars.h"
+#include "vm/proc/os_signal.h"
 
 extern char **environ;
 
@@ -225,10 +226,11 @@ term bif_os_getpid_0(struct proc *p, term *args)
     return heap_string(&p->heap, digits + at, sizeof(digits) - at);
 }
 
-/* Signals of the operating system stay with the VM. */
 term bif_os_set_signal_2(struct proc *p, term *args)
 {
-    bool known = term_is_atom(args[0])
-        && (term_same(args[1], ATOM(default)) || term_same(args[1], ATOM(ignore)) || term_same(args[1], ATOM(handle)));
-    return known ? ATOM(ok) : proc_badarg(p);
+    enum os_signal_action action = term_same(args[1], ATOM(handle)) ? OS_SIGNAL_HANDLE
+                                   : term_same(args[1], ATOM(ignore)) ? OS_SIGNAL_IGNORE
+                                                                      : OS_SIGNAL_DEFAULT;
+    bool known = action != OS_SIGNAL_DEFAULT || term_same(args[1], ATOM(default));
+    return known && os_signal_set(args[0], action) ? ATOM(ok) : proc_badarg(p);
 }

@@ -1,8 +1,8 @@
 /* The directories where modules are looked for.
  *
- *   own modules, -pa dirs, "." | ROOT/lib: stdlib, kernel, <the rest>, erts | -pz dirs
+ *   own modules, -pa dirs, "." | ROOT/lib: stdlib, kernel | ERL_LIBS | ROOT/lib: <the rest>, erts | -pz dirs
  *
- * Nothing is looked at before the first search: ROOT/lib is listed once, when a module is neither in
+ * Nothing is looked at before the first search: ROOT/lib and ERL_LIBS are listed once, when a module is neither in
  * the -pa directories nor among our own. Directories are not listed; a search tries to open the file.
  */
 #include "vm/code/module.h"
@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -136,21 +137,15 @@ static int compare_apps(const void *a, const void *b)
     return rx != ry ? rx - ry : strcmp(*x, *y);
 }
 
-static void list_libs_locked(void)
+/* Inserts DIR/APP/ebin of all applications below dir at `at`, in that order. Returns how many there were. */
+static size_t list_apps(const char *dir, int (*compare)(const void *, const void *), struct dirs *to, size_t at)
 {
-    libs_known = true;
-    const char *root = root_locked();
-    char path[PATH_MAX + 300];
-    if (root == NULL) {
-        return;
-    }
-    strcpy(path, root);
-    strcat(path, "/lib");
-    DIR *d = opendir(path);
-    if (d == NULL) {
-        return;
-    }
+    DIR *d = opendir(dir);
     struct dirs apps = { 0 };
+    char path[PATH_MAX];
+    if (d == NULL) {
+        return 0;
+    }
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         if (e->d_name[0] != '.') {
             dirs_insert(&apps, apps.n, e->d_name);
@@ -158,20 +153,56 @@ static void list_libs_locked(void)
     }
     closedir(d);
     if (apps.n > 0) {
-        qsort(apps.names, apps.n, sizeof(*apps.names), compare_apps);
+        qsort(apps.names, apps.n, sizeof(*apps.names), compare);
     }
     for (size_t i = 0; i < apps.n; i++) {
-        strcpy(path, root);
-        strcat(path, "/lib/");
-        strcat(path, apps.names[i]);
-        strcat(path, "/ebin");
-        dirs_insert(&libs, libs.n, path);
-        if (rank_of(apps.names[i]) != 2) {
-            dirs_insert(&always, always.n, path);
+        if (snprintf(path, sizeof(path), "%s/%s/ebin", dir, apps.names[i]) < (int) sizeof(path)) {
+            dirs_insert(to, at++, path);
         }
         vm_free(apps.names[i]);
     }
     vm_free(apps.names);
+    return apps.n;
+}
+
+/* The later version of an application is found first. */
+static int compare_names_down(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *) b, *(const char *const *) a);
+}
+
+/* ERL_LIBS, DIR:DIR...: as on OTP behind kernel and stdlib and before the others. */
+static void list_erl_libs(size_t at)
+{
+    char dir[PATH_MAX];
+    for (const char *env = getenv("ERL_LIBS"); env != NULL && *env != '\0';) {
+        size_t n = strcspn(env, ":");
+        if (n > 0 && n < sizeof(dir)) {
+            memcpy(dir, env, n);
+            dir[n] = '\0';
+            at += list_apps(dir, compare_names_down, &libs, at);
+        }
+        env += n + (env[n] == ':');
+    }
+}
+
+static void list_libs_locked(void)
+{
+    const char *root = root_locked();
+    char path[PATH_MAX];
+    size_t n_first = 0;
+    libs_known = true;
+    if (root != NULL && snprintf(path, sizeof(path), "%s/lib", root) < (int) sizeof(path)) {
+        (void) list_apps(path, compare_apps, &libs, 0);
+    }
+    for (size_t i = 0; i < libs.n; i++) {
+        int rank = rank_of(libs.names[i] + strlen(path) + 1);
+        n_first += rank < 2;
+        if (rank != 2) {
+            dirs_insert(&always, always.n, libs.names[i]);
+        }
+    }
+    list_erl_libs(n_first);
 }
 
 /* A program run from its build directory has its modules beside it, in lib/erl; one whose installation

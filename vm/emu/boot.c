@@ -46,6 +46,7 @@ static term start_server(term name, const char *module, const term *args, size_t
 static const struct { const char *name, *module; } lazy_servers[] = {
     { "file_server_2", "file_server" },
     { "timer_server", "timer" },
+    { "erl_signal_server", "gen_event" },
     { "kernel_safe_sup", "supervisor" },
     { "application_controller", "application_controller" },
     { "logger", "logger" },

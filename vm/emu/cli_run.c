@@ -32,11 +32,11 @@ struct run_options {
 static void print_help(void)
 {
     printf("Usage: bulkhead run [OPTIONS] FILE [ARG...]\n"
-           "       bulkhead run [OPTIONS] -s MODULE [FUNCTION [ARG...]]\n\n"
+           "       bulkhead run [OPTIONS] -s MODULE [FUNCTION [ARG...]] [-extra ARG...]\n\n"
            "FILE is a .beam, .erl, .S or escript; calls main/1 with the arguments, else main/0, "
            "else start/0.\n"
            "-s calls MODULE:FUNCTION (default start), with the arguments as one list of atoms if "
-           "there are any.\n\n"
+           "there are any; those behind -extra are what init:get_plain_arguments() says.\n\n"
            "Options:\n"
            "  -pa DIR                search DIR for modules, before all others\n"
            "  -pz DIR                search DIR for modules, after all others\n"

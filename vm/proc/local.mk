@@ -3,6 +3,7 @@ libbulkhead_a_SOURCES += \
   vm/proc/links.c vm/proc/links.h \
   vm/proc/literals.c vm/proc/literals.h \
   vm/proc/msgq.c \
+  vm/proc/os_signal.c vm/proc/os_signal.h \
   vm/proc/port.c vm/proc/port.h vm/proc/port_child.c vm/proc/port_child.h \
   vm/proc/proc.c vm/proc/proc.h vm/proc/proc_internal.h \
   vm/proc/proc_options.c vm/proc/proc_options.h \

@@ -21,6 +21,7 @@
 #include "lib/base/trace.h"
 #include "vm/core/literal.h"
 #include "vm/proc/literals.h"
+#include "vm/proc/os_signal.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
 #include "vm/proc/runq.h"
@@ -560,6 +561,7 @@ void sched_stop(void)
     for (unsigned i = 0; i < n_scheds; i++) {
         wake(scheds[i]->private);
     }
+    ended &= os_signals_stop(deadline_ns);
     ended &= literals_stop(deadline_ns);
     for (unsigned i = 0; i < n_scheds; i++) {
         ended &= sched_join(scheds[i]->private->thread, deadline_ns);
