@@ -117,9 +117,10 @@ hold(exception, Get) ->
     X = (catch throw({held, Get()})), fun() -> element(2, X) end;
 hold(try_after, Get) ->
     Self = self(),
+    X = Get(),
     P = spawn_link(fun() ->
         try
-            try throw({held, Get()}) after receive go -> ok end end
+            try throw({held, X}) after receive go -> ok end end
         catch {held, V} -> Self ! {thrown, V}
         end
     end),
@@ -145,10 +146,11 @@ hold(monitor_tag, Get) ->
     fun() -> P ! go, receive {Tag, R, process, P, normal} -> Tag end end;
 hold(spawned, Get) -> P = spawn_link(?MODULE, work, [self(), held, Get()]), fun() -> P ! go, receive {P, held, V} -> V end end;
 hold(spawned_low, Get) -> P = spawn_opt(?MODULE, work, [self(), held, Get()], [{priority, low}, link]), fun() -> P ! go, receive {P, held, V} -> V end end;
-hold(exit_reason, Get) -> {P, R} = spawn_monitor(fun() -> exit({held, Get()}) end), fun() -> receive {'DOWN', R, process, P, {held, V}} -> V end end;
+hold(exit_reason, Get) -> X = Get(), {P, R} = spawn_monitor(fun() -> exit({held, X}) end), fun() -> receive {'DOWN', R, process, P, {held, V}} -> V end end;
 hold(linked_exit, Get) ->
     process_flag(trap_exit, true),
-    P = spawn_link(fun() -> exit(Get()) end),
+    X = Get(),
+    P = spawn_link(fun() -> exit(X) end),
     fun() -> receive {'EXIT', P, V} -> V end end;
 hold(answer, Get) ->
     Self = self(),
@@ -165,7 +167,8 @@ hold(select, Get) ->
     {_, More} = ets:select(T, [{{'$1', '_'}, [], [{{'$1', {const, Get()}}}]}], 5),
     fun() -> {[{6, V} | _], _} = ets:select(More), V end;
 hold(hibernated, Get) ->
-    P = proc_lib:spawn_link(fun() -> proc_lib:hibernate(?MODULE, work, [hibernated, held, Get()]) end),
+    X = Get(),
+    P = proc_lib:spawn_link(fun() -> proc_lib:hibernate(?MODULE, work, [hibernated, held, X]) end),
     Self = self(),
     fun() -> P ! {Self, go}, receive {P, held, V} -> V end end;
 hold(suspended, Get) ->
@@ -177,11 +180,13 @@ hold(busy, Get) ->
     case here() of true -> hold(registers, Get); false -> hold(variable, Get) end;
 hold(registers, Get) ->
     Self = self(),
-    P = spawn_link(fun() -> spin(Get(), Self, 1) end),
+    P = spawn_link(fun() -> V = Get(), Self ! {self(), has}, spin(V, Self, 1) end),
+    receive {P, has} -> ok end,
     fun() -> P ! stop, receive {P, spun, V} -> V end end;
 hold(dirty, Get) ->
     Self = self(),
-    P = spawn_link(fun() -> V = Get(), B = long_work(V), Self ! {self(), dirty, binary_to_term(B)} end),
+    X = Get(),
+    P = spawn_link(fun() -> B = long_work(X), Self ! {self(), dirty, binary_to_term(B)} end),
     fun() -> receive {P, dirty, {_, V}} -> V end end;
 hold(group, Get) ->
     %% Passed on from one to the next all the time.
@@ -216,7 +221,8 @@ elsewhere(match_spec_result, Get) ->
     fun() -> [[V]] = ets:select(T, [{{held, '$1'}, [], ['$1']}]), V end;
 elsewhere(heir, Get) ->
     Self = self(),
-    Giver = spawn(fun() -> ets:new(given, [{heir, Self, {held, Get()}}]), receive go -> ok end end),
+    X = Get(),
+    Giver = spawn(fun() -> ets:new(given, [{heir, Self, {held, X}}]), receive go -> ok end end),
     fun() -> Giver ! go, receive {'ETS-TRANSFER', _, Giver, {held, V}} -> V end end;
 elsewhere(compiled, Get) ->
     Pattern = binary:compile_pattern([<<"held">>, element(4, Get())]),

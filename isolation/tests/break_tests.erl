@@ -45,6 +45,9 @@ os_pids() -> [P || #{os_pid := P} <- maps:get(workers, isolation:info(?MODULE))]
 stop(Pid) ->
     send_signal("STOP", Pid),
     os:cmd("for i in $(seq 3000); do grep -L '^State:.T' /proc/" ++ integer_to_list(Pid) ++ "/task/*/status | grep -q . || break; sleep 0.01; done").
+await_state(State, Pid) ->
+    File = "/proc/" ++ integer_to_list(Pid) ++ "/status",
+    os:cmd("for i in $(seq 3000); do grep -qs '^State:." ++ State ++ "' " ++ File ++ " && break; [ -e " ++ File ++ " ] || break; sleep 0.01; done").
 send_signal(Signal, Pid) -> os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(Pid)).
 
 tests() ->
@@ -125,7 +128,8 @@ work_or_die(N) ->
 not_sent() ->
     [begin
          Call = start(fun() ->
-             Me = self(), Os = act(deaf, 0), timer:sleep(20), stop(Os),
+             Me = self(), {Os, Child} = act(deaf, 0),
+             await_state("T", Child), send_signal("CONT", Child), await_state("Z", Child), stop(Os),
              spawn_link(fun() -> pester(Me) end), act(give, 1)
          end),
          {returned, 1} = ended(Call)

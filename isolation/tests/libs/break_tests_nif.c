@@ -66,12 +66,12 @@ static term act_one_word_on(ErlNifEnv *env, term arg) { (void) env; return arg +
 static term act_copy(ErlNifEnv *env, term arg) { return enif_make_copy(env, arg); }
 static term act_os_pid(ErlNifEnv *env, term arg) { (void) arg; return enif_make_int(env, getpid()); }
 static term act_pause(ErlNifEnv *env, term arg) { (void) env; for (;;) { pause(); } return arg; }
-static term act_deaf(ErlNifEnv *env, term arg) /* soon its worker stands still, and takes no more requests by socket */
+static term act_deaf(ErlNifEnv *env, term arg) /* {Worker, Child}: once continued, the child lets the worker take no more requests by socket */
 {
-    pid_t worker = getpid();
+    pid_t worker = getpid(), child = fork();
     (void) arg;
-    if (fork() == 0) {
-        usleep(2000); /* the answer is out */
+    if (child == 0) {
+        raise(SIGSTOP);
         kill(worker, SIGSTOP);
         for (int fd = 3, type; fd < 256; fd++) {
             socklen_t size = sizeof(type);
@@ -81,7 +81,7 @@ static term act_deaf(ErlNifEnv *env, term arg) /* soon its worker stands still, 
         }
         _exit(0);
     }
-    return enif_make_int(env, worker);
+    return enif_make_tuple2(env, enif_make_int(env, worker), enif_make_int(env, child));
 }
 static term act_raise(ErlNifEnv *env, term arg) { return enif_raise_exception(env, arg); }
 static term act_via_env(ErlNifEnv *env, term arg)
