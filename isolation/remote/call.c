@@ -283,7 +283,7 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
     lane->answer = 0;
     lane->begun = false;
     lane->stale = false;
-    lane->timeout_ms = atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed);
+    atomic_store_explicit(&lane->timeout_ms, atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed), memory_order_relaxed);
     p->digest.taken = false;
     if (library_policy(call->library, POLICY_VERIFY) != 0 && lane->worker->mode->memory == WORKER_MEMORY_WRITE) {
         heap_digest_take(&p->digest, call->heap);

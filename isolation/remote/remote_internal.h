@@ -71,7 +71,7 @@ struct remote_lane {
     bool cancelled;           /* nobody waits for it */
     uint32_t answer;          /* enum frame_kind, once it is there */
     _Atomic int64_t deadline_ns; /* when the worker is killed for it; INT64_MAX: never */
-    uint32_t timeout_ms;      /* policy at the start of the call */
+    _Atomic uint32_t timeout_ms; /* policy at the start of the call */
     struct term_writer out;
     struct term_reader in;
     struct wire_crash crash;  /* answer FRAME_CRASHED; unchecked */

@@ -210,13 +210,17 @@ static void bury(struct remote_worker *w)
 static void end_overdue(struct remote_lane *lane, int64_t now, int64_t *next)
 {
     struct remote_worker *w = lane->worker;
-    if (lane->deadline_ns > now) {
-        *next = lane->deadline_ns < *next ? lane->deadline_ns : *next;
+    int64_t deadline = lane->deadline_ns;
+    if (deadline > now) {
+        *next = deadline < *next ? deadline : *next;
         return;
     }
     lock_take(&w->pool->lock);
-    bool overdue = lane->deadline_ns <= now;
-    lane->deadline_ns = INT64_MAX;
+    /* The lane's caller may be at its next call already, with another deadline, which must stay. */
+    bool overdue = atomic_compare_exchange_strong(&lane->deadline_ns, &deadline, INT64_MAX);
+    if (!overdue) {
+        *next = deadline < *next ? deadline : *next;
+    }
     if (overdue && !lane->cancelled && !outcome_is_verdict(&lane->verdict)) {
         lane->verdict = (struct native_outcome) { .status = NATIVE_TIMED_OUT, .number = lane->timeout_ms };
     }
