@@ -15,6 +15,8 @@ woke(To) -> To ! {woke, process_info(self(), messages)}.
 %% A process that waits, and one that is gone.
 waiter() -> P = spawn(?MODULE, wait, [self()]), receive {ready, P} -> P end.
 dead() -> {P, R} = spawn_monitor(fun() -> ok end), receive {'DOWN', R, process, P, _} -> P end.
+%% A process of a node that there is not.
+far() -> binary_to_term(<<131, 88, 119, 3, "a@b", 1:32, 0:32, 5:32>>).
 down(R) -> receive {'DOWN', R, _, Item, Reason} -> {name_of(Item), Reason} after 20000 -> no_down end.
 name_of(P) when is_pid(P) -> pid;
 name_of(X) -> X.
@@ -28,7 +30,14 @@ hide(X) -> X.
 fails(F) -> hide(outcome(F)).
 
 links() ->
-    [{link_self, fun() -> {link(self()), unlink(self()), process_info(self(), links)} end},
+    [{link_elsewhere, fun() ->
+         Far = far(), %% a process that does not trap ends with it
+         {_, R} = spawn_monitor(fun() -> true = link(Far), receive after 20000 -> exit(alive) end end),
+         A = down(R), process_flag(trap_exit, true), B = link(Far), C = receive {'EXIT', Far, Why} -> Why after 20000 -> none end,
+         {A, B, C, unlink(Far)}
+     end},
+     {monitor_elsewhere, fun() -> Far = far(), R = monitor(process, Far), receive {'DOWN', R, process, Far, Why} -> Why after 20000 -> none end end},
+     {link_self, fun() -> {link(self()), unlink(self()), process_info(self(), links)} end},
      {link_twice, fun() -> P = waiter(), link(P), link(P), L = process_info(self(), links), unlink(P), {L =:= {links, [P]}, process_info(self(), links)} end},
      {link_both_sides, fun() -> S = self(), P = spawn(fun() -> link(S), S ! linked, wait() end), receive linked -> ok end, link(P), A = process_info(P, links), unlink(P), B = process_info(P, links), exit(P, kill), {A =:= {links, [S]}, B, messages(20)} end},
      {link_bad, fun() -> [fails(fun() -> link(id(X)) end) || X <- [a, 1, make_ref()]] end},
@@ -242,7 +251,7 @@ system() ->
      {system_flags, fun() -> [erlang:system_flag(K, V) || {K, V} <- [{min_heap_size, 233}, {fullsweep_after, 65535}, {scheduler_wall_time, false}, {backtrace_depth, 8}]] end},
      {system_flag_bad, fun() -> fails(fun() -> erlang:system_flag(id(nope), 1) end) end},
      {memory, fun() -> {lists:sort([K || {K, V} <- erlang:memory(), is_integer(V)]), erlang:memory(total) > 100000, [K || {K, _} <- erlang:memory([total, ets])], fails(fun() -> id(erlang:memory(id(x))) end)} end},
-     {nodes, fun() -> {node(), nodes(), nodes(known), nodes([this, visible]), is_alive(), fails(fun() -> nodes(id(x)) end), erlang:disconnect_node('a@b')} end},
+     {nodes, fun() -> {node(), nodes(), lists:delete('a@b', nodes(known)), nodes([this, visible]), is_alive(), fails(fun() -> nodes(id(x)) end), erlang:disconnect_node('a@b')} end},
      {env, fun() -> true = os:putenv("BULKHEAD_TEST_X", "v\x{e4}l\x{20ac}"), A = os:getenv("BULKHEAD_TEST_X"), true = os:unsetenv("BULKHEAD_TEST_X"), {A, os:getenv("BULKHEAD_TEST_X"), os:getenv("BULKHEAD_TEST_X", "default"), is_list(os:getenv("PATH")), lists:keymember("PATH", 1, os:env())} end},
      {env_bad, fun() -> [fails(fun() -> os:getenv(id(X)) end) || X <- [a, 1, "a=b"]] ++ [fails(fun() -> os:putenv(id(X), "y") end) || X <- ["", "a=b", x]] end},
      {os_pid, fun() -> list_to_integer(os:getpid()) > 1 end},

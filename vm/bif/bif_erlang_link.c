@@ -8,13 +8,24 @@
 
 /* ---- links and exits ---- */
 
+/* With a process of another node, which there is no connection to: as on OTP that is not known at once. */
+static term link_elsewhere(struct proc *p, term pid)
+{
+    if (p->trap_exit) {
+        (void) signal_send(p, p->id, heap_tuple3(&p->heap, ATOM(EXIT), pid, ATOM(noconnection)));
+        return ATOM(true);
+    }
+    signal_exit(p, p->id, ATOM(noconnection));
+    return proc_yield(p, ATOM(true));
+}
+
 term bif_erlang_link_1(struct proc *p, term *args)
 {
     if (term_is_local_pid(args[0]) || term_is_local_port(args[0])) {
         return signal_link(p, args[0]) ? ATOM(true) : proc_raise(p, EXC_ERROR, ATOM(noproc));
     }
     if (term_has_tag(args[0], TAG_EXT_PID)) {
-        return proc_raise(p, EXC_ERROR, ATOM(noconnection));
+        return link_elsewhere(p, args[0]);
     }
     return proc_badarg(p);
 }
