@@ -4,6 +4,7 @@
  * epoll data: a pointer with the kind of event in its low bits.
  */
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -173,6 +174,17 @@ static bool read_socket(struct remote_worker *w)
     return true;
 }
 
+/* Did it end because of the library that it was opening? */
+static bool failed_to_load_locked(const struct remote_worker *w)
+{
+    if (w->state != WORKER_STARTING || w->n_opened == 0 || pool_library_locked(w->pool, w->n_opened) == NULL) {
+        return false;
+    }
+    /* No library ends itself by SIGKILL: without a verdict of ours somebody else did, and the next worker may fare better. */
+    bool killed = w->end.signalled && w->end.number == SIGKILL;
+    return !killed || outcome_is_verdict(&w->verdict) || outcome_is_verdict(&w->lanes[0]->verdict);
+}
+
 /* What it said last counts: answers that were on their way are delivered before its calls end. */
 static void bury(struct remote_worker *w)
 {
@@ -188,7 +200,7 @@ static void bury(struct remote_worker *w)
         }
     }
     lock_take(&w->pool->lock);
-    bool failed = w->state == WORKER_STARTING && w->n_opened != 0 && pool_library_locked(w->pool, w->n_opened) != NULL;
+    bool failed = failed_to_load_locked(w);
     lock_drop(&w->pool->lock);
     pool_worker_died(w);
     for (unsigned i = 0; i < w->n_lanes; i++) {

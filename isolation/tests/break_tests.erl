@@ -59,6 +59,7 @@ tests() ->
      {"workers are killed in the middle, over a ring", #{}, fun workers_killed/0},
      {"workers are killed in the middle, over a socket", #{transport => socket}, fun workers_killed/0},
      {"a request cannot be sent, and its caller is woken before the worker has ended", #{transport => socket, stack => 3 bsl 16}, fun not_sent/0},
+     {"a worker that is killed while it starts has not failed to load", #{}, fun killed_at_start/0},
      {"a worker that was stopped does not keep its caller", #{}, fun stopped/0},
      {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
      {"callbacks that ask the VM while processes end", #{}, fun callbacks/0},
@@ -78,6 +79,26 @@ raised() ->
     [T = try act(raise, T) catch error:E -> E end
      || T <- [1 bsl 1000, binary:copy(<<1>>, 200000), #{a => [fun() -> T0 = self(), T0 end]}, lists:seq(1, 50000), Object]],
     system_limit = try act(raise_large, 0) catch error:E2 -> E2 end.
+
+%% What killed it knows nothing of the library: who waits for a worker gets the next one.
+killed_at_start() ->
+    [begin
+        [Next] = await_workers(embryo),
+        stop(Next),
+        [Ready] = await_workers(ready),
+        send_signal("KILL", Ready),
+        Call = start(fun() -> act(give, N) end),
+        [Next] = await_workers(starting),
+        send_signal("KILL", Next),
+        {returned, N} = ended(Call)
+     end || N <- lists:seq(1, 5)].
+
+await_workers(State) -> await_workers(State, ?PATIENCE div 10).
+await_workers(State, N) ->
+    case [P || #{os_pid := P, state := S} <- maps:get(workers, isolation:info(?MODULE)), S =:= State] of
+        [] when N > 0 -> timer:sleep(10), await_workers(State, N - 1);
+        Pids -> Pids
+    end.
 
 still() ->
     Data = [{I, <<I:64>>, #{I => integer_to_list(I)}} || I <- lists:seq(1, 1000)],

@@ -362,13 +362,7 @@ killed() ->
 kill_once(AfterUs) ->
     Me = self(),
     {Pid, Ref} = spawn_monitor(fun() -> ?NIF:commit(busy, Me) end),
-    receive
-        begun -> kill_begun(Pid, Ref, AfterUs);
-        {'DOWN', Ref, process, Pid, {nif_signal, 9}} -> kill_once(AfterUs) % in a worker killed just before, with the last one
-    after ?PATIENCE -> exit(does_not_begin)
-    end.
-
-kill_begun(Pid, Ref, AfterUs) ->
+    receive begun -> ok after ?PATIENCE -> exit(does_not_begin) end,
     wait_us(AfterUs),
     #{workers := [_ | _] = Workers} = isolation:info(?NIF),
     os:cmd(["kill -9", [[" ", integer_to_list(OsPid)] || #{os_pid := OsPid} <- Workers]]),
