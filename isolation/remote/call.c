@@ -263,12 +263,6 @@ static int64_t calls_in(const struct native_call_elsewhere *call)
     return n > 0 ? n : 1;
 }
 
-static bool reads_itself(const struct remote_lane *lane)
-{
-    uint32_t reader = atomic_load_explicit(&lane->reader, memory_order_relaxed);
-    return reader == READER_CALLER || reader == READER_CALLER_RANG;
-}
-
 /* false: *out says why not. */
 static bool start(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
 {
@@ -277,7 +271,8 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
         return false;
     }
     struct remote_lane *lane = p->lane;
-    VM_ASSERT(reads_itself(lane));
+    uint32_t reader = atomic_load_explicit(&lane->reader, memory_order_relaxed);
+    VM_ASSERT(reader == READER_CALLER || reader == READER_CALLER_RANG);
     lane->number++;
     atomic_store_explicit(&lane->calls, atomic_load_explicit(&lane->calls, memory_order_relaxed) + 1, memory_order_relaxed);
     lane->answer = 0;

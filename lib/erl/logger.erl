@@ -442,7 +442,7 @@ add_handlers([{handler, Id, Module, Config} | Rest]) ->
 add_handlers(Other) -> bad_handler(Other).
 
 bad_handler(Why) ->
-    error("Invalid logger handler config: ~p", [Why]),
+    ?MODULE:error("Invalid logger handler config: ~p", [Why]),
     {error, {bad_config, {handler, Why}}}.
 
 %% ---- for people ----
