@@ -10,7 +10,10 @@
 #include "lib/base/arena.h"
 #include "vm/core/copy.h"
 
-enum { RESULT_BIN_MIN = 4096 };
+enum {
+    RESULT_BIN_MIN = 4096,  /* binaries from here on lie in the VM's memory */
+    ENCODED_WORDS_MAX = 256 /* results up to here with smaller ones go encoded: to ask for memory takes as long as a call */
+};
 
 /* The binary that the VM made ready for this call. */
 static _Thread_local struct {
@@ -64,14 +67,14 @@ static struct offheap_bin *result_binary(const struct enif_environment_t *env, s
     return worker_lane != NULL && env->heap == &worker_lane->heap && bytes >= RESULT_BIN_MIN ? vm_binary(bytes) : NULL;
 }
 
-static bool replace_binary(uintptr_t *object)
+static bool replace_binary(uintptr_t *object, bool may_ask)
 {
     struct offheap_bin *own = (struct offheap_bin *) object[REFC_BITS_BIN];
     if (arena_is_foreign(own)) {
         return true;
     }
     size_t bytes = (object[REFC_BITS_SIZE] + 7) / 8;
-    struct offheap_bin *b = vm_binary(bytes);
+    struct offheap_bin *b = bytes >= RESULT_BIN_MIN || may_ask ? vm_binary(bytes) : NULL;
     if (b == NULL) {
         return false;
     }
@@ -84,13 +87,14 @@ static bool replace_binary(uintptr_t *object)
 /* Makes what was built in [at, top) fit for the VM; false: there is something that cannot be. */
 static bool make_fit(uintptr_t *at, const uintptr_t *top)
 {
+    bool may_ask = top - at > ENCODED_WORDS_MAX;
     while (at < top) {
         if (!word_is_header(*at)) {
             at++;
             continue;
         }
         enum term_tag tag = header_tag(*at);
-        if (tag == TAG_RESOURCE || tag == TAG_FUN || tag == TAG_EXPORT || (tag == TAG_REFC_BITS && !replace_binary(at))) {
+        if (tag == TAG_RESOURCE || tag == TAG_FUN || tag == TAG_EXPORT || (tag == TAG_REFC_BITS && !replace_binary(at, may_ask))) {
             return false;
         }
         at += header_raw_words(*at);
