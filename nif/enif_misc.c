@@ -13,9 +13,18 @@
 
 /* ---- memory: the malloc of libraries, whichever the program gives them ---- */
 
+/* In fresh memory OTP's allocator leaves a pointer to its pool behind in the first word, where malloc leaves 0.
+ * Libraries that read a field before they set it were only ever tested with that: ets_cache takes what lies there
+ * for the number of caches it may make. As on OTP it is far from 0 as an int, and its first byte is 0. */
+#define FRESH_WORD UINT64_C(0x550055aa5000)
+
 void *enif_alloc(size_t size)
 {
-    return malloc(size);
+    void *ptr = malloc(size);
+    if (ptr && size >= sizeof(uint64_t)) {
+        memcpy(ptr, &(uint64_t) { FRESH_WORD }, sizeof(uint64_t));
+    }
+    return ptr;
 }
 
 void *enif_realloc(void *ptr, size_t size)

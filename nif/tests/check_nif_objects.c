@@ -2,6 +2,24 @@
 
 #include "nif/tests/nif_test.h"
 
+/* ---- memory ---- */
+
+START_TEST(fresh_memory_does_not_begin_with_zero)
+{
+    /* Fresh from the system, whatever the allocator would leave. */
+    size_t sizes[] = { 8, 24, 24, 100, 5000, 5000000 };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        int *first = enif_alloc(sizes[i]);
+        ck_assert_int_gt(*first, 1000);
+        ck_assert_uint_eq(*(unsigned char *) first, 0);
+        enif_free(first);
+    }
+    char *smaller = enif_alloc(1);
+    *smaller = 1;
+    enif_free(smaller);
+}
+END_TEST
+
 /* ---- binaries ---- */
 
 static ERL_NIF_TERM binary(const char *bytes)
@@ -504,6 +522,7 @@ int main(void)
 {
     Suite *s = suite_create("nif objects");
     TCase *tc = nif_case(s, "binaries");
+    tcase_add_test(tc, fresh_memory_does_not_begin_with_zero);
     tcase_add_test(tc, binaries_are_made_and_inspected);
     tcase_add_test(tc, unaligned_binaries_are_copied_for_the_call);
     tcase_add_test(tc, iolists_flatten);
