@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/bytes.h"
 #include "vm/bif/file_handle.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
@@ -413,8 +414,7 @@ term bif_prim_file_ipread_s32bu_p32bu_nif_3(struct proc *p, term *args)
     if (r < (ssize_t) sizeof(head)) {
         return r < 0 ? posix_error(p, errno) : ATOM(eof);
     }
-    uint32_t size = (uint32_t) head[0] << 24 | (uint32_t) head[1] << 16 | (uint32_t) head[2] << 8 | head[3];
-    uint32_t at = (uint32_t) head[4] << 24 | (uint32_t) head[5] << 16 | (uint32_t) head[6] << 8 | head[7];
+    uint32_t size = bytes_load_u32be(head), at = bytes_load_u32be(head + 4);
     if (size > max) {
         return ATOM(eof);
     }

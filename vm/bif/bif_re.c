@@ -72,9 +72,8 @@ static term pattern_tuple(struct proc *p, const struct regex *re)
     if (term_is_none(bin)) {
         return proc_system_limit(p);
     }
-    struct bytes_writer w = { .at = to, .end = to + PATTERN_HEADER };
-    bytes_put(&w, PATTERN_MAGIC, 4);
-    bytes_put_u32be(&w, re->options);
+    memcpy(to, PATTERN_MAGIC, 4);
+    bytes_store_u32be(to + 4, re->options);
     memcpy(to + PATTERN_HEADER, re->pattern, re->n_pattern);
     term elements[] = { atom_from_cstr("re_pattern"), term_from_small(re->n_captures),
         term_from_small((re->options & PCRE_UTF8) != 0), term_from_small(re->crlf), bin };

@@ -102,12 +102,6 @@ static uint32_t read_u16(struct bytes_reader *r)
     return high << 8 | bytes_u8(r);
 }
 
-static uint64_t read_u64(struct bytes_reader *r)
-{
-    uint64_t high = bytes_u32be(r);
-    return high << 32 | bytes_u32be(r);
-}
-
 /* The next n bytes in place; NULL, and the reader bad, if there are not so many. */
 static const uint8_t *read_bytes(struct bytes_reader *r, size_t n)
 {
@@ -200,7 +194,7 @@ static term read_float_text(struct decoder *d)
 
 static term read_float(struct decoder *d)
 {
-    uint64_t bits = read_u64(&d->in);
+    uint64_t bits = bytes_u64be(&d->in);
     double f;
     memcpy(&f, &bits, sizeof(f));
     return isfinite(f) ? heap_float(d->h, f) : TERM_NONE;
@@ -278,7 +272,7 @@ static term read_pid(struct decoder *d, uint8_t tag)
 static term read_port(struct decoder *d, uint8_t tag)
 {
     term node = read_atom(d);
-    uint64_t number = tag == ETF_V4_PORT ? read_u64(&d->in) : bytes_u32be(&d->in);
+    uint64_t number = tag == ETF_V4_PORT ? bytes_u64be(&d->in) : bytes_u32be(&d->in);
     uint32_t creation = read_creation(d, tag != ETF_PORT);
     if (term_is_none(node) || d->in.bad) {
         return TERM_NONE;
@@ -477,7 +471,7 @@ static const uint8_t *leaf_float(struct decoder *d, const uint8_t *at, const uin
     if (end - at < BYTES) {
         return NULL;
     }
-    uint64_t bits = (uint64_t) bytes_load_u32be(at + 1) << 32 | bytes_load_u32be(at + 5);
+    uint64_t bits = bytes_load_u64be(at + 1);
     memcpy(&f, &bits, sizeof(f));
     if (!isfinite(f)) {
         return NULL;
@@ -629,7 +623,7 @@ static term read_map(struct decoder *d, uintptr_t *place)
 
 static term read_blob(struct decoder *d)
 {
-    size_t i = bytes_u8(&d->in), n = read_u64(&d->in);
+    size_t i = bytes_u8(&d->in), n = bytes_u64be(&d->in);
     struct etf_decode_ext *x = d->ext;
     if (x == NULL || d->in.bad || i >= x->n_blobs || x->blob_bytes[i] != n
         || (d->blobs_used >> i & 1) != 0) {
@@ -641,7 +635,7 @@ static term read_blob(struct decoder *d)
 
 static term read_resource(struct decoder *d)
 {
-    uint64_t handle = read_u64(&d->in);
+    uint64_t handle = bytes_u64be(&d->in);
     struct etf_decode_ext *x = d->ext;
     return x == NULL || x->resource == NULL || d->in.bad || handle == 0
                ? TERM_NONE

@@ -114,31 +114,17 @@ static inline void put_u16(struct encoder *e, unsigned v)
     *e->at++ = (uint8_t) v;
 }
 
-static void store_u32(uint8_t *to, uint32_t v)
-{
-    v = __builtin_bswap32(v);
-    memcpy(to, &v, sizeof(v));
-}
-
-static void store_u64(uint8_t *to, uint64_t v)
-{
-    v = __builtin_bswap64(v);
-    memcpy(to, &v, sizeof(v));
-}
-
 static inline void put_u32(struct encoder *e, size_t v)
 {
     e->failed |= v > UINT32_MAX;
     room(e, 4);
-    store_u32(e->at, (uint32_t) v);
-    e->at += 4;
+    e->at = bytes_store_u32be(e->at, (uint32_t) v);
 }
 
 static void put_u64(struct encoder *e, uint64_t v)
 {
     room(e, 8);
-    store_u64(e->at, v);
-    e->at += 8;
+    e->at = bytes_store_u64be(e->at, v);
 }
 
 /* n <= MAX_FIXED */
@@ -231,8 +217,7 @@ static void put_float(struct encoder *e, term t)
         memcpy(&bits, &d, sizeof(bits));
         room(e, 1 + sizeof(bits));
         e->at[0] = ETF_NEW_FLOAT;
-        store_u64(e->at + 1, bits);
-        e->at += 1 + sizeof(bits);
+        e->at = bytes_store_u64be(e->at + 1, bits);
     }
 }
 
@@ -259,7 +244,7 @@ static void put_heap_bytes(struct encoder *e, const uintptr_t *p)
     size_t n = p[HEAP_BITS_SIZE] / 8;
     room(e, 5 + BITS_HEAP_MAX + sizeof(*p));
     e->at[0] = ETF_BINARY;
-    store_u32(e->at + 1, (uint32_t) n);
+    bytes_store_u32be(e->at + 1, (uint32_t) n);
     for (size_t i = 0; i < n; i += sizeof(*p)) {
         memcpy(e->at + 5 + i, (const uint8_t *) &p[HEAP_BITS_BYTES] + i, sizeof(*p));
     }
@@ -281,7 +266,7 @@ static void put_bits(struct encoder *e, term t)
     if ((v.size | v.offset) % 8 == 0 && n <= MAX_FIXED - 5) {
         room(e, 5 + n);
         e->at[0] = ETF_BINARY;
-        store_u32(e->at + 1, (uint32_t) n);
+        bytes_store_u32be(e->at + 1, (uint32_t) n);
         memcpy(e->at + 5, v.bytes + v.offset / 8, n);
         e->at += 5 + n;
         return;
@@ -673,7 +658,7 @@ static void encode(struct encoder *e, const term *terms, size_t n_terms)
             size_t start = worklist_pop(&e->w), n = bytes_so_far(e) - start;
             e->failed |= n > UINT32_MAX;
             if (e->mode == ENCODE_GROW) {
-                store_u32(e->start + start, (uint32_t) n);
+                bytes_store_u32be(e->start + start, (uint32_t) n);
             }
         } else if (is_leaf((term) { word })) {
             put_leaf(e, (term) { word });
@@ -768,7 +753,7 @@ static term compress_encoded(struct heap *h, const uint8_t *plain, size_t size, 
                        size - 1, level);
     packed[0] = ETF_VERSION;
     packed[1] = ETF_COMPRESSED;
-    store_u32(packed + 2, (uint32_t) (size - 1));
+    bytes_store_u32be(packed + 2, (uint32_t) (size - 1));
     term t = n != 0 ? bits_from_bytes(h, packed, n + COMPRESSED_HEADER)
                     : bits_from_bytes(h, plain, size);
     vm_free(packed);
@@ -826,8 +811,7 @@ static uint8_t *leaf_float(uint8_t *at, const uint8_t *end, term t)
     }
     memcpy(&bits, &f, sizeof(bits));
     *at = ETF_NEW_FLOAT;
-    store_u64(at + 1, bits);
-    return at + 1 + sizeof(bits);
+    return bytes_store_u64be(at + 1, bits);
 }
 
 static uint8_t *leaf_binary(uint8_t *at, const uint8_t *end, term t)
@@ -839,7 +823,7 @@ static uint8_t *leaf_binary(uint8_t *at, const uint8_t *end, term t)
         return NULL;
     }
     *at = ETF_BINARY;
-    memcpy(etf_store_u32(at + 1, (uint32_t) n), v.bytes + v.offset / 8, n);
+    memcpy(bytes_store_u32be(at + 1, (uint32_t) n), v.bytes + v.offset / 8, n);
     return at + HEAD + n;
 }
 

@@ -9,25 +9,12 @@
 #ifndef VM_ETF_LEAF_H
 #define VM_ETF_LEAF_H
 
+#include "lib/base/bytes.h"
 #include "vm/core/atom.h"
 #include "vm/core/etf_tags.h"
 #include "vm/core/heap.h"
 
 enum { ETF_LEAF_ROOM = 12 }; /* what one that is inline takes at most, and what is written behind it */
-
-static inline __attribute__((always_inline)) uint8_t *etf_store_u32(uint8_t *at, uint32_t v)
-{
-    v = __builtin_bswap32(v);
-    memcpy(at, &v, sizeof(v));
-    return at + sizeof(v);
-}
-
-static inline __attribute__((always_inline)) uint32_t etf_load_u32(const uint8_t *at)
-{
-    uint32_t v;
-    memcpy(&v, at, sizeof(v));
-    return __builtin_bswap32(v);
-}
 
 /* Any integer of one word; returns where it ends. pre: ETF_LEAF_ROOM bytes at `at`. */
 static inline __attribute__((always_inline)) uint8_t *etf_put_small(uint8_t *at, intptr_t i)
@@ -39,7 +26,7 @@ static inline __attribute__((always_inline)) uint8_t *etf_put_small(uint8_t *at,
     }
     if (i >= INT32_MIN && i <= INT32_MAX) {
         at[0] = ETF_INTEGER;
-        return etf_store_u32(at + 1, (uint32_t) i);
+        return bytes_store_u32be(at + 1, (uint32_t) i);
     }
     uint64_t magnitude = i < 0 ? -(uint64_t) i : (uint64_t) i;
     unsigned n = (unsigned) (71 - __builtin_clzll(magnitude)) / 8;
@@ -90,7 +77,7 @@ static inline MUST_CHECK const uint8_t *etf_leaf_get(struct heap *h, const uint8
         return at + 2;
     }
     if (end - at >= 5 && *at == ETF_INTEGER) {
-        *out = term_from_small((int32_t) etf_load_u32(at + 1));
+        *out = term_from_small((int32_t) bytes_load_u32be(at + 1));
         return at + 5;
     }
     if (end - at >= 3 && *at == ETF_EXT_ATOM) {
