@@ -185,16 +185,11 @@ void nif_env_drop_tmp(struct enif_environment_t *env)
 
 /* ---- leaving a call over nonsense ---- */
 
-_Noreturn void nif_bad_term(const char *api)
-{
-    nif_leave(NIF_LEAVE_BAD_TERM, api);
-    abort();
-}
-
 term nif_term_refused(const ErlNifEnv *env, ERL_NIF_TERM word, const char *api)
 {
     if (word != TERM_NONE.word || env == NULL || !env->raised) {
-        nif_bad_term(api);
+        nif_leave(NIF_LEAVE_BAD_TERM, api);
+        abort();
     }
     return TERM_NIL;
 }

@@ -41,15 +41,6 @@ void (*nif_lib_closing)(struct nif_lib *lib);
 static struct lock libs_lock = { PTHREAD_MUTEX_INITIALIZER, RANK_NIF_LIB, RANK_NONE };
 static struct nif_lib *libs;
 
-void nif_lib_each(void (*fn)(struct nif_lib *lib, void *arg), void *arg)
-{
-    lock_take(&libs_lock);
-    for (struct nif_lib *lib = libs; lib != NULL; lib = lib->next) {
-        fn(lib, arg);
-    }
-    lock_drop(&libs_lock);
-}
-
 /* Modules that have had a library, also of one that is closed by now. */
 static struct taint {
     struct taint *next;

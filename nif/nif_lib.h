@@ -80,6 +80,4 @@ void nif_lib_halt(void);
 
 /* Calls fn for every module that has had a library so far. */
 void nif_lib_each_taint(void (*fn)(term module, void *arg), void *arg);
-/* Calls fn for every library; it must not load or unload. */
-void nif_lib_each(void (*fn)(struct nif_lib *lib, void *arg), void *arg);
 #endif

@@ -12,7 +12,8 @@ static bool in_block(const uintptr_t *start, const uintptr_t *top, uintptr_t add
     return address >= (uintptr_t) start && address < (uintptr_t) top;
 }
 
-bool fragment_may_refer(const struct heap *h, uintptr_t address)
+/* Does the address lie in h, or in literals? */
+static bool may_refer(const struct heap *h, uintptr_t address)
 {
     if (arena_is_literal((const void *) address) || in_block(h->start, h->top, address)
         || in_block(h->old_start, h->old_top, address)) {
@@ -81,17 +82,17 @@ static size_t index_of(const struct fragment *f, uintptr_t w)
 static bool refers_well(const struct heap *caller, term t)
 {
     const uintptr_t *p = (const uintptr_t *) (t.word & ~(uintptr_t) TERM_PRIMARY_MASK);
-    if ((!term_is_cons(t) && !term_is_boxed(t)) || (uintptr_t) p % sizeof(*p) != 0 || !fragment_may_refer(caller, (uintptr_t) p)) {
+    if ((!term_is_cons(t) && !term_is_boxed(t)) || (uintptr_t) p % sizeof(*p) != 0 || !may_refer(caller, (uintptr_t) p)) {
         return false;
     }
     if (arena_is_literal(p)) { /* perhaps of a part that is not in use: do not look */
         return true;
     }
     if (term_is_cons(t)) {
-        return fragment_may_refer(caller, (uintptr_t) (p + 1)) && !word_is_header(p[0]) && !word_is_header(p[1]);
+        return may_refer(caller, (uintptr_t) (p + 1)) && !word_is_header(p[0]) && !word_is_header(p[1]);
     }
     return word_is_header(p[0]) && header_tag(p[0]) >= TAG_TUPLE && header_tag(p[0]) < TAG_COUNT
-           && header_tag(p[0]) != TAG_MATCH_CTX && fragment_may_refer(caller, (uintptr_t) (p + header_arity(p[0])));
+           && header_tag(p[0]) != TAG_MATCH_CTX && may_refer(caller, (uintptr_t) (p + header_arity(p[0])));
 }
 
 /* A pointer or an immediate; moves it. */

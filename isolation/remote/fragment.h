@@ -35,7 +35,4 @@ struct fragment {
  * *offheap and counts them in bins. TERM_NONE: it is not in order (words are changed, nothing is chained). */
 term fragment_check(struct fragment *f, tainted root, uintptr_t **offheap, size_t *out_offheap_bytes) MUST_CHECK;
 
-/* Does the address lie in h, or in literals? */
-bool fragment_may_refer(const struct heap *h, uintptr_t address);
-
 #endif

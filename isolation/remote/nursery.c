@@ -34,7 +34,8 @@ enum { SERIAL_MASK = (1 << 21) - 1 };
 
 /* ---- opening libraries in a new worker: on the watcher's thread, or here for the first ---- */
 
-void worker_open_next(struct remote_worker *w)
+/* FRAME_OPEN of the next library of a worker that starts, or WORKER_READY. Reader of its first lane only. */
+static void open_next(struct remote_worker *w)
 {
     struct remote_pool *pool = w->pool;
     struct remote_lane *lane = w->lanes[0];
@@ -92,7 +93,7 @@ void worker_opened(struct remote_worker *w)
     lock_drop(&w->pool->lock);
     term_reader_drop(&lane->in);
     if (same) {
-        worker_open_next(w);
+        open_next(w);
     } else {
         atomic_store(&lane->reader, READER_WATCHER);
         pool_worker_failed(w, wanted ? "the library could not be loaded again in a new worker" : NULL);
@@ -205,7 +206,7 @@ static void start_one(struct remote_pool *pool, enum worker_state as)
     lock_drop(&pool->lock);
     remote_trace(w, as == WORKER_EMBRYO ? "prepared" : "started");
     if (good && as == WORKER_STARTING) {
-        worker_open_next(w);
+        open_next(w);
     } else if (!good) {
         as == WORKER_EMBRYO ? no_embryo(pool) : could_not_start(pool, "out of descriptors or memory");
         worker_process_kill(&w->process);
@@ -272,7 +273,7 @@ static bool open_embryo(struct remote_pool *pool)
     lock_drop(&pool->lock);
     if (w != NULL) {
         remote_trace(w, "taken");
-        worker_open_next(w);
+        open_next(w);
         worker_unref(w);
     }
     return w != NULL;

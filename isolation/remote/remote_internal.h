@@ -226,14 +226,11 @@ const struct pool_library *pool_library_locked(const struct remote_pool *pool, u
 void nursery_want(struct remote_pool *pool);
 /* Starting one failed: the next try comes later each time. */
 void pool_back_off_locked(struct remote_pool *pool);
-bool nursery_start(void);
 
 /* ---- watcher.c ---- */
 bool watcher_start(void);
 void watcher_add_worker(struct remote_worker *w);
 void watcher_add_lane(struct remote_lane *lane);
-/* As if its doorbell had rung. */
-void watcher_read_lane(struct remote_lane *lane);
 /* Leaves the lane, which has more to read, to the watcher. */
 void watcher_take_over(struct remote_lane *lane);
 /* Something to do outside of any event: deadlines changed, datagrams wait, resources were released. Any thread. */
@@ -250,9 +247,7 @@ enum lane_progress { LANE_NOTHING, LANE_ANSWERED, LANE_VIOLATED, LANE_CLOSED, LA
 /* Reads the frames there are, serves questions and sends, up to the answer. MORE: they do not end; the
  * thread has others to look after. Reader only. */
 enum lane_progress lane_read(struct remote_lane *lane);
-/* FRAME_OPEN of the next library of a worker that starts, or WORKER_READY. Reader only. */
-void worker_open_next(struct remote_worker *w);
-/* The answer to it. */
+/* The answer to FRAME_OPEN of a worker that starts: it opens the next library, or is WORKER_READY. Reader only. */
 void worker_opened(struct remote_worker *w);
 
 /* ---- service.c: what a worker asks and sends ---- */
@@ -277,8 +272,6 @@ void remote_resources_free(struct remote_worker *w);
 /* For the encoder (arg: struct remote_lane) and decoder (arg: struct remote_worker). */
 uint64_t remote_handle_of(void *arg, const uintptr_t *object);
 term remote_resource_term(void *arg, struct heap *h, uint64_t handle);
-/* Worker that owns the resource term t, or NULL; not a reference. */
-struct remote_worker *remote_resource_owner(const uintptr_t *object);
 size_t remote_resources_count(struct remote_worker *w);
 /* Tells workers which handles the VM no longer has. */
 void remote_resources_flush(void);

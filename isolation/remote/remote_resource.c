@@ -160,7 +160,8 @@ term remote_resource_term(void *arg, struct heap *h, uint64_t handle)
     return term_from_boxed_ptr(p);
 }
 
-struct remote_worker *remote_resource_owner(const uintptr_t *object)
+/* The worker that has the object, or NULL; not a reference. */
+static struct remote_worker *owner_of(const uintptr_t *object)
 {
     struct resource *base = (struct resource *) object[2];
     return base != NULL && base->destroy == last_reference_gone ? container_of(base, struct remote_resource, base)->worker
@@ -170,7 +171,7 @@ struct remote_worker *remote_resource_owner(const uintptr_t *object)
 uint64_t remote_handle_of(void *arg, const uintptr_t *object)
 {
     struct remote_lane *lane = arg;
-    struct remote_worker *owner = remote_resource_owner(object);
+    struct remote_worker *owner = owner_of(object);
     if (owner == NULL) {
         return 0; /* an object of the VM, or of a library in it: a plain reference to the worker */
     }

@@ -70,10 +70,9 @@ void term_writer_free(struct term_writer *w)
 
 /* ---- receiving ---- */
 
-/* Where the bytes come from. */
+/* What is left of the body of a frame. */
 struct source {
-    struct channel *channel; /* or */
-    const uint8_t *at;
+    struct channel *channel;
     uint64_t left;
 };
 
@@ -83,12 +82,7 @@ static bool take(struct source *s, void *to, size_t n)
         return false;
     }
     s->left -= n;
-    if (s->channel != NULL) {
-        return channel_read(s->channel, to, n);
-    }
-    memcpy(to, s->at, n);
-    s->at += n;
-    return true;
+    return channel_read(s->channel, to, n);
 }
 
 static bool make_room(struct term_reader *r, size_t n)
@@ -138,7 +132,7 @@ void term_reader_borrow(struct term_reader *r)
 
 static struct offheap_bin *borrow(struct term_reader *r, struct source *s, uint64_t n)
 {
-    if (!r->borrows || s->channel == NULL || n > s->left || r->n_borrowed == ETF_MAX_BLOBS) {
+    if (!r->borrows || n > s->left || r->n_borrowed == ETF_MAX_BLOBS) {
         return NULL;
     }
     struct borrowed at = { .bytes = channel_lend(s->channel, n) };
@@ -238,12 +232,6 @@ bool term_receive(struct term_reader *r, struct channel *c, uint64_t n)
 {
     struct source s = { .channel = c, .left = n };
     return n <= CHANNEL_BODY_MAX && receive(r, &s);
-}
-
-bool term_receive_bytes(struct term_reader *r, const uint8_t *bytes, size_t n)
-{
-    struct source s = { .at = bytes, .left = n };
-    return receive(r, &s);
 }
 
 static term take_blob(void *arg, struct heap *h, size_t i)

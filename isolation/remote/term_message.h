@@ -12,7 +12,7 @@
 #include "vm/core/bits.h"
 #include "vm/core/etf_ext.h"
 
-enum { BLOB_MIN = 4096, TERM_MESSAGE_MAX_PREFIX = 64 };
+enum { BLOB_MIN = 4096 };
 
 struct term_writer {
     uint8_t *buffer; /* owned, kept between messages */
@@ -58,8 +58,6 @@ bool term_reader_return(struct term_reader *r, struct channel *c) MUST_CHECK;
 
 /* Reads the wire_term that the rest of the current frame (n bytes) must be. false: it is none. */
 bool term_receive(struct term_reader *r, struct channel *c, uint64_t n) MUST_CHECK;
-/* Same from bytes in memory, which are private to us. */
-bool term_receive_bytes(struct term_reader *r, const uint8_t *bytes, size_t n) MUST_CHECK;
 /* What was received, on h; TERM_NONE: no term. Once. */
 term term_decode(struct term_reader *r, struct heap *h, unsigned flags);
 /* The same where exactly n terms must be. false: they are not. */

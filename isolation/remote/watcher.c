@@ -106,7 +106,7 @@ void watcher_take_over(struct remote_lane *lane)
     watcher_poke();
 }
 
-void watcher_read_lane(struct remote_lane *lane)
+static void read_lane(struct remote_lane *lane)
 {
     uint32_t parked = READER_WATCHER;
     while (atomic_compare_exchange_strong(&lane->reader, &parked, READER_AT_WORK)) {
@@ -142,7 +142,7 @@ static void lane_rang(struct remote_lane *lane)
 {
     uint32_t caller = READER_CALLER;
     if (!atomic_compare_exchange_strong(&lane->reader, &caller, READER_CALLER_RANG)) {
-        watcher_read_lane(lane);
+        read_lane(lane);
     }
 }
 
@@ -196,7 +196,7 @@ static void bury(struct remote_worker *w)
     epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.socket, NULL);
     for (unsigned i = 0; i < w->n_lanes; i++) {
         if (w->state != WORKER_STARTING) {
-            watcher_read_lane(w->lanes[i]);
+            read_lane(w->lanes[i]);
         }
     }
     lock_take(&w->pool->lock);
@@ -262,7 +262,7 @@ static bool look_after(int64_t now)
             again |= !outbox_flush(all[i]);
             for (unsigned k = 0; k < all[i]->n_lanes; k++) {
                 if (atomic_load_explicit(&all[i]->lanes[k]->more, memory_order_relaxed) && atomic_exchange(&all[i]->lanes[k]->more, false)) {
-                    watcher_read_lane(all[i]->lanes[k]);
+                    read_lane(all[i]->lanes[k]);
                     again |= atomic_load_explicit(&all[i]->lanes[k]->more, memory_order_relaxed);
                 }
                 end_overdue(all[i]->lanes[k], now, &next);

@@ -34,7 +34,6 @@ struct code_function {
     uint32_t header_word, entry_word, end_word; /* offsets into words */
     bool exported;
     bool declared_nif; /* named by a -nifs() attribute: starts with nif_start */
-    uint64_t first_word; /* first instruction word as emitted: see interp_unpatch_native */
 };
 
 /* Position of every instruction that can raise: sorted by word. */
@@ -72,15 +71,12 @@ struct code_image {
     uint32_t n_catches;
     struct nif_lib *nif; /* owned by nif/nif_lib; NULL: none */
     char *path;          /* owned: file it came from, or NULL */
-    struct code_image *next_old;
 };
 
 /* Unregisters it and frees all it owns. No process may run it, nothing may point to it. */
 void code_image_free(struct code_image *image);
 /* Makes its words known to code_find_image(). */
 void code_register(struct code_image *image);
-/* Called for the library of an image that goes away; set by nif/. NULL: none are loaded. */
-extern void (*code_release_nif)(struct nif_lib *lib);
 /* What code_image_free does with image->nif: set by the NIF host. NULL: nothing. */
 extern void (*code_release_nif)(struct nif_lib *lib);
 

@@ -166,11 +166,6 @@ size_t float_text_short(char out[32], double d)
     return (size_t) (at - out);
 }
 
-size_t print_float_short(char out[32], double d)
-{
-    return float_text_short(out, d);
-}
-
 /* ---- given numbers of digits ---- */
 
 static size_t drop_trailing_zeros(const char *text, size_t n)

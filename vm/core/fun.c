@@ -190,19 +190,3 @@ struct fun_entry *fun_entry_get(term module, uint32_t index, const uint8_t uniq[
     lock_drop(&lock);
     return e;
 }
-
-size_t export_all(struct export **out, size_t max)
-{
-    const struct fun_slots *s = atomic_load_explicit(exports.slots, memory_order_acquire);
-    size_t n = 0;
-    for (size_t i = 0; s != NULL && i <= s->mask; i++) {
-        struct export *e = atomic_load_explicit(&s->slot[i], memory_order_acquire);
-        if (e != NULL) {
-            if (n < max) {
-                out[n] = e;
-            }
-            n++;
-        }
-    }
-    return n;
-}

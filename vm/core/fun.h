@@ -32,8 +32,6 @@ extern void (*export_init_stub)(struct export *e);
 /* The _get functions make the entry if need be; any thread; never fail. Lookups take no lock. */
 struct export *export_get(term module, term function, uint32_t arity);
 struct export *export_lookup(term module, term function, uint32_t arity); /* NULL if none */
-/* Up to max exports in no order; returns how many there are. */
-size_t export_all(struct export **out, size_t max);
 /* function: TERM_NONE if not known (external terms); the loader fills it in later. */
 struct fun_entry *fun_entry_get(term module, uint32_t index, const uint8_t uniq[16],
     uint32_t old_uniq, uint32_t arity, uint32_t n_free, term function);

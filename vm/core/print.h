@@ -25,7 +25,5 @@ enum print_style {
 };
 void print_term(struct text *t, term value, enum print_style style);
 void print_atom(struct text *t, term atom); /* quoted when the language needs it */
-/* Shortest text that reads back as d, as float_to_list(D, [short]) of OTP 25: "1.0", "1.0e10". */
-size_t print_float_short(char out[32], double d);
 
 #endif

@@ -526,9 +526,6 @@ struct code_image *emit_image(const struct gen_code *code)
         place_catches(&e);
         image->literals = f->blocks;
         f->blocks = NULL;
-        for (size_t i = 0; i < image->n_functions; i++) {
-            image->functions[i].first_word = image->words[image->functions[i].entry_word];
-        }
     } else {
         const struct gen_insn *i = e.at < code->n_insns ? &code->insns[e.at] : NULL;
         struct text t = { .max = sizeof(f->error) - 1 };
@@ -552,10 +549,4 @@ void interp_patch_native(struct code_image *image, size_t index, void *nif_func)
     /* Somebody may be about to read the operands of what stands there. */
     uint64_t word = image->words[f->entry_word] & ~(uint64_t) UINT16_MAX;
     __atomic_store_n(&image->words[f->entry_word], word | I_call_nif, __ATOMIC_RELEASE);
-}
-
-void interp_unpatch_native(struct code_image *image, size_t index)
-{
-    struct code_function *f = &image->functions[index];
-    __atomic_store_n(&image->words[f->entry_word], f->first_word, __ATOMIC_RELEASE);
 }

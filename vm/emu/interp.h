@@ -41,9 +41,8 @@ enum {
 /* Gives exports their stubs. Once, before the first export_get(). */
 void interp_init(void);
 
-/* Turns a function into a native one and back: image->functions[index]. Any thread. */
+/* Turns a function into a native one: image->functions[index]. Any thread. */
 void interp_patch_native(struct code_image *image, size_t index, void *nif_func);
-void interp_unpatch_native(struct code_image *image, size_t index);
 
 /* An operand in a word of its own. */
 static inline term *insn_register(struct sched *s, uintptr_t *stack, uint64_t w)

@@ -122,8 +122,7 @@ struct ets_cursor {
     bool backwards;
 };
 void ets_cursor_first(struct ets_cursor *c, struct ets_table *t, bool backwards);
-/* Hash: from this bucket on. Tree: behind this key. */
-void ets_cursor_bucket(struct ets_cursor *c, struct ets_table *t, size_t bucket);
+/* A tree, behind this key. */
 void ets_cursor_after(struct ets_cursor *c, struct ets_table *t, term key, bool backwards);
 struct ets_object *ets_cursor_next(struct ets_cursor *c);
 /* next/2, prev/2: an object with the following key; NULL: there is none. *known is false if key
@@ -176,7 +175,6 @@ bool ets_table_give(struct proc *p, term table, term to, term data, enum ets_sta
 /* Fixes or lets go, for p. */
 void ets_fix(struct proc *p, struct ets_table *t, bool fix, struct ets_object **gone);
 term ets_all(struct heap *h);              /* a list of all tables */
-term ets_term(struct heap *h, const struct ets_table *t); /* its name if named, else its reference */
 term ets_ref(struct heap *h, uint64_t id);
 
 #endif

@@ -108,12 +108,6 @@ void ets_cursor_first(struct ets_cursor *c, struct ets_table *t, bool backwards)
     tree_descend(c, t->root);
 }
 
-void ets_cursor_bucket(struct ets_cursor *c, struct ets_table *t, size_t bucket)
-{
-    ets_cursor_first(c, t, false);
-    c->bucket = bucket;
-}
-
 void ets_cursor_after(struct ets_cursor *c, struct ets_table *t, term key, bool backwards)
 {
     ets_cursor_first(c, t, backwards);

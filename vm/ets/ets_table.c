@@ -44,7 +44,8 @@ term ets_ref(struct heap *h, uint64_t id)
     return heap_ref(h, id, 0);
 }
 
-term ets_term(struct heap *h, const struct ets_table *t)
+/* Its name if named, else its reference. */
+static term table_term(struct heap *h, const struct ets_table *t)
 {
     return t->named ? name_of(t) : ets_ref(h, id_of(t));
 }
@@ -498,7 +499,7 @@ term ets_all(struct heap *h)
     for (size_t i = 0; i < ID_BUCKETS; i++) {
         struct ets_table *t = atomic_load_explicit(&by_id[i], memory_order_relaxed);
         for (; t != NULL; t = atomic_load_explicit(&t->id_next, memory_order_relaxed)) {
-            list = heap_cons(h, ets_term(h, t), list);
+            list = heap_cons(h, table_term(h, t), list);
         }
     }
     lock_drop(&registry_lock);

@@ -149,7 +149,7 @@ struct proc *port_open_program(struct proc *owner, const struct port_program *pr
 
 /* ---- output ---- */
 
-struct port_buffer *port_buffer_new(size_t n)
+static struct port_buffer *buffer_new(size_t n)
 {
     struct port_buffer *b = vm_try_alloc(sizeof(*b) + n);
     if (b != NULL) {
@@ -181,7 +181,7 @@ static bool put_header(const struct port_options *o, size_t n, uint8_t out[4])
 static void send_framed(struct port *port, struct port_buffer *b)
 {
     if (port->options.framing == PORT_PACKET) {
-        struct port_buffer *header = port_buffer_new(port->options.packet_bytes);
+        struct port_buffer *header = buffer_new(port->options.packet_bytes);
         if (header == NULL || !put_header(&port->options, b->n, header->bytes)) {
             port->too_long = true;
             vm_free(header);
@@ -217,7 +217,7 @@ struct port_buffer *port_buffer_from(term iodata, bool *out_bad)
 {
     size_t n;
     *out_bad = !iolist_size(iodata, &n);
-    struct port_buffer *b = *out_bad ? NULL : port_buffer_new(n);
+    struct port_buffer *b = *out_bad ? NULL : buffer_new(n);
     if (b != NULL) {
         iolist_copy(iodata, b->bytes);
     }

@@ -70,7 +70,6 @@ void port_destroy(struct proc *p);
 term port_run(struct proc *p);
 /* Queues bytes (without packet header) for the port, taking b over; any thread. false: it is gone. */
 bool port_send(term port, struct port_buffer *b);
-struct port_buffer *port_buffer_new(size_t n) MUST_CHECK; /* NULL: no memory */
 /* The bytes of iodata; NULL: none (*out_bad), or no memory. */
 struct port_buffer *port_buffer_from(term iodata, bool *out_bad) MUST_CHECK;
 /* port_close: the answer to ask is true once it is closed, false if it is gone already. */

@@ -87,12 +87,11 @@ struct proc {
     struct message *ask_reply;   /* owned: its answer */
     uint8_t priority;            /* enum proc_priority */
     uint8_t run_kind;            /* enum sched_kind: where it wants to run */
-    bool trap_exit, off_heap_messages, timed_out, exiting, is_system, has_name, suspended;
+    bool trap_exit, off_heap_messages, timed_out, exiting, is_system, suspended;
     bool receive_waits;    /* a receive ... after has begun to wait */
     void *native;          /* struct pending_call of emu/native.c: a rescheduled call */
     struct native_progress *elsewhere; /* a call that runs in another OS process; NULL: none */
     struct heap_keeper *heap_keeper;   /* it ended while such a call read its heap; NULL: nobody does */
-    const struct code_image *native_module; /* module whose code calls load_nif */
 };
 
 /* ---- ways out of a C function; all return TERM_NONE ---- */

@@ -24,7 +24,9 @@ static bool give_words(struct message *m, size_t n_words)
     return m->frag.words != NULL;
 }
 
-struct message *message_new(size_t words)
+/* A message in the making: room for n words at frag.words (frag.used_words is set), value unset.
+ * NULL: no memory. */
+static struct message *message_new(size_t words)
 {
     struct message *m = vm_alloc(sizeof(*m));
     if (!give_words(m, words)) {

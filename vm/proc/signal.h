@@ -64,9 +64,6 @@ void signal_request(struct proc *from, term to_pid, signal_request_fn fn, void *
 
 /* Answer to proc_ask(): copies answer to the asker. */
 void signal_reply(const struct ask *ask, term answer);
-/* A message in the making: room for n words at frag.words (frag.used_words is set), value unset.
- * NULL: no memory. */
-struct message *message_new(size_t words) MUST_CHECK;
 struct message *message_copy(term value) MUST_CHECK; /* NULL: no memory */
 /* One that is kept for later: refers to no literals, which might go meanwhile (core/literal.h). */
 struct message *message_copy_lasting(term value) MUST_CHECK;

@@ -119,21 +119,6 @@ START_TEST(deep_recursion_grows_the_stack_and_collects)
 }
 END_TEST
 
-START_TEST(patching_and_unpatching_a_function_restores_it)
-{
-    char error[256];
-    ck_assert_int_eq(module_ensure_loaded(atom("lists"), error), MODULE_LOADED);
-    struct code_image *image = module_find(atom("lists"))->current;
-    for (size_t i = 0; i < image->n_functions; i++) {
-        uint64_t before = image->words[image->functions[i].entry_word];
-        interp_patch_native(image, i, &heap);
-        ck_assert(image->words[image->functions[i].entry_word] != before);
-        interp_unpatch_native(image, i);
-        ck_assert_uint_eq(image->words[image->functions[i].entry_word], before);
-    }
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("interp");
@@ -152,7 +137,6 @@ int main(void)
         tcase_add_test(t, a_function_clause_shows_arguments_file_and_line);
         tcase_add_test(t, a_failing_bif_tops_the_trace_with_error_info);
         tcase_add_test(t, deep_recursion_grows_the_stack_and_collects);
-        tcase_add_test(t, patching_and_unpatching_a_function_restores_it);
     }
     suite_add_tcase(suite, t);
     return run_suite(suite);
