@@ -1,7 +1,5 @@
 #include "isolation/watchdog.h"
 
-#include <errno.h>
-#include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -12,6 +10,8 @@
 #include "isolation/fault.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
+#include "lib/base/futex.h"
+#include "lib/base/service_thread.h"
 
 enum {
     TICK_MIN_NS = 1000000,
@@ -150,7 +150,7 @@ static void sleep_until_woken(void)
     syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
     native_thread_each(look_at, &r);
     while (!r.busy && atomic_load(&watchdog_asleep) == 1) {
-        syscall(SYS_futex, &watchdog_asleep, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+        futex_wait(&watchdog_asleep, 1, FUTEX_FOREVER);
     }
     atomic_store(&watchdog_asleep, 0);
 }
@@ -158,7 +158,7 @@ static void sleep_until_woken(void)
 void watchdog_wake(void)
 {
     if (atomic_exchange(&watchdog_asleep, 0) != 0) {
-        syscall(SYS_futex, &watchdog_asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        futex_wake(&watchdog_asleep);
     }
 }
 
@@ -185,18 +185,8 @@ static void *watch(void *arg)
 
 static void start_thread(void)
 {
-    pthread_t thread;
-    pthread_attr_t attr;
-    sigset_t all, old;
     syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, 256 << 10);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* it takes no part in signals */
-    VM_REQUIRE(pthread_create(&thread, &attr, watch, NULL) == 0);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attr);
+    VM_REQUIRE(service_thread_start(NULL, watch, NULL) == 0);
 }
 
 void watchdog_note_timeout(uint32_t timeout_ms)

@@ -12,11 +12,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "lib/base/lock.h"
+#include "lib/base/service_thread.h"
 #include "nif/enif.h"
 #include "nif/host.h"
 #include "nif/nif_resource.h"
@@ -129,18 +129,9 @@ static void *poll_events(void *unused)
 
 static void start_polling(void)
 {
-    pthread_attr_t attr;
-    pthread_t thread;
-    sigset_t all, before;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     VM_REQUIRE(epoll_fd >= 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    VM_REQUIRE(pthread_create(&thread, &attr, poll_events, NULL) == 0);
-    pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    VM_REQUIRE(service_thread_start(NULL, poll_events, NULL) == 0);
 }
 
 /* ---- stop ---- */

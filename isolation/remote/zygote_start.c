@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
@@ -25,8 +24,9 @@
 #include "isolation/remote/zygote.h"
 #include "isolation/remote/zygote_wire.h"
 #include "lib/base/installed.h"
+#include "lib/base/service_thread.h"
 
-enum { KEEPER_STACK_BYTES = 64 << 10, ANSWER_PATIENCE_S = 10 };
+enum { ANSWER_PATIENCE_S = 10 };
 
 const char *zygote_program;
 
@@ -124,9 +124,6 @@ static void *keep(void *arg)
 /* A thread that no signal interrupts: what it forks is in the middle of everything. */
 static int start_keeper(struct zygote *z)
 {
-    sigset_t all, before;
-    pthread_attr_t attr;
-    pthread_t thread;
     struct sigaction child;
     if (keeper.runs) {
         return 0;
@@ -138,18 +135,8 @@ static int start_keeper(struct zygote *z)
     sem_init(&keeper.wanted, 0, 0);
     sem_init(&keeper.done, 0, 0);
     keeper.zygote = z;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, KEEPER_STACK_BYTES);
-    int error = pthread_create(&thread, &attr, keep, NULL);
-    pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0) {
-        pthread_setname_np(thread, "zygote keeper");
-        keeper.runs = true;
-    }
+    int error = service_thread_start(NULL, keep, NULL);
+    keeper.runs = error == 0;
     return error;
 }
 

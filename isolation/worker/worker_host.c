@@ -4,15 +4,14 @@
  * its result. Others (threads of the library, the deferred thread) use the socket.
  */
 #include <errno.h>
-#include <linux/futex.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "isolation/isolation.h"
 #include "isolation/worker/worker_state.h"
 #include "lib/base/clock.h"
+#include "lib/base/futex.h"
 #include "nif/host.h"
 #include "nif/nif_handle.h"
 
@@ -55,7 +54,7 @@ void worker_answered(const struct datagram *d)
 {
     asking.value = d->value;
     atomic_store(&asking.answered, d->number);
-    syscall(SYS_futex, &asking.answered, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    futex_wake(&asking.answered);
 }
 
 static uint64_t ask_by_socket(enum ask_kind what, const void *body, size_t n)
@@ -65,7 +64,7 @@ static uint64_t ask_by_socket(enum ask_kind what, const void *body, size_t n)
     worker_datagram(&d, body, n);
     uint32_t seen;
     while ((seen = atomic_load(&asking.answered)) != d.number) {
-        syscall(SYS_futex, &asking.answered, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+        futex_wait(&asking.answered, seen, FUTEX_FOREVER);
     }
     uint64_t value = asking.value;
     pthread_mutex_unlock(&asking.lock);
@@ -263,7 +262,7 @@ static _Atomic uint32_t deferred_work; /* futex */
 static void wake_deferred(void)
 {
     atomic_store(&deferred_work, 1);
-    syscall(SYS_futex, &deferred_work, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    futex_wake(&deferred_work);
 }
 
 static _Atomic bool closing;
@@ -273,7 +272,7 @@ static void *run_deferred(void *arg)
     isolation_thread_start();
     for (;;) {
         while (atomic_exchange(&deferred_work, 0) == 0) {
-            syscall(SYS_futex, &deferred_work, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+            futex_wait(&deferred_work, 0, FUTEX_FOREVER);
         }
         while (nif_run_deferred()) {
         }

@@ -4,10 +4,12 @@ libcore_a_SOURCES += \
   lib/base/base.c lib/base/base.h \
   lib/base/bytes.c lib/base/bytes.h \
   lib/base/clock.h \
+  lib/base/futex.c lib/base/futex.h \
   lib/base/installed.c lib/base/installed.h \
   lib/base/lock.c lib/base/lock.h \
   lib/base/md5.c lib/base/md5.h \
   lib/base/sanitize.h \
+  lib/base/service_thread.c lib/base/service_thread.h \
   lib/base/trace.c lib/base/trace.h \
   lib/base/utf8.c lib/base/utf8.h
 

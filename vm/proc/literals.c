@@ -1,13 +1,9 @@
 #include "vm/proc/literals.h"
 
-#include <errno.h>
-#include <linux/futex.h>
-#include <signal.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/futex.h"
+#include "lib/base/service_thread.h"
 #include "vm/core/literal.h"
 #include "vm/proc/dict.h"
 #include "vm/proc/proc_internal.h"
@@ -29,14 +25,7 @@ static pthread_t thread;
 static void ring(void)
 {
     atomic_fetch_add(&bell, 1);
-    syscall(SYS_futex, &bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-/* Until the bell rings, or has rung since it showed that number. */
-static void listen_for(uint32_t seen, int64_t ns)
-{
-    struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
-    syscall(SYS_futex, &bell, FUTEX_WAIT_PRIVATE, seen, ns == INT64_MAX ? NULL : &ts, NULL, 0);
+    futex_wake(&bell);
 }
 
 /* ---- a process ---- */
@@ -166,7 +155,7 @@ static bool ask_all(struct literal_round *r)
         if (atomic_load(&stopping)) {
             return false;
         }
-        listen_for(seen, (int64_t) 100 * NS_PER_MS);
+        futex_wait(&bell, seen, (int64_t) 100 * NS_PER_MS);
     }
 }
 
@@ -221,7 +210,7 @@ static void *collect_main(void *arg)
             size_t more = bytes == 0 ? 1 : bytes < MANY_BYTES ? (size_t) MANY_BYTES : 16 * (size_t) MANY_BYTES;
             atomic_store(&ring_at, more);
             if (literal_retired_bytes() < more) {
-                listen_for(seen, due == INT64_MAX ? INT64_MAX : due - now);
+                futex_wait(&bell, seen, due == INT64_MAX ? FUTEX_FOREVER : due - now);
             }
             continue;
         }
@@ -241,21 +230,6 @@ static void *collect_main(void *arg)
     return NULL;
 }
 
-static bool start_thread(void)
-{
-    enum { STACK_BYTES = 256 << 10 };
-    pthread_attr_t attr;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* it takes no part in signals */
-    int error = pthread_create(&thread, &attr, collect_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return error == 0;
-}
-
 static void retired(void)
 {
     if (literal_retired_bytes() < atomic_load(&ring_at)) {
@@ -263,7 +237,7 @@ static void retired(void)
     }
     if (atomic_load(&started) || atomic_load(&stopping) || atomic_exchange(&started, true)) {
         ring();
-    } else if (!literal_grace_init() || !start_thread()) {
+    } else if (!literal_grace_init() || service_thread_start(&thread, collect_main, NULL) != 0) {
         atomic_store(&ring_at, SIZE_MAX); /* then they stay */
         atomic_store(&started, false);
     }

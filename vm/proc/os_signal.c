@@ -1,14 +1,13 @@
 #include "vm/proc/os_signal.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "lib/base/futex.h"
 #include "lib/base/lock.h"
+#include "lib/base/service_thread.h"
 #include "vm/core/atom.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/registry.h"
@@ -34,7 +33,7 @@ static pthread_t thread;
 static void tell(uint32_t bits)
 {
     atomic_fetch_or(&pending, bits);
-    syscall(SYS_futex, &pending, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    futex_wake(&pending);
 }
 
 static void came(int number)
@@ -73,7 +72,7 @@ static void *pass_all_on(void *arg)
                 pass_on(signals[i].name);
             }
         }
-        syscall(SYS_futex, &pending, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+        futex_wait(&pending, 0, FUTEX_FOREVER);
     }
 }
 
@@ -81,19 +80,7 @@ static void *pass_all_on(void *arg)
 
 static bool start_locked(void)
 {
-    enum { STACK_BYTES = 256 << 10 };
-    pthread_attr_t attr;
-    sigset_t all, before;
-    if (started) {
-        return true;
-    }
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* it takes no part in signals */
-    started = pthread_create(&thread, &attr, pass_all_on, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
+    started = started || service_thread_start(&thread, pass_all_on, NULL) == 0;
     return started;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/service_thread.h"
 #include "vm/proc/sched.h"
 
 /* ---- the poll thread ---- */
@@ -47,14 +48,9 @@ static void *poll_main(void *arg)
 
 static void start_poll(void)
 {
-    pthread_t thread;
-    pthread_attr_t attr;
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     VM_REQUIRE(epoll_fd >= 0);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    VM_REQUIRE(pthread_create(&thread, &attr, poll_main, NULL) == 0);
-    pthread_attr_destroy(&attr);
+    VM_REQUIRE(service_thread_start(NULL, poll_main, NULL) == 0);
 }
 
 static bool watch(int fd, uint32_t events, uint64_t word)

@@ -11,13 +11,9 @@
  */
 #include "vm/proc/sched.h"
 
-#include <errno.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/futex.h"
 #include "lib/base/trace.h"
 #include "vm/core/literal.h"
 #include "vm/proc/literals.h"
@@ -85,12 +81,6 @@ void sched_set_self(struct sched *s)
 
 /* ---- waking ---- */
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t timeout_ns)
-{
-    struct timespec ts = { .tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000 };
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout_ns < 0 ? NULL : &ts, NULL, 0);
-}
-
 /* true if it slept. */
 static bool wake(struct sched_private *v)
 {
@@ -98,7 +88,7 @@ static bool wake(struct sched_private *v)
     if (state == AWAKE || !atomic_compare_exchange_strong(&v->state, &state, AWAKE)) {
         return false;
     }
-    syscall(SYS_futex, &v->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    futex_wake(&v->state);
     return true;
 }
 
@@ -318,6 +308,12 @@ static bool spin(struct sched *s, int64_t *now)
     return false;
 }
 
+/* Until `next`; INT64_MAX: never. */
+static int64_t time_left(int64_t now, int64_t next)
+{
+    return next == INT64_MAX ? FUTEX_FOREVER : next - now;
+}
+
 static void go_to_sleep(struct sched *s, int64_t now)
 {
     enum { TRIM_AGAIN_NS = 100000000 };
@@ -331,14 +327,10 @@ static void go_to_sleep(struct sched *s, int64_t now)
     atomic_store_explicit(&v->state, nap ? NAPPING : ASLEEP, memory_order_seq_cst);
     bool work = runq_length(&v->queue) > 0 || atomic_load(&stopping) || atomic_load(&v->eager);
     int64_t next = wheel_next_ns(v->wheel);
-    int64_t wait = next == INT64_MAX ? -1 : next - now;
-    if (nap && (wait < 0 || wait > NAP_NS)) {
-        wait = NAP_NS;
-    }
-    if (trim_again && (wait < 0 || wait > TRIM_AGAIN_NS)) {
-        wait = TRIM_AGAIN_NS;
-    }
-    if (!work && (wait != 0 && (next == INT64_MAX || next > now))) {
+    int64_t wait = time_left(now, next);
+    wait = nap && wait > NAP_NS ? NAP_NS : wait;
+    wait = trim_again && wait > TRIM_AGAIN_NS ? TRIM_AGAIN_NS : wait;
+    if (!work && next > now) {
         sched_use_sleeps(s->index);
         futex_wait(&v->state, nap ? NAPPING : ASLEEP, wait);
         sched_use_works(s->index);
@@ -456,7 +448,7 @@ static void stay_offline(struct sched *s)
     bool stay = s->index > sched_online() && runq_length(&v->queue) == 0 && !atomic_load(&stopping);
     if (stay && next > now) {
         sched_use_sleeps(s->index);
-        futex_wait(&v->state, ASLEEP, next == INT64_MAX ? -1 : next - now);
+        futex_wait(&v->state, ASLEEP, time_left(now, next));
         sched_use_works(s->index);
     }
     atomic_store_explicit(&v->state, AWAKE, memory_order_seq_cst);
