@@ -1,7 +1,5 @@
 #include "isolation/executor.h"
 
-#include <string.h>
-
 #include "nif/nif_lib.h"
 
 const struct executor_ops *const executor_table[] = {
@@ -21,14 +19,4 @@ const struct executor_ops *executor_default(void)
 const char *native_call_name(const struct native_call *call)
 {
     return call->name != NULL ? call->name : call->func != NULL ? atom_cstr(call->func->name) : "?";
-}
-
-const struct executor_ops *executor_find(const char *name, size_t bytes)
-{
-    for (size_t i = 0; i < executor_count; i++) {
-        if (strlen(executor_table[i]->name) == bytes && memcmp(executor_table[i]->name, name, bytes) == 0) {
-            return executor_table[i];
-        }
-    }
-    return NULL;
 }

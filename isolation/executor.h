@@ -160,7 +160,6 @@ extern const size_t executor_count;
 const struct executor_ops *executor_default(void);
 /* Name of what is called, for reports. */
 const char *native_call_name(const struct native_call *call);
-const struct executor_ops *executor_find(const char *name, size_t bytes);
 
 /* After call() or finish(): counts, reports and traces what happened. Cheap for NATIVE_RETURNED. */
 void native_outcome_account(struct native_call *call, struct native_outcome *o);

@@ -2,7 +2,7 @@ libcore_a_SOURCES += \
   isolation/crash_report.c isolation/crash_report.h isolation/exception.c isolation/exec_direct.c \
   isolation/exec_in_process.c isolation/executor.c isolation/executor.h isolation/fault.c \
   isolation/fault.h isolation/fp_scan.c isolation/fp_scan.h isolation/interpose.h isolation/isolation.c isolation/isolation.h \
-  isolation/library.c isolation/library.h isolation/outcome.c isolation/policy.c isolation/policy.h isolation/repair.c \
+  isolation/library.c isolation/library.h isolation/outcome.c isolation/policy.c isolation/policy.h isolation/policy_value.c isolation/policy_value.h isolation/repair.c \
   isolation/stack_pool.c isolation/stack_pool.h isolation/symbols.c isolation/symbols.h \
   isolation/thread.c isolation/thread.h isolation/quick.h isolation/trampoline_x86_64.S isolation/unwind.c \
   isolation/unwind.h isolation/verify.c isolation/verify.h isolation/watchdog.c isolation/watchdog.h

@@ -82,6 +82,39 @@ START_TEST(what_is_wrong_changes_nothing)
 }
 END_TEST
 
+/* What the command line may say of each option: both sides of each limit, and how it is written back. NULL: refused. */
+static const struct { const char *key, *text, *written; } values[] = {
+    { "mode", "ipc", "ipc" }, { "mode", "ip", NULL }, { "mode", "1", NULL },
+    { "timeout", "infinity", "infinity" }, { "timeout", "0", NULL }, { "timeout", "1", "1" },
+    { "timeout", "1024m", "1073741824" }, { "timeout", "1073741825", NULL },
+    { "stack", "16k", "16k" }, { "stack", "16383", NULL }, { "stack", "16385", "20k" }, { "stack", "1024m", "1048576k" },
+    { "stack", "1073741825", NULL }, { "stack", "infinity", NULL }, { "crash", "exit", "exit" }, { "crash", "raise", "raise" },
+    { "crash", "0", NULL }, { "threads", "0", NULL }, { "threads", "1", "1" }, { "threads", "64", "64" }, { "threads", "65", NULL },
+    { "pool", "0", NULL }, { "pool", "32", "32" }, { "pool", "33", NULL }, { "spare", "0", "0" }, { "spare", "32", "32" },
+    { "spare", "33", NULL }, { "restart", "255/1", "255/1" }, { "restart", "256/1", NULL }, { "restart", "10/0", NULL },
+    { "restart", "0/1024m", "0/1073741824" }, { "restart", "10/1073741825", NULL }, { "restart", "10", NULL }, { "pool", "1/2", NULL },
+    { "after_crash", "replace", "replace" }, { "after_crash", "keep", "keep" }, { "transport", "ring", "ring" },
+    { "transport", "socket", "socket" }, { "scope", "all", "all" }, { "scope", "caller", "caller" }, { "verify", "false", "false" },
+    { "verify", "true", "true" }, { "verify", "tru", NULL }, { "verify", "1", NULL },
+};
+START_TEST(each_option_takes_its_values)
+{
+    enum policy_key key;
+    uint64_t value, again;
+    char out[40];
+    const char *text = values[_i].text;
+    ck_assert(policy_key_find(values[_i].key, strlen(values[_i].key), &key));
+    bool good = policy_value_from_text(key, text, strlen(text), &value);
+    ck_assert_msg(good == (values[_i].written != NULL), "%s=%s", values[_i].key, text);
+    if (good) {
+        policy_value_text(key, value, out, sizeof(out));
+        ck_assert_str_eq(out, values[_i].written);
+        ck_assert(policy_value_from_term(key, policy_value_term(&heap, key, value), &again));
+        ck_assert_uint_eq(again, value);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("policy");
@@ -93,6 +126,7 @@ int main(void)
     heap_init_frags(&heap);
     tcase_add_test(tc, the_strongest_source_wins_key_by_key);
     tcase_add_test(tc, what_is_wrong_changes_nothing);
+    tcase_add_loop_test(tc, each_option_takes_its_values, 0, ARRAY_LEN(values));
     suite_add_tcase(s, tc);
     return run_suite(s);
 }

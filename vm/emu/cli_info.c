@@ -24,9 +24,10 @@ static void print_options(void)
     printf("Isolation options, and what they are by default (--isolation [MODULE=]MODE[,key=value...])\n");
     for (int k = 0; k < POLICY_KEYS; k++) {
         char value[40];
-        policy_default_text((enum policy_key) k, value, sizeof(value));
-        if (k != POLICY_MODE) {
-            printf("  %-12s %-9s %s\n", policy_key_name((enum policy_key) k), value, policy_key_help((enum policy_key) k));
+        enum policy_key key = (enum policy_key) k;
+        if (key != POLICY_MODE) {
+            policy_value_text(key, policy_value_built_in(key), value, sizeof(value));
+            printf("  %-12s %-9s %s\n", policy_key_name(key), value, policy_key_help(key));
         }
     }
 }

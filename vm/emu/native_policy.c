@@ -15,17 +15,6 @@
 #include "vm/proc/report.h"
 #include "vm/proc/sched.h"
 
-static bool is_key(term key, enum policy_key *out)
-{
-    for (int k = 0; k < POLICY_KEYS; k++) {
-        if (term_is_atom(key) && term_same(key, atom_from_cstr(policy_key_name((enum policy_key) k)))) {
-            *out = (enum policy_key) k;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The rest of what the attribute says holds. */
 static void bad_option(term module, term key, term value)
 {
@@ -43,7 +32,7 @@ static void bad_option(term module, term key, term value)
         text_cstr(&t, " => ");
         print_term(&t, value, PRINT_WRITE);
         text_cstr(&t, "}) is ignored: ");
-        if (is_key(key, &k)) {
+        if (policy_key_of_term(key, &k)) {
             struct policy p;
             struct heap h;
             heap_init_frags(&h);
