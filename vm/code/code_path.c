@@ -72,6 +72,20 @@ static bool is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Does lib hold a stdlib? The ROOT/erts-VERSION/lib that a program started by OTP finds first on its PATH does not. */
+static bool holds_libraries(const char *lib)
+{
+    DIR *d = opendir(lib);
+    bool found = false;
+    for (struct dirent *e; !found && d != NULL && (e = readdir(d)) != NULL;) {
+        found = strncmp(e->d_name, "stdlib", 6) == 0 && (e->d_name[6] == '-' || e->d_name[6] == '\0');
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+    return found;
+}
+
 /* ROOT/bin/erl of the `erl` on PATH; else where it was when this was built. */
 static void find_otp_root(void)
 {
@@ -95,7 +109,7 @@ static void find_otp_root(void)
                 }
                 strcpy(lib, otp_root);
                 strcat(lib, "/lib");
-                if (is_dir(lib)) {
+                if (holds_libraries(lib)) {
                     return;
                 }
             }
@@ -137,38 +151,124 @@ static int compare_apps(const void *a, const void *b)
     return rx != ry ? rx - ry : strcmp(*x, *y);
 }
 
-/* Inserts DIR/APP/ebin of all applications below dir at `at`, in that order. Returns how many there were. */
-static size_t list_apps(const char *dir, int (*compare)(const void *, const void *), struct dirs *to, size_t at)
+/* The names in dir, but for hidden ones, in that order. */
+static struct dirs names_in(const char *dir, int (*compare)(const void *, const void *))
 {
     DIR *d = opendir(dir);
-    struct dirs apps = { 0 };
-    char path[PATH_MAX];
-    if (d == NULL) {
-        return 0;
-    }
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+    struct dirs names = { 0 };
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
         if (e->d_name[0] != '.') {
-            dirs_insert(&apps, apps.n, e->d_name);
+            dirs_insert(&names, names.n, e->d_name);
         }
     }
-    closedir(d);
-    if (apps.n > 0) {
-        qsort(apps.names, apps.n, sizeof(*apps.names), compare);
+    if (d != NULL) {
+        closedir(d);
     }
-    for (size_t i = 0; i < apps.n; i++) {
-        if (snprintf(path, sizeof(path), "%s/%s/ebin", dir, apps.names[i]) < (int) sizeof(path)) {
-            dirs_insert(to, at++, path);
-        }
-        vm_free(apps.names[i]);
+    if (names.n > 0) {
+        qsort(names.names, names.n, sizeof(*names.names), compare);
     }
-    vm_free(apps.names);
-    return apps.n;
+    return names;
 }
 
-/* The later version of an application is found first. */
-static int compare_names_down(const void *a, const void *b)
+static void dirs_free(struct dirs *d)
 {
-    return strcmp(*(const char *const *) b, *(const char *const *) a);
+    for (size_t i = 0; i < d->n; i++) {
+        vm_free(d->names[i]);
+    }
+    vm_free(d->names);
+    *d = (struct dirs) { 0 };
+}
+
+/* DIR/APP/ebin. false: too long. */
+static bool ebin_of(char out[PATH_MAX], const char *dir, const char *app)
+{
+    return snprintf(out, PATH_MAX, "%s/%s/ebin", dir, app) < PATH_MAX;
+}
+
+/* All applications below ROOT/lib. */
+static void list_otp(const char *dir)
+{
+    struct dirs apps = names_in(dir, compare_apps);
+    char path[PATH_MAX];
+    for (size_t i = 0; i < apps.n; i++) {
+        if (ebin_of(path, dir, apps.names[i])) {
+            dirs_insert(&libs, libs.n, path);
+        }
+    }
+    dirs_free(&apps);
+}
+
+/* NAME-1.20.3: how long NAME is, and where the numbers begin; all of it, and "", if it has none. */
+static size_t split_version(const char *app, const char **out_version)
+{
+    const char *dash = strrchr(app, '-'), *at = dash;
+    *out_version = "";
+    do {
+        size_t digits = at == NULL ? 0 : strspn(at + 1, "0123456789");
+        if (digits == 0) {
+            return strlen(app);
+        }
+        at += 1 + digits;
+    } while (*at == '.');
+    if (*at != '\0') {
+        return strlen(app);
+    }
+    *out_version = dash + 1;
+    return (size_t) (dash - app);
+}
+
+static int compare_versions(const char *a, const char *b)
+{
+    for (;;) {
+        a += strspn(a, "0");
+        b += strspn(b, "0");
+        size_t na = strspn(a, "0123456789"), nb = strspn(b, "0123456789");
+        int order = na != nb ? (na < nb ? -1 : 1) : memcmp(a, b, na);
+        a += na;
+        b += nb;
+        if (order != 0 || *a != *b) { /* of two that begin alike the longer is the later */
+            return order != 0 ? order : *a == '\0' ? -1 : 1;
+        }
+        if (*a == '\0') {
+            return 0;
+        }
+        a++;
+        b++;
+    }
+}
+
+static int compare_names(const char *a, const char *b)
+{
+    const char *va, *vb;
+    size_t na = split_version(a, &va), nb = split_version(b, &vb);
+    int order = memcmp(a, b, na < nb ? na : nb);
+    return order != 0 ? order : na != nb ? (na < nb ? -1 : 1) : 0;
+}
+
+/* Names down, and of each the latest version first. */
+static int compare_down(const void *a, const void *b)
+{
+    const char *x = *(const char *const *) a, *y = *(const char *const *) b, *vx, *vy;
+    int order = compare_names(y, x);
+    split_version(x, &vx);
+    split_version(y, &vy);
+    return order != 0 ? order : compare_versions(vy, vx);
+}
+
+/* Of each application below dir the latest version, at `at`. Returns how many. */
+static size_t list_latest(const char *dir, size_t at)
+{
+    struct dirs apps = names_in(dir, compare_down);
+    size_t n = 0;
+    char path[PATH_MAX];
+    for (size_t i = 0; i < apps.n; i++) {
+        bool latest = i == 0 || compare_names(apps.names[i - 1], apps.names[i]) != 0;
+        if (latest && ebin_of(path, dir, apps.names[i]) && is_dir(path)) {
+            dirs_insert(&libs, at + n++, path);
+        }
+    }
+    dirs_free(&apps);
+    return n;
 }
 
 /* ERL_LIBS, DIR:DIR...: as on OTP behind kernel and stdlib and before the others. */
@@ -180,7 +280,7 @@ static void list_erl_libs(size_t at)
         if (n > 0 && n < sizeof(dir)) {
             memcpy(dir, env, n);
             dir[n] = '\0';
-            at += list_apps(dir, compare_names_down, &libs, at);
+            at += list_latest(dir, at);
         }
         env += n + (env[n] == ':');
     }
@@ -193,7 +293,7 @@ static void list_libs_locked(void)
     size_t n_first = 0;
     libs_known = true;
     if (root != NULL && snprintf(path, sizeof(path), "%s/lib", root) < (int) sizeof(path)) {
-        (void) list_apps(path, compare_apps, &libs, 0);
+        list_otp(path);
     }
     for (size_t i = 0; i < libs.n; i++) {
         int rank = rank_of(libs.names[i] + strlen(path) + 1);
