@@ -420,8 +420,11 @@ term nif_resource_make_term(struct heap *h, struct nif_resource *r)
 
 ERL_NIF_TERM enif_make_resource(ErlNifEnv *env, void *obj)
 {
-    return nif_resource_make_term(env->heap, nif_resource_from_payload(obj, "enif_make_resource"))
-        .word;
+    struct nif_resource *r = nif_resource_from_payload(obj, "enif_make_resource");
+    if (nif_handle_is_worker() && atomic_load_explicit(&r->id, memory_order_relaxed) == 0 && nif_handle_new(r) == 0) {
+        return nif_system_limit(env); /* the VM could never give such a one back */
+    }
+    return nif_resource_make_term(env->heap, r).word;
 }
 
 int enif_get_resource(ErlNifEnv *env, ERL_NIF_TERM word, ErlNifResourceType *type, void **objp)

@@ -32,7 +32,7 @@ void nif_handle_init(uint32_t serial)
     atomic_store_explicit(&serial_plus_1, serial + 1, memory_order_release);
 }
 
-static bool is_worker(void)
+bool nif_handle_is_worker(void)
 {
     return atomic_load_explicit(&serial_plus_1, memory_order_acquire) != 0;
 }
@@ -89,7 +89,7 @@ static uint32_t take_slot_locked(void)
 
 uint64_t nif_handle_new(struct nif_resource *r)
 {
-    if (!is_worker()) {
+    if (!nif_handle_is_worker()) {
         return 0;
     }
     lock_take(&lock);
@@ -114,7 +114,7 @@ uint64_t nif_handle_new(struct nif_resource *r)
 void nif_handle_drop(struct nif_resource *r)
 {
     uint64_t id = atomic_load_explicit(&r->id, memory_order_relaxed);
-    if (!is_worker() || !nif_handle_is(id)) {
+    if (!nif_handle_is_worker() || !nif_handle_is(id)) {
         return;
     }
     lock_take(&lock);
@@ -142,7 +142,7 @@ uint64_t nif_handle_sent(struct nif_resource *r)
     if (id == 0) {
         id = nif_handle_new(r);
     }
-    if (!is_worker() || !nif_handle_is(id)) {
+    if (!nif_handle_is_worker() || !nif_handle_is(id)) {
         return 0;
     }
     lock_take(&lock);
@@ -158,7 +158,7 @@ uint64_t nif_handle_sent(struct nif_resource *r)
 void nif_handle_released(uint64_t id, uint64_t count)
 {
     struct nif_resource *gone = NULL;
-    if (!is_worker()) {
+    if (!nif_handle_is_worker()) {
         return;
     }
     lock_take(&lock);
@@ -175,7 +175,7 @@ void nif_handle_released(uint64_t id, uint64_t count)
 
 size_t nif_handle_count(void)
 {
-    if (!is_worker()) {
+    if (!nif_handle_is_worker()) {
         return 0;
     }
     lock_take(&lock);

@@ -58,6 +58,7 @@ static inline uint64_t nif_handle_make(uint32_t serial, uint32_t slot, uint32_t 
 
 /* From now on this program's resource terms have handles. Once, before the first library is loaded. */
 void nif_handle_init(uint32_t serial);
+bool nif_handle_is_worker(void); /* that has been called */
 /* The object's handle, made if need be; 0 in a program that is no worker, or when all slots are in
  * use: its terms are then references that the VM cannot give back. */
 uint64_t nif_handle_new(struct nif_resource *r);

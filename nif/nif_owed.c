@@ -25,13 +25,12 @@ _Thread_local uint32_t nif_owed_count __attribute__((tls_model("local-exec")));
 static _Thread_local struct owed owed[OWED_MAX] __attribute__((tls_model("local-exec")));
 
 static struct {
-    pthread_once_t once;
     struct lock lock;
     struct owed slots[RING_SLOTS];
     unsigned first;
     _Atomic unsigned n; /* written under the lock; a hint for others */
     size_t bytes;
-} ring = { .once = PTHREAD_ONCE_INIT };
+} ring = { .lock = { PTHREAD_MUTEX_INITIALIZER, RANK_NIF_OWED, RANK_NONE } };
 
 void nif_owed_add(enum nif_owed_kind kind, void *p)
 {
@@ -39,11 +38,6 @@ void nif_owed_add(enum nif_owed_kind kind, void *p)
         owed[nif_owed_count++] = (struct owed) { kind, p, 0 };
         nif_env_current->eventful = true;
     }
-}
-
-static void init_ring(void)
-{
-    lock_init(&ring.lock, RANK_NIF_OWED);
 }
 
 static size_t owed_bytes(struct owed o)
@@ -82,7 +76,6 @@ static void put_in_ring(struct owed o)
     struct owed out[RING_SLOTS];
     unsigned n_out = 0;
     o.bytes = owed_bytes(o);
-    pthread_once(&ring.once, init_ring);
     lock_take(&ring.lock);
     while (ring.n > 0 && (ring.n == RING_SLOTS || ring.bytes + o.bytes > RING_MAX_BYTES)) {
         out[n_out] = ring.slots[ring.first];

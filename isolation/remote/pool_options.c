@@ -181,7 +181,7 @@ void remote_info(const struct native_library *library, struct remote_info *out, 
     for (struct remote_worker *w = pool->workers; w != NULL; w = w->next) {
         if (out->n_workers < room) {
             workers[out->n_workers] = (struct remote_worker_info) { w->process.pid, calls_of(w), w->n_lanes, w->n_busy,
-                (unsigned) w->n_resources, states[w->state] };
+                (unsigned) remote_resources_count(w), states[w->state] };
         }
         out->n_workers++;
     }

@@ -64,6 +64,8 @@ tests() ->
      {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
      {"callbacks that ask the VM while processes end", #{}, fun callbacks/0},
      {"handles of workers that have ended keep their memory and descriptors from nobody", #{}, fun handles/0},
+     {"more resources than a worker has handles for are an error", #{mode => ipc}, fun too_many/0},
+     {"what there is to tell of workers is asked for while they work", #{}, fun told/0},
      {"options change in the middle", #{}, fun options/0},
      {"verify => true: an argument of an earlier call and what is off by a word are not let in", #{mode => shared_heap, verify => true}, fun verified/0},
      {"a worker full of atoms says so, and the next one serves", #{mode => ipc}, fun atoms/0}].
@@ -190,6 +192,18 @@ handles() ->
     [true = (try act(monitor, {O, self()}) catch error:_ -> lost end) =:= lost || O <- Objects].
 fds() -> {ok, Names} = file:list_dir("/proc/self/fd"), length(Names).
 few_fds(Most, N) -> case fds() of Few when Few =< Most -> ok; Many when N =:= 0 -> exit({fds, Many}); _ -> timer:sleep(10), few_fds(Most, N - 1) end.
+
+%% In one call, whose objects go when it ends.
+too_many() ->
+    system_limit = try act(objects, 1 bsl 20 + 1) catch error:E -> E end,
+    true = is_reference(act(object, 0)).
+
+told() ->
+    Loops = [start(fun() -> objects_for_ever() end) || _ <- lists:seq(1, 3)],
+    [#{workers := [_ | _]} = isolation:info(?MODULE) || _ <- lists:seq(1, 300)],
+    [exit(P, stop) || {P, _} <- Loops],
+    [stop = ended(L) || L <- Loops].
+objects_for_ever() -> [_, _, _] = act(objects, 3), objects_for_ever().
 
 options() ->
     Loops = [start(fun() -> give_for_ever() end) || _ <- lists:seq(1, 6)],

@@ -160,6 +160,18 @@ static term act_object(ErlNifEnv *env, term arg)
     enif_release_resource(o);
     return t;
 }
+static term act_objects(ErlNifEnv *env, term arg) /* a list of so many */
+{
+    term list = enif_make_list(env, 0);
+    for (long n = number(env, arg); n > 0; n--) {
+        term object = act_object(env, arg), reason;
+        if (enif_has_pending_exception(env, &reason)) {
+            return 0;
+        }
+        list = enif_make_list_cell(env, object, list);
+    }
+    return list;
+}
 static term act_monitor(ErlNifEnv *env, term arg) /* {Object, Pid} */
 {
     const term *v;
@@ -194,7 +206,7 @@ static const struct {
     term (*fn)(ErlNifEnv *env, term arg);
 } acts[] = {
     ACT(give), ACT(copy), ACT(os_pid), ACT(pause), ACT(deaf), ACT(raise), ACT(via_env), ACT(bins_of), ACT(tuple_of), ACT(nest), ACT(atoms),
-    ACT(raise_large), ACT(keep), ACT(kept), ACT(pair_with), ACT(one_word_on), ACT(still), ACT(for_ever), ACT(object), ACT(monitor), ACT(send),
+    ACT(raise_large), ACT(keep), ACT(kept), ACT(pair_with), ACT(one_word_on), ACT(still), ACT(for_ever), ACT(object), ACT(objects), ACT(monitor), ACT(send),
 };
 static term act(ErlNifEnv *env, int argc, const term argv[])
 {

@@ -52,6 +52,17 @@ is "a file with one line is none" \
     "$(timeout 300 "$BULKHEAD" run "$dir/short" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/short" >/dev/null 2>&1; echo "status $?")"
 printf 'FOR1\0\0' >"$dir/broken"
 is "nor is one with other bytes than text" "status 2" "$(timeout 300 "$BULKHEAD" run "$dir/broken" 2>/dev/null; echo "status $?")"
+# As on OTP: of each application the latest version, and what is no application is left out.
+mkdir -p "$dir/libs/a-1.9/ebin" "$dir/libs/a-1.10/ebin" "$dir/libs/b-x/ebin" "$dir/libs/c-1"
+touch "$dir/libs/file"
+cat >"$dir/libs.erl" <<'END'
+-module(libs).
+-export([main/1]).
+main([Libs]) -> io:format("~0p", [[string:prefix(P, Libs) || P <- code:get_path(), lists:prefix(Libs, P)]]).
+END
+modules "$dir/libs.erl"
+is "ERL_LIBS adds the latest version of each application" '["/b-x/ebin","/a-1.10/ebin"]' \
+    "$(ERL_LIBS=$dir/none::$dir/libs:$dir/libs/file timeout 300 "$BULKHEAD" run "$dir/libs.beam" "$dir/libs" 2>&1)"
 cat >"$dir/nothing.erl" <<'END'
 -module(nothing).
 END
