@@ -22,6 +22,7 @@ libbulkhead_a_SOURCES += \
   vm/bif/bif_maps.c \
   vm/bif/bif_math.c \
   vm/bif/bif_os.c vm/bif/bif_os.h \
+  vm/bif/bif_packet.c vm/bif/packet.c vm/bif/packet.h \
   vm/bif/bif_persistent_term.c \
   vm/bif/bif_prim_buffer.c \
   vm/bif/bif_re.c vm/bif/re_options.c vm/bif/re_options.h vm/bif/regex.c vm/bif/regex.h \
