@@ -6,33 +6,12 @@
  */
 #include <math.h>
 
-#include "lib/base/bytes.h"
-#include "vm/core/arith.h"
-#include "vm/core/atom.h"
 #include "vm/core/bits.h"
 #include "vm/core/compress.h"
-#include "vm/core/etf.h"
-#include "vm/core/etf_ext.h"
+#include "vm/core/etf_decoder.h"
 #include "vm/core/etf_leaf.h"
-#include "vm/core/etf_tags.h"
-#include "vm/core/float_text.h"
 #include "vm/core/fun.h"
 #include "vm/core/map.h"
-#include "vm/core/ref.h"
-#include "vm/core/worklist.h"
-
-struct decoder {
-    struct heap *h;
-    struct bytes_reader in;
-    unsigned flags;
-    size_t owed; /* terms that open containers wait for */
-    uintptr_t *next; /* place of the very next term; NULL: the stack says */
-    bool no_memory;
-    struct worklist w;
-    struct etf_decode_ext *ext; /* NULL: the public format */
-    uint64_t blobs_used;        /* bit i: blob i has its place */
-};
-_Static_assert(ETF_MAX_BLOBS <= 64, "blobs_used has a bit for each");
 
 /* Frames: FRAME_FILL place, n, stride: decode n terms to place, place + stride, ...
  *         FRAME_MAP  place, pairs (owned), n: make a map of the pairs and put it there */
@@ -81,268 +60,11 @@ static uintptr_t *words_new(struct decoder *d, size_t n)
     return d->no_memory ? NULL : heap_alloc(d->h, n);
 }
 
-/* What takes memory that there may not be is t. */
-static term needs_memory(struct decoder *d, term t)
-{
-    d->no_memory = term_is_none(t);
-    return t;
-}
-
 /* Places that are filled later. */
 static void clear(uintptr_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         p[i] = TERM_NIL.word;
-    }
-}
-
-static uint32_t read_u16(struct bytes_reader *r)
-{
-    uint32_t high = bytes_u8(r);
-    return high << 8 | bytes_u8(r);
-}
-
-/* The next n bytes in place; NULL, and the reader bad, if there are not so many. */
-static const uint8_t *read_bytes(struct bytes_reader *r, size_t n)
-{
-    if (r->bad || bytes_left(r) < n) {
-        r->bad = true;
-        return NULL;
-    }
-    const uint8_t *p = r->at;
-    r->at += n;
-    return p;
-}
-
-static term atom_of(struct decoder *d, const uint8_t *text, size_t n, bool latin1)
-{
-    if (text == NULL) {
-        return TERM_NONE;
-    }
-    if ((d->flags & ETF_SAFE) != 0) {
-        return latin1 ? atom_lookup_latin1(text, n) : atom_lookup((const char *) text, n);
-    }
-    return latin1 ? atom_intern_latin1(text, n) : atom_intern((const char *) text, n);
-}
-
-static bool is_ascii(const uint8_t *text, size_t n)
-{
-    uint8_t all = 0;
-    for (size_t i = 0; i < n; i++) {
-        all |= text[i];
-    }
-    return all < 0x80;
-}
-
-static term read_predefined(struct decoder *d)
-{
-    uint32_t index = read_u16(&d->in);
-    return d->ext == NULL || d->in.bad || index >= ATOM_N_PREDEFINED ? TERM_NONE : term_from_atom_index(index);
-}
-
-/* TERM_NONE if tag is not an atom's, or the atom cannot be. */
-static term read_atom_of_tag(struct decoder *d, uint8_t tag)
-{
-    size_t n;
-    switch (tag) {
-    case ETF_EXT_ATOM:
-        return read_predefined(d);
-    case ETF_ATOM:
-    case ETF_ATOM_UTF8:
-        n = read_u16(&d->in);
-        break;
-    case ETF_SMALL_ATOM:
-    case ETF_SMALL_ATOM_UTF8:
-        n = bytes_u8(&d->in);
-        break;
-    default:
-        return TERM_NONE;
-    }
-    return atom_of(d, read_bytes(&d->in, n), n, tag == ETF_ATOM || tag == ETF_SMALL_ATOM);
-}
-
-static term read_atom(struct decoder *d)
-{
-    return read_atom_of_tag(d, bytes_u8(&d->in));
-}
-
-static term read_big(struct decoder *d, size_t n)
-{
-    bool negative = bytes_u8(&d->in) != 0;
-    const uint8_t *p = read_bytes(&d->in, n);
-    if (p == NULL) {
-        return TERM_NONE;
-    }
-    if (n / 8 > HEAP_SURE_WORDS && !heap_can_alloc(d->h, n / 8)) {
-        d->no_memory = true;
-        return TERM_NONE;
-    }
-    return integer_from_bytes_le(d->h, p, n, negative);
-}
-
-static term read_float_text(struct decoder *d)
-{
-    const uint8_t *p = read_bytes(&d->in, ETF_FLOAT_TEXT);
-    char text[ETF_FLOAT_TEXT + 1] = { 0 };
-    if (p == NULL) {
-        return TERM_NONE;
-    }
-    memcpy(text, p, ETF_FLOAT_TEXT);
-    double f;
-    return float_from_text(text, strlen(text), &f) ? heap_float(d->h, f) : TERM_NONE;
-}
-
-static term read_float(struct decoder *d)
-{
-    uint64_t bits = bytes_u64be(&d->in);
-    double f;
-    memcpy(&f, &bits, sizeof(f));
-    return isfinite(f) ? heap_float(d->h, f) : TERM_NONE;
-}
-
-static term read_binary(struct decoder *d)
-{
-    size_t n = bytes_u32be(&d->in);
-    const uint8_t *p = read_bytes(&d->in, n);
-    return p == NULL ? TERM_NONE : needs_memory(d, bits_from_bytes(d->h, p, n));
-}
-
-static term read_bit_binary(struct decoder *d)
-{
-    size_t n = bytes_u32be(&d->in);
-    unsigned last = bytes_u8(&d->in);
-    const uint8_t *p = read_bytes(&d->in, n);
-    if (p == NULL || last > 8 || (n == 0) != (last == 0)) {
-        return TERM_NONE;
-    }
-    if (n == 0 || last == 8) {
-        return needs_memory(d, bits_from_bytes(d->h, p, n));
-    }
-    uint8_t *to;
-    size_t n_bits = (n - 1) * 8 + last;
-    term t = needs_memory(d, bits_new_bitstring(d->h, n_bits, &to));
-    if (!term_is_none(t)) {
-        bits_copy(to, 0, p, 0, n_bits);
-    }
-    return t;
-}
-
-static bool is_local(term node, uint32_t creation)
-{
-    return term_same(node, ATOM(nonode)) && creation == 0;
-}
-
-/* The old forms have two bits of it. */
-static uint32_t read_creation(struct decoder *d, bool wide)
-{
-    uint32_t creation = wide ? bytes_u32be(&d->in) : bytes_u8(&d->in);
-    d->in.bad |= !wide && creation > 3;
-    return creation;
-}
-
-/* TAG_EXT_PID and kin; the caller fills in the rest. */
-static uintptr_t *external_new(
-    struct decoder *d, enum term_tag tag, size_t arity, term node, uint32_t creation)
-{
-    uintptr_t *p = heap_alloc(d->h, arity + 1);
-    p[0] = TERM_HEADER(tag, arity);
-    p[1] = node.word;
-    p[2] = creation;
-    return p;
-}
-
-static term read_pid(struct decoder *d, uint8_t tag)
-{
-    term node = read_atom(d);
-    uint32_t number = bytes_u32be(&d->in), serial = bytes_u32be(&d->in);
-    uint32_t creation = read_creation(d, tag == ETF_NEW_PID);
-    if (term_is_none(node) || d->in.bad) {
-        return TERM_NONE;
-    }
-    if (is_local(node, creation)) {
-        bool good = number >> TERM_PID_NUMBER_BITS == 0 && (d->flags & ETF_LITERAL) == 0;
-        return good ? term_from_pid(number, serial) : TERM_NONE;
-    }
-    uintptr_t *p = external_new(d, TAG_EXT_PID, 4, node, creation);
-    p[3] = number;
-    p[4] = serial;
-    return term_from_boxed_ptr(p);
-}
-
-static term read_port(struct decoder *d, uint8_t tag)
-{
-    term node = read_atom(d);
-    uint64_t number = tag == ETF_V4_PORT ? bytes_u64be(&d->in) : bytes_u32be(&d->in);
-    uint32_t creation = read_creation(d, tag != ETF_PORT);
-    if (term_is_none(node) || d->in.bad) {
-        return TERM_NONE;
-    }
-    if (is_local(node, creation)) {
-        bool good = number >> (64 - TERM_SMALL_SHIFT) == 0 && (d->flags & ETF_LITERAL) == 0;
-        return good ? term_from_port(number) : TERM_NONE;
-    }
-    uintptr_t *p = external_new(d, TAG_EXT_PORT, 3, node, creation);
-    p[3] = number;
-    return term_from_boxed_ptr(p);
-}
-
-static term read_ref(struct decoder *d, uint8_t tag)
-{
-    size_t n = tag == ETF_REFERENCE ? 1 : read_u16(&d->in);
-    term node = read_atom(d);
-    uint32_t ids[REF_MAX_NUMBERS] = { 0 };
-    uint32_t creation = 0;
-    if (term_is_none(node) || n == 0 || n > REF_MAX_NUMBERS) {
-        return TERM_NONE;
-    }
-    if (tag != ETF_REFERENCE) {
-        creation = read_creation(d, tag == ETF_NEWER_REFERENCE);
-    }
-    for (size_t i = 0; i < n; i++) {
-        ids[i] = bytes_u32be(&d->in);
-    }
-    if (tag == ETF_REFERENCE) {
-        creation = read_creation(d, false);
-    }
-    if (d->in.bad || (tag != ETF_NEWER_REFERENCE && ids[0] >> REF_FIRST_BITS != 0)) {
-        return TERM_NONE;
-    }
-    if (is_local(node, creation) && (n == REF_LOCAL_NUMBERS || n == REF_MAX_NUMBERS)
-        && ids[0] >> REF_FIRST_BITS == 0 && ids[2] >> REF_THIRD_BITS == 0
-        && ids[3] >> TERM_PID_NUMBER_BITS == 0) {
-        uint64_t id = ids[0] | (uint64_t) ids[1] << REF_FIRST_BITS
-                      | (uint64_t) ids[2] << (REF_FIRST_BITS + 32);
-        uintptr_t alias = n == REF_MAX_NUMBERS ? term_from_pid(ids[3], ids[4]).word : 0;
-        return (d->flags & ETF_LITERAL) != 0 ? TERM_NONE : heap_ref(d->h, id, alias);
-    }
-    uintptr_t *p = external_new(d, TAG_EXT_REF, 3 + n, node, creation);
-    p[3] = n;
-    for (size_t i = 0; i < n; i++) {
-        p[4 + i] = ids[i];
-    }
-    return term_from_boxed_ptr(p);
-}
-
-static bool read_int32(struct decoder *d, int64_t *out)
-{
-    switch (bytes_u8(&d->in)) {
-    case ETF_SMALL_INTEGER:
-        *out = bytes_u8(&d->in);
-        return !d->in.bad;
-    case ETF_INTEGER:
-        *out = (int32_t) bytes_u32be(&d->in);
-        return !d->in.bad;
-    case ETF_SMALL_BIG: {
-        uint8_t n = bytes_u8(&d->in), sign = bytes_u8(&d->in);
-        uint8_t b[4] = { 0 };
-        *out = n <= sizeof(b) && bytes_take(&d->in, b, n)
-                   ? (int64_t) (b[0] | (uint32_t) b[1] << 8 | (uint32_t) b[2] << 16
-                                | (uint32_t) b[3] << 24)
-                   : -1;
-        return n <= sizeof(b) && sign == 0 && !d->in.bad;
-    }
-    default:
-        return false;
     }
 }
 
@@ -355,16 +77,16 @@ static term read_fun(struct decoder *d)
     bytes_take(&d->in, uniq, sizeof(uniq));
     uint32_t index = bytes_u32be(&d->in);
     size_t n_free = bytes_u32be(&d->in);
-    term module = read_atom(d);
-    if (arity + n_free > MAX_FUN_ARGS || term_is_none(module) || !read_int32(d, &old_index)
-        || !read_int32(d, &old_uniq)) {
+    term module = etf_read_atom(d);
+    if (arity + n_free > MAX_FUN_ARGS || term_is_none(module) || !etf_read_int32(d, &old_index)
+        || !etf_read_int32(d, &old_uniq)) {
         return TERM_NONE;
     }
     uint8_t tag = bytes_u8(&d->in);
     if (tag != ETF_PID && tag != ETF_NEW_PID) {
         return TERM_NONE;
     }
-    term pid = read_pid(d, tag);
+    term pid = etf_read_pid(d, tag);
     uintptr_t *p =
         term_is_none(pid) || !can_owe(d, n_free) ? NULL : words_new(d, HEAP_FUN_WORDS(n_free));
     if (p == NULL) {
@@ -376,29 +98,6 @@ static term read_fun(struct decoder *d)
     p[2] = pid.word;
     clear(p + 3, n_free);
     expect(d, p + 3, n_free, 1);
-    return term_from_boxed_ptr(p);
-}
-
-static term read_export(struct decoder *d)
-{
-    term module = read_atom(d), function = read_atom(d);
-    int64_t arity;
-    if (term_is_none(module) || term_is_none(function) || bytes_u8(&d->in) != ETF_SMALL_INTEGER) {
-        return TERM_NONE;
-    }
-    arity = bytes_u8(&d->in);
-    if (d->in.bad) {
-        return TERM_NONE;
-    }
-    struct export *e = (d->flags & ETF_SAFE) != 0
-                           ? export_lookup(module, function, (uint32_t) arity)
-                           : export_get(module, function, (uint32_t) arity);
-    if (e == NULL) {
-        return TERM_NONE;
-    }
-    uintptr_t *p = heap_alloc(d->h, HEAP_EXPORT_WORDS);
-    p[0] = TERM_HEADER(TAG_EXPORT, HEAP_EXPORT_WORDS - 1);
-    p[1] = (uintptr_t) e;
     return term_from_boxed_ptr(p);
 }
 
@@ -437,6 +136,15 @@ static const uint8_t *leaf_predefined(const uint8_t *at, const uint8_t *end, uin
     return at + 3;
 }
 
+static bool is_ascii(const uint8_t *text, size_t n)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < n; i++) {
+        all |= text[i];
+    }
+    return all < 0x80;
+}
+
 /* Latin-1 that is ASCII is UTF-8. */
 static const uint8_t *leaf_atom(struct decoder *d, const uint8_t *at, const uint8_t *end, uintptr_t *place)
 {
@@ -448,7 +156,7 @@ static const uint8_t *leaf_atom(struct decoder *d, const uint8_t *at, const uint
     if ((size_t) (end - text) < n || (*at == ETF_ATOM && !is_ascii(text, n))) {
         return NULL;
     }
-    term t = atom_of(d, text, n, false);
+    term t = etf_atom_of(d, text, n, false);
     *place = t.word;
     return term_is_none(t) ? NULL : text + n;
 }
@@ -560,8 +268,9 @@ static term read_list(struct decoder *d, uintptr_t *place)
 {
     size_t n = bytes_u32be(&d->in);
     if (n == 0) { /* its tail is all there is */
-        d->next = place;
-        return TERM_NIL;
+        uintptr_t tail = TERM_NIL.word;
+        d->next = read_leaves(d, &tail, 1, 1) == 1 ? NULL : place;
+        return (term) { tail };
     }
     uintptr_t *p = can_owe(d, n + 1) ? words_new(d, HEAP_CONS_WORDS * n) : NULL;
     if (p == NULL) {
@@ -588,8 +297,8 @@ static term read_list(struct decoder *d, uintptr_t *place)
 
 static term read_string(struct decoder *d)
 {
-    size_t n = read_u16(&d->in);
-    const uint8_t *text = read_bytes(&d->in, n);
+    size_t n = bytes_u16be(&d->in);
+    const uint8_t *text = bytes_in_place(&d->in, n);
     if (text == NULL || n == 0) {
         return text == NULL ? TERM_NONE : TERM_NIL;
     }
@@ -621,56 +330,27 @@ static term read_map(struct decoder *d, uintptr_t *place)
     return TERM_NIL;
 }
 
-static term read_blob(struct decoder *d)
-{
-    size_t i = bytes_u8(&d->in), n = bytes_u64be(&d->in);
-    struct etf_decode_ext *x = d->ext;
-    if (x == NULL || d->in.bad || i >= x->n_blobs || x->blob_bytes[i] != n
-        || (d->blobs_used >> i & 1) != 0) {
-        return TERM_NONE;
-    }
-    d->blobs_used |= UINT64_C(1) << i;
-    return x->blob(x->arg, d->h, i);
-}
-
-static term read_resource(struct decoder *d)
-{
-    uint64_t handle = bytes_u64be(&d->in);
-    struct etf_decode_ext *x = d->ext;
-    return x == NULL || x->resource == NULL || d->in.bad || handle == 0
-               ? TERM_NONE
-               : x->resource(x->arg, d->h, handle);
-}
-
-/* One term without its inner ones, which are then expected. TERM_NONE: no term. */
+/* One term that read_leaf() has refused, without its inner ones, which are then expected. TERM_NONE: no term. */
 static term read_term(struct decoder *d, uintptr_t *place)
 {
     uint8_t tag = bytes_u8(&d->in);
     switch (tag) {
-    case ETF_SMALL_INTEGER:
-        return term_from_small(bytes_u8(&d->in));
-    case ETF_INTEGER:
-        return term_from_small((int32_t) bytes_u32be(&d->in));
     case ETF_SMALL_BIG:
-        return read_big(d, bytes_u8(&d->in));
+        return etf_read_big(d, bytes_u8(&d->in));
     case ETF_LARGE_BIG:
-        return read_big(d, bytes_u32be(&d->in));
-    case ETF_NEW_FLOAT:
-        return read_float(d);
+        return etf_read_big(d, bytes_u32be(&d->in));
     case ETF_FLOAT:
-        return read_float_text(d);
+        return etf_read_float_text(d);
     case ETF_ATOM:
     case ETF_SMALL_ATOM:
     case ETF_ATOM_UTF8:
     case ETF_SMALL_ATOM_UTF8:
     case ETF_EXT_ATOM:
-        return read_atom_of_tag(d, tag);
+        return etf_read_atom_of_tag(d, tag);
     case ETF_BINARY:
-        return read_binary(d);
+        return etf_read_binary(d);
     case ETF_BIT_BINARY:
-        return read_bit_binary(d);
-    case ETF_NIL:
-        return TERM_NIL;
+        return etf_read_bit_binary(d);
     case ETF_STRING:
         return read_string(d);
     case ETF_LIST:
@@ -683,23 +363,23 @@ static term read_term(struct decoder *d, uintptr_t *place)
         return read_map(d, place);
     case ETF_PID:
     case ETF_NEW_PID:
-        return read_pid(d, tag);
+        return etf_read_pid(d, tag);
     case ETF_PORT:
     case ETF_NEW_PORT:
     case ETF_V4_PORT:
-        return read_port(d, tag);
+        return etf_read_port(d, tag);
     case ETF_REFERENCE:
     case ETF_NEW_REFERENCE:
     case ETF_NEWER_REFERENCE:
-        return read_ref(d, tag);
+        return etf_read_ref(d, tag);
     case ETF_NEW_FUN:
         return read_fun(d);
     case ETF_EXPORT:
-        return read_export(d);
+        return etf_read_export(d);
     case ETF_EXT_BLOB:
-        return read_blob(d);
+        return etf_read_blob(d);
     case ETF_EXT_RESOURCE:
-        return read_resource(d);
+        return etf_read_resource(d);
     default:
         return TERM_NONE;
     }

@@ -13,7 +13,9 @@ libcore_a_SOURCES += \
   vm/core/compare.c vm/core/compare.h vm/core/equal.c \
   vm/core/hash.c vm/core/hash_parts.h vm/core/phash.c \
   vm/core/print.c vm/core/print.h vm/core/compress.c vm/core/compress.h \
-  vm/core/etf.h vm/core/etf_decode.c vm/core/etf_encode.c vm/core/etf_ext.h vm/core/etf_leaf.h vm/core/etf_tags.h
+  vm/core/etf.h vm/core/etf_ext.h vm/core/etf_leaf.h vm/core/etf_tags.h \
+  vm/core/etf_decode.c vm/core/etf_decode_leaf.c vm/core/etf_decoder.h \
+  vm/core/etf_encode.c vm/core/etf_encode_leaf.c vm/core/etf_encoder.h
 # What is done with terms of one kind.
 libcore_a_SOURCES += \
   vm/core/arith.c vm/core/arith.h vm/core/arith_compare.c vm/core/bignum.c vm/core/bignum.h \
