@@ -1,6 +1,7 @@
 -module(exception_tests).
 -export([cases/0, boom/1, undefined_target/0]).
 -import(t, [id/1, outcome/1]).
+-compile({nowarn_deprecated_function, {calendar, local_time_to_universal_time, 1}}).
 
 cases() ->
     [{throw_catch, fun() -> try throw(id(x)) catch X -> {caught, X} end end},
@@ -15,6 +16,10 @@ cases() ->
      {try_clause, fun() -> outcome(fun() -> try id(3) of 1 -> ok catch _ -> no end end) end},
      {badfun, fun() -> outcome(fun() -> (id(notafun))(1) end) end},
      {badarity, fun() -> {error, {badarity, {F, Args}}, _} = outcome(fun() -> (id(fun(X) -> X end))(1, 2) end), {is_function(F, 1), Args} end},
+     {badfun_shows_its_caller_twice, fun() -> [functions(fun() -> calls_last(F) end) ++ functions(fun() -> calls(F) end) || F <- [a, fun() -> 1 end, fun erlang:abs/2]] end},
+     {bif_in_its_own_module, fun() -> [functions(fun() -> zlib:F(<<"aaaaaaaaaaa">>) end) || F <- [gunzip, unzip, uncompress]] end},
+     {tail_call_of_a_bif_of_erlang, fun() -> [functions(fun() -> calendar:local_time_to_universal_time(id(a)) end), functions(fun() -> calls_bif(id(1)) end),
+                                              functions(fun() -> {calls_bif(id(1))} end)] end},
      {undef, fun() -> outcome(fun() -> no_such_module:no_such_function(1, 2) end) end},
      {undef_function, fun() -> outcome(fun() -> lists:no_such_function(id(1)) end) end},
      {undef_apply, fun() -> outcome(fun() -> apply(id(lists), id(nope), [a]) end) end},
@@ -92,3 +97,9 @@ depths(Depth) ->
 trace_length(F) -> try F() catch _:_:S -> length(S) end.
 
 undefined_target() -> ok.
+
+calls_last(F) -> F(1).
+calls(F) -> {F(1)}.
+calls_bif(X) -> atom_to_binary(X).
+
+functions(Fun) -> try Fun() catch _:_:Stack -> [element(2, F) || F <- Stack, element(1, F) =/= t] end.

@@ -18,6 +18,7 @@ enum bif_flags {
     BIF_GUARD = 1,     /* allowed in guards: no side effects, result or failure only */
     BIF_DIRTY_CPU = 2, /* runs on a dirty scheduler */
     BIF_DIRTY_IO = 4,
+    BIF_ERLANG = 8,    /* a function of Erlang on OTP: a tail call of it leaves its caller no frame in a trace */
 };
 
 struct bif_row {

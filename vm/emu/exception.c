@@ -51,7 +51,7 @@ static bool is_code_pointer(uintptr_t word)
     return word != 0 && word_is_header(word);
 }
 
-/* Return addresses from the stack, repeated ones once; at most max. */
+/* Return addresses from the stack behind the n that are in out already, repeated ones once; at most max. */
 static size_t walk_stack(const struct heap *h, uintptr_t *out, size_t n, size_t max)
 {
     for (const uintptr_t *at = h->stop; at < h->end && n < max; at++) {
@@ -62,11 +62,15 @@ static size_t walk_stack(const struct heap *h, uintptr_t *out, size_t n, size_t 
     return n;
 }
 
-static term take_pcs(struct proc *p, const uint64_t *pc, size_t depth)
+/* twice: pc counts once as the place of the error, once as what is returned to. */
+static term take_pcs(struct proc *p, const uint64_t *pc, bool twice, size_t depth)
 {
     uintptr_t pcs[PROC_BACKTRACE_MAX + 2];
     size_t max = depth + 2, n = 0; /* stubs are dropped later */
     if (pc != NULL) {
+        pcs[n++] = (uintptr_t) (pc + 1);
+    }
+    if (pc != NULL && twice) {
         pcs[n++] = (uintptr_t) (pc + 1);
     }
     n = walk_stack(&p->heap, pcs, n, max);
@@ -79,11 +83,19 @@ static term take_pcs(struct proc *p, const uint64_t *pc, size_t depth)
     return term_from_boxed_ptr(big);
 }
 
-static bool is_native_entry(const uint64_t *pc)
+/* Is the function that pc lies in the one that failed, which has been noted? A native function stands in code of its own,
+ * a BIF in place of one of its module. */
+static bool is_in_callee(const uint64_t *pc, enum raise_kind kind, const struct raise_site *site)
 {
     const struct code_image *image = pc != NULL ? code_find_image(pc) : NULL;
     const struct code_function *f = image != NULL ? code_find_function(image, pc) : NULL;
-    return f != NULL && &image->words[f->entry_word] == pc && image->words[f->header_word + CODE_WORD_NATIVE] != 0;
+    if (f == NULL) {
+        return false;
+    }
+    if (kind == RAISE_CALL) {
+        return &image->words[f->entry_word] == pc && image->words[f->header_word + CODE_WORD_NATIVE] != 0;
+    }
+    return kind == RAISE_BIF && term_same(site->module, image->module) && term_same(site->function, f->name) && f->arity == site->n_args;
 }
 
 static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site *site)
@@ -103,14 +115,16 @@ static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site
     if (kind == RAISE_BIF && p->exc.from_caller) {
         kind = term_is_none(p->exc.args) ? RAISE_CODE : RAISE_CLAUSE;
         e[RAW_ARGS] = term_is_none(p->exc.args) ? TERM_NIL : p->exc.args;
+    } else if (kind == RAISE_CALLEE) {
+        kind = RAISE_CODE;
     } else if (kind != RAISE_CODE) {
         e[RAW_M] = term_is_none(site->module) ? TERM_NIL : site->module;
         e[RAW_F] = term_is_none(site->function) ? TERM_NIL : site->function;
         e[RAW_ARGS] = heap_list(h, site->args, site->n_args, TERM_NIL);
     }
     e[RAW_KIND] = term_from_small(kind);
-    /* A native function stands in code of its own: that is the frame just noted, not another. */
-    e[RAW_PCS] = take_pcs(p, kind == RAISE_CALL && is_native_entry(pc) ? NULL : pc, proc_backtrace_depth());
+    const uint64_t *at = is_in_callee(pc, kind, site) ? NULL : pc;
+    e[RAW_PCS] = take_pcs(p, at, site->kind == RAISE_CALLEE, proc_backtrace_depth());
     return heap_tuple(h, e, RAW_ELEMENTS);
 }
 

@@ -398,11 +398,14 @@ bif_without_value: /* P->control says what to do; x[0..live) are the arguments, 
         break;
     }
     site = op_call_site(row, pc, s->x, live);
+    if (tail != TAIL_NONE && row != NULL && (row->flags & BIF_ERLANG) != 0) {
+        pc = NULL;
+    }
 
 raise_at_site: /* heap and stack are saved; P->exc is set */
     P->control = CONTROL_NONE;
     pc = exception_raise(s, P, pc, &site);
-    site.kind = RAISE_CODE;
+    site = (struct raise_site) { .kind = RAISE_CODE };
     if (UNLIKELY(pc == NULL)) {
         goto exited;
     }

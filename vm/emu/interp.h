@@ -64,6 +64,7 @@ enum raise_kind {
     RAISE_CALL,   /* a function of this name failed or is not there: arguments are shown, no line */
     RAISE_CLAUSE, /* no clause of the function pc lies in fits its arguments */
     RAISE_LAMBDA, /* a fun whose module is not there: module holds the fun */
+    RAISE_CALLEE, /* in a call of what is no fun: as OTP has it, the code at pc shows as caller and as called */
 };
 struct raise_site {
     enum raise_kind kind;
@@ -71,7 +72,7 @@ struct raise_site {
     const term *args;
     size_t n_args;
 };
-/* p->exc has class and reason. Records the trace and unwinds to the nearest catch.
+/* p->exc has class and reason. Records the trace and unwinds to the nearest catch. pc NULL: who called has no frame any more.
  * Next instruction, or NULL: there is none, p ends and p->exc holds all. */
 const uint64_t *exception_raise(
     struct sched *s, struct proc *p, const uint64_t *pc, const struct raise_site *site) MUST_CHECK;
