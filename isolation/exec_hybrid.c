@@ -5,8 +5,37 @@
  * scope => caller the worker sees nothing of the VM's memory: what the call passes is copied to it, as in ipc
  * (mapping just those pages costs more than copying what most calls pass; see doc/isolation.md).
  */
+#include "isolation/remote/channel_brief.h"
 #include "isolation/remote/remote.h"
 #include "isolation/remote/remote_internal.h"
+
+/* A resource whose worker has ended, or that only another worker has, as an argument: what the encoder
+ * finds in the modes that encode. Deeper in the terms the worker itself finds that it has no such thing. */
+static bool resource_elsewhere(struct remote_lane *lane, term t)
+{
+    if (term_has_tag(t, TAG_RESOURCE)) {
+        lane->out.refused = false;
+        (void) remote_handle_of(lane, term_words(t));
+        return lane->out.refused;
+    }
+    return false;
+}
+
+enum channel_status remote_put_words(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target,
+    const struct wire_memory *room, const struct wire_memory *bin)
+{
+    struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
+    for (size_t i = 0; i < call->func->arity; i++) {
+        if (resource_elsewhere(lane, call->args[i])) {
+            return CHANNEL_FULL;
+        }
+    }
+    struct wire_shared_call head = { call->pid.word, lane->timeout_ms, (uint16_t) call->func->arity,
+        (uint16_t) ((room != NULL ? WIRE_LENT_ROOM : 0) | (bin != NULL ? WIRE_LENT_BIN : 0)) };
+    struct channel_part parts[] = { { &head, sizeof(head) }, { room, room != NULL ? sizeof(*room) : 0 },
+        { bin, bin != NULL ? sizeof(*bin) : 0 }, { call->args, call->func->arity * sizeof(term) } };
+    return brief_send_parts(lane->channel, &h, parts, ARRAY_LEN(parts)) ? CHANNEL_OK : channel_send(lane->channel, &h, parts, ARRAY_LEN(parts));
+}
 
 static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)
 {

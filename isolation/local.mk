@@ -9,7 +9,7 @@ libcore_a_SOURCES += \
 
 libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec_shared_heap.c \
   isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c isolation/remote/heap_digest.h \
-  isolation/remote/call.c isolation/remote/channel.c isolation/remote/channel.h isolation/remote/channel_brief.h \
+  isolation/remote/call.c isolation/remote/call_open.c isolation/remote/call_wait.c isolation/remote/channel.c isolation/remote/channel.h isolation/remote/channel_brief.h \
   isolation/remote/channel_internal.h isolation/remote/channel_layout.h isolation/remote/channel_ring.c \
   isolation/remote/channel_ring.h isolation/remote/channel_ring_wait.c \
   isolation/remote/channel_socket.c isolation/remote/crash_wire.c \

@@ -6,131 +6,18 @@
  *
  * remote_call() runs on the scheduler of the calling process, again each time the process is woken.
  */
-#include <sched.h>
-#include <string.h>
-#include <xxhash.h>
-
 #include "isolation/remote/remote_internal.h"
 #include "isolation/remote/term_brief.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
 
 enum {
-    SPIN_NS = 6000,           /* across two CPUs an answer takes less than that, or much longer */
-    SPIN_LONG_NS = 30000,     /* enough for a worker that sleeps: worth it after a spin that paid, or now and then */
-    SPIN_FIRST_NS = 120000,   /* for one that sleeps and has not run a call yet: who waits for a new worker has lost enough */
-    SPIN_GIVE_UP = 8,         /* misses in a row */
-    SPIN_RETRY = 32,          /* then each so many */
-    LINGER_NS = 10000000,     /* asleep on the scheduler's thread, while nobody else wants it. More than a tick of the
-                                 kernel: a shorter time would have it set its clock twice for each call */
     CALLS_PER_TRIM = 256,     /* to keep memory for large bodies is cheap, to give it back for each call is not */
     CANCEL_PATIENCE_NS = 2000000000, /* the kill ends all calls of the worker: on a busy machine ending the one takes time */
     TIMEOUT_GRACE_NS = 100000000, /* the worker ends the call itself, if it can */
 };
 
-bool (*executor_linger)(executor_sleep_fn sleep, void *arg, int64_t max_ns);
 void (*executor_wake)(term pid);
-
-static bool several_cpus(void)
-{
-    static _Atomic int known; /* 0: not yet, 1: one, 2: several */
-    int k = atomic_load_explicit(&known, memory_order_relaxed);
-    if (k == 0) {
-        cpu_set_t set;
-        k = sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
-        atomic_store_explicit(&known, k, memory_order_relaxed);
-    }
-    return k == 2;
-}
-
-/* ---- waiting for the answer ---- */
-
-static void sleep_on_lane(void *arg, _Atomic uint32_t *other, uint32_t value, int64_t ns)
-{
-    struct remote_lane *lane = arg;
-    channel_sleep(lane->channel, other, value, ns);
-}
-
-/* true: look at the channel again. */
-static bool wait_here(struct remote_lane *lane)
-{
-    if (several_cpus()) {
-        unsigned misses = lane->spin_misses;
-        if (misses < SPIN_GIVE_UP || misses % SPIN_RETRY == 0) {
-            int64_t ns = !lane->has_waited ? SPIN_FIRST_NS : misses % SPIN_RETRY == 0 ? SPIN_LONG_NS : SPIN_NS;
-            lane->has_waited = true;
-            if (channel_spin(lane->channel, ns)) {
-                lane->spin_misses = 0;
-                return true;
-            }
-        }
-        lane->spin_misses++;
-    }
-    return executor_linger != NULL && executor_linger(sleep_on_lane, lane, LINGER_NS);
-}
-
-/* The worker is dying: the watcher ends the call, or puts it back, when it does; if it has, we do. */
-static void leave_to_end(struct remote_lane *lane)
-{
-    uint32_t watcher = READER_WATCHER;
-    atomic_store(&lane->reader, READER_WATCHER);
-    if (atomic_load(&lane->worker->dead) && atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)) {
-        lane_lost(lane);
-    }
-}
-
-/* Leaves the lane to the watcher. true: it is ours again, because something has come, or its worker is dead. */
-static bool park(struct remote_lane *lane)
-{
-    if (!channel_arm(lane->channel)) {
-        return true;
-    }
-    bool output_waits = channel_wants_write(lane->channel);
-    uint32_t caller = READER_CALLER, watcher = READER_WATCHER;
-    if (atomic_compare_exchange_strong(&lane->reader, &caller, READER_WATCHER)) {
-        /* From here on the channel is the watcher's. */
-        if (!atomic_load(&lane->worker->dead) || !atomic_compare_exchange_strong(&lane->reader, &watcher, READER_CALLER)) {
-            if (output_waits) {
-                watcher_take_over(lane);
-            }
-            return false;
-        }
-    } else { /* READER_CALLER_RANG */
-        atomic_store(&lane->reader, READER_CALLER);
-    }
-    channel_disarm(lane->channel);
-    return true;
-}
-
-/* Until the answer is there, or somebody else needs the thread. */
-static void await(struct remote_progress *p)
-{
-    struct remote_lane *lane = p->lane;
-    for (;;) {
-        switch (lane_read(lane)) {
-        case LANE_ANSWERED:
-            /* No lock: while we are its reader nobody else changes the state. */
-            atomic_store_explicit(&p->state, CALL_ANSWERED, memory_order_release);
-            return;
-        case LANE_VIOLATED:
-            pool_violated(lane->worker);
-            leave_to_end(lane);
-            return;
-        case LANE_CLOSED: /* it is ending, and how is known when it has; if it only closed the channel it is of no use */
-            pool_kill(lane->worker, NULL);
-            leave_to_end(lane);
-            return;
-        case LANE_MORE:
-            atomic_store(&lane->reader, READER_WATCHER);
-            watcher_take_over(lane);
-            return;
-        case LANE_NOTHING: break;
-        }
-        if (!wait_here(lane) && !park(lane)) {
-            return;
-        }
-    }
-}
 
 /* ---- the beginning ---- */
 
@@ -236,7 +123,7 @@ static void not_sent(struct native_call_elsewhere *call, struct remote_progress 
     } else {
         pool_kill(lane->worker, NULL); /* if it is not dead yet */
     }
-    leave_to_end(lane);
+    call_leave_to_end(lane);
     out->status = NATIVE_PENDING;
 }
 
@@ -415,7 +302,7 @@ static void finish(struct native_call_elsewhere *call, struct remote_progress *p
     let_go(call, p);
 }
 
-static void advance(struct native_call_elsewhere *call, struct native_outcome *out)
+void call_advance(struct native_call_elsewhere *call, struct native_outcome *out)
 {
     struct remote_progress *p = *call->progress != NULL ? container_of(*call->progress, struct remote_progress, base) : begin(call);
     for (;;) {
@@ -427,7 +314,7 @@ static void advance(struct native_call_elsewhere *call, struct native_outcome *o
             if (take_brief(call, p, out)) {
                 return;
             }
-            await(p);
+            call_await(p);
             if (atomic_load_explicit(&p->state, memory_order_acquire) != CALL_RUNNING) {
                 continue;
             }
@@ -453,34 +340,6 @@ static void advance(struct native_call_elsewhere *call, struct native_outcome *o
 
 /* ---- what is sent ---- */
 
-/* A resource whose worker has ended, or that only another worker has, as an argument: what the encoder
- * finds in the modes that encode. Deeper in the terms the worker itself finds that it has no such thing. */
-static bool resource_elsewhere(struct remote_lane *lane, term t)
-{
-    if (term_has_tag(t, TAG_RESOURCE)) {
-        lane->out.refused = false;
-        (void) remote_handle_of(lane, term_words(t));
-        return lane->out.refused;
-    }
-    return false;
-}
-
-enum channel_status remote_put_words(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target,
-    const struct wire_memory *room, const struct wire_memory *bin)
-{
-    struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
-    for (size_t i = 0; i < call->func->arity; i++) {
-        if (resource_elsewhere(lane, call->args[i])) {
-            return CHANNEL_FULL;
-        }
-    }
-    struct wire_shared_call head = { call->pid.word, lane->timeout_ms, (uint16_t) call->func->arity,
-        (uint16_t) ((room != NULL ? WIRE_LENT_ROOM : 0) | (bin != NULL ? WIRE_LENT_BIN : 0)) };
-    struct channel_part parts[] = { { &head, sizeof(head) }, { room, room != NULL ? sizeof(*room) : 0 },
-        { bin, bin != NULL ? sizeof(*bin) : 0 }, { call->args, call->func->arity * sizeof(term) } };
-    return brief_send_parts(lane->channel, &h, parts, ARRAY_LEN(parts)) ? CHANNEL_OK : channel_send(lane->channel, &h, parts, ARRAY_LEN(parts));
-}
-
 static enum channel_status send_call(struct remote_lane *lane, struct native_call_elsewhere *call)
 {
     return lane->worker->mode->put_call(lane, call, call_target(call->library_id, call->function));
@@ -495,79 +354,18 @@ static enum channel_status send_many(struct remote_lane *lane, struct native_cal
     return term_send(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), call->request, &too_large);
 }
 
-static enum channel_status send_open(struct remote_lane *lane, struct native_call_elsewhere *call)
-{
-    struct frame_header h = { .kind = FRAME_OPEN, .number = lane->number, .extra = call->library_id };
-    bool too_large;
-    return term_send(&lane->out, lane->channel, &h, NULL, 0, call->request, &too_large);
-}
-
 void remote_call(struct native_call_elsewhere *call, struct native_outcome *out)
 {
     call->send = send_call;
     call->plain_result = false;
-    advance(call, out);
+    call_advance(call, out);
 }
 
 void remote_call_many(struct native_call_elsewhere *call, struct native_outcome *out)
 {
     call->send = send_many;
     call->plain_result = true;
-    advance(call, out);
-}
-
-/* What new workers are to open: the same request, kept as bytes. */
-static void keep_library(struct native_call_elsewhere *call, term answer)
-{
-    struct remote_pool *pool = pool_of(call->library);
-    struct etf_encode_ext x = { .blob_min = SIZE_MAX };
-    uint8_t *etf = NULL, *again = NULL;
-    size_t capacity = 0, other_capacity = 0;
-    size_t n = etf_encode_ext(call->request, &x, &etf, &capacity);
-    size_t n_answer = etf_encode_ext(answer, &x, &again, &other_capacity);
-    struct wire_term head = { (uint32_t) n };
-    struct pool_library l = { .id = call->library_id, .request = vm_alloc(sizeof(head) + n), .request_bytes = sizeof(head) + n };
-    memcpy(l.request, &head, sizeof(head));
-    memcpy(l.request + sizeof(head), etf, n);
-    l.answer_hash = XXH3_64bits(again, n_answer);
-    vm_free(etf);
-    vm_free(again);
-    lock_take(&pool->lock);
-    struct pool_library *at = &pool->libraries[0];
-    for (unsigned i = 0; i < POOL_MAX_LIBRARIES; i++) { /* a free place, else the oldest's */
-        at = pool->libraries[i].id < at->id ? &pool->libraries[i] : at;
-    }
-    uint8_t *old = at->request;
-    *at = l;
-    lock_drop(&pool->lock);
-    vm_free(old);
-    pool_library_opened(pool, l.id);
-}
-
-static uint32_t new_library_id(struct native_library *library)
-{
-    struct remote_pool *pool = pool_of(library);
-    lock_take(&pool->lock);
-    uint32_t id = ++pool->next_library;
-    pool->closing = false;
-    pool->library = library;
-    lock_drop(&pool->lock);
-    return id;
-}
-
-void remote_open(struct native_call_elsewhere *call, struct native_outcome *out)
-{
-    call->send = send_open;
-    call->plain_result = true;
-    call->library_id = *call->progress != NULL ? container_of(*call->progress, struct remote_progress, base)->library_id
-                                               : new_library_id(call->library);
-    advance(call, out);
-    if (out->status == NATIVE_RETURNED) {
-        term answer = { out->value };
-        if (term_is_tuple_of(answer, 2) && term_same(term_tuple_get(answer, 0), ATOM(ok))) {
-            keep_library(call, answer);
-        }
-    }
+    call_advance(call, out);
 }
 
 /* ---- nobody waits any more ---- */

@@ -1,5 +1,6 @@
 #include "isolation/remote/channel.h"
 
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +20,13 @@ int64_t channel_deadline(int64_t ns)
 {
     int64_t now = ns < 0 ? 0 : clock_monotonic_ns();
     return ns < 0 || ns > INT64_MAX - now ? INT64_MAX : now + ns;
+}
+
+bool channel_several_cpus(void)
+{
+    cpu_set_t set;
+    /* EINVAL: more CPUs than a cpu_set_t has */
+    return sched_getaffinity(0, sizeof(set), &set) != 0 || CPU_COUNT(&set) > 1;
 }
 
 struct channel *channel_new(enum channel_transport t)

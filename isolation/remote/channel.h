@@ -88,6 +88,8 @@ struct channel *channel_attach(enum channel_transport t, const int *fds, size_t 
 enum channel_status channel_wait(struct channel *c, _Atomic uint32_t *stop);
 
 /* ---- both ---- */
+/* Is there more than one CPU for this thread to run on? Else nobody answers while it spins. */
+bool channel_several_cpus(void);
 void channel_free(struct channel *c); /* VM: a worker that waits on it gets CHANNEL_CLOSED */
 /* Writes one frame: header (bytes is filled in) and the parts of its body in a row. The worker's side
  * waits for room; the VM's answers CHANNEL_FULL. Wakes the peer if it sleeps. */

@@ -371,7 +371,7 @@ static struct channel *ring_open(int memory, int doorbell, bool is_worker)
     set_direction(&r->in, r->shared, is_worker ? REQUESTS : REPLIES);
     r->fds[0] = memory;
     r->fds[1] = doorbell;
-    r->may_spin = is_worker && ring_more_than_one_cpu();
+    r->may_spin = is_worker && channel_several_cpus();
     return &r->c;
 }
 

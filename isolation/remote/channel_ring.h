@@ -115,6 +115,5 @@ void ring_wake(struct channel *c);
 enum channel_status ring_wait(struct channel *c, _Atomic uint32_t *stop);
 bool ring_arm(struct channel *c);
 void ring_disarm(struct channel *c);
-bool ring_more_than_one_cpu(void);
 
 #endif

@@ -1,11 +1,10 @@
 /* channel_ring_wait.c - CHANNEL_RING: who waits for a frame spins, sleeps on a futex, or has a doorbell rung.
  *
  * Who waits says so in his state word and looks again; who writes a stamp looks at the state
- * word after that. Both are seq_cst, so one of the two sees the other. The futex is the stamp.
+ * word after that. Each has a full fence between the two, so one of them sees the other. The futex is the stamp.
  */
 #include <errno.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -130,13 +129,6 @@ void ring_wake(struct channel *c)
         atomic_fetch_xor(stamp, 1U << 31);
         ring_futex_wake(stamp);
     }
-}
-
-bool ring_more_than_one_cpu(void)
-{
-    cpu_set_t set;
-    /* EINVAL: more CPUs than a cpu_set_t has */
-    return sched_getaffinity(0, sizeof(set), &set) != 0 || CPU_COUNT(&set) > 1;
 }
 
 /* Each failure doubles the number of waits until the next try; a success clears it. */

@@ -20,6 +20,7 @@ struct remote_lane *lane_new_locked(struct remote_worker *w)
     lane->worker = w;
     lane->channel = c;
     lane->transport = t;
+    lane->may_spin = channel_several_cpus();
     lane->index = w->n_lanes;
     lane->deadline_ns = INT64_MAX;
     lane->in.resource = remote_resource_term;

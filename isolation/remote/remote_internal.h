@@ -69,6 +69,7 @@ struct remote_lane {
     bool busy;                /* a request is out */
     bool begun;               /* the worker has spoken in the name of the call: it runs */
     bool cancelled;           /* nobody waits for it */
+    _Atomic bool refused;     /* its worker cannot serve it */
     uint32_t answer;          /* enum frame_kind, once it is there */
     _Atomic int64_t deadline_ns; /* when the worker is killed for it; INT64_MAX: never */
     _Atomic uint32_t timeout_ms; /* policy at the start of the call */
@@ -82,6 +83,7 @@ struct remote_lane {
     tainted extra;            /* of that frame */
     void *shared;             /* the mode's own */
     struct kept_heap *kept;   /* the heap its call reads, whose process has ended; NULL: none */
+    bool may_spin;            /* there was more than one CPU to run on when it was made */
     unsigned spin_misses;     /* times in a row that spinning did not pay */
     bool has_waited;          /* for an answer, so that the worker has touched what a call needs */
     _Atomic uint64_t calls;   /* written by who has the lane */
@@ -114,6 +116,7 @@ struct remote_worker {
     struct native_outcome verdict; /* under pool->lock: why we killed it, for all its calls; zero: its end says it */
     struct remote_lane *lanes[PROTOCOL_MAX_LANES];
     _Atomic unsigned n_lanes; /* grows under pool->lock */
+    bool no_more_lanes;       /* it could not serve another */
     unsigned n_busy;
     struct remote_lane *idle;
     uint32_t n_opened; /* id of the last library that it opened, or is just opening */
@@ -166,6 +169,14 @@ struct remote_pool {
     int64_t embryo_due_ns;   /* not before */
     struct remote_pool *next; /* of all */
 };
+
+/* ---- call.c, call_wait.c ---- */
+/* As far as the call comes just now: executor_ops.call_elsewhere, with call->send and .plain_result set. */
+void call_advance(struct native_call_elsewhere *call, struct native_outcome *out);
+/* Reads the lane, whose reader we are, until the answer is there (CALL_ANSWERED), or somebody else needs the thread. */
+void call_await(struct remote_progress *p);
+/* The worker is dying: the watcher ends the call, or puts it back, when it does; if it has, we do. Reader only. */
+void call_leave_to_end(struct remote_lane *lane);
 
 /* ---- pool.c, pool_workers.c, pool_options.c ---- */
 struct remote_pool *pool_of(struct native_library *library); /* made if need be */
