@@ -9,7 +9,6 @@
 #include "isolation/quick.h"
 #include "isolation/watchdog.h"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static void clean_up_after_return(struct native_thread *t)

@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "isolation/fault.h"
 #include "isolation/interpose.h"
 #include "isolation/thread.h"
 

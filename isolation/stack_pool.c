@@ -1,7 +1,6 @@
 #include "isolation/stack_pool.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/lock.h"

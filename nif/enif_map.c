@@ -1,4 +1,3 @@
-#include "lib/base/arena.h"
 #include "nif/enif.h"
 #include "vm/core/map.h"
 

@@ -1,6 +1,7 @@
 #include <sys/sysinfo.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/lock.h"
 #include "nif/enif.h"
 #include "nif/host.h"
 #include "nif/nif_handle.h"

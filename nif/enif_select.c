@@ -13,7 +13,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "lib/base/lock.h"
 #include "lib/base/service_thread.h"

@@ -2,6 +2,7 @@
 #include "nif/nif_handle.h"
 
 #include "lib/base/arena.h"
+#include "lib/base/lock.h"
 
 enum {
     CHUNK_SHIFT = 10,

@@ -15,7 +15,6 @@
 #ifndef NIF_RESOURCE_H
 #define NIF_RESOURCE_H
 
-#include "lib/base/lock.h"
 #include "lib/base/sanitize.h"
 #include "nif/nif_env.h"
 #include "vm/core/resource.h"

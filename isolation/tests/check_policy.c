@@ -1,6 +1,5 @@
 /* check_policy.c - what is taken from where. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "isolation/executor.h"

@@ -1,6 +1,5 @@
 /* smallest_executor.c - the worked example of doc/architecture.md: a mode in one file, and its test. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "isolation/executor.h"
 #include "lib/base/tests/run_suite.h"

@@ -10,7 +10,6 @@
 
 #include "isolation/isolation.h"
 #include "isolation/worker/worker_state.h"
-#include "lib/base/clock.h"
 #include "lib/base/futex.h"
 #include "nif/host.h"
 #include "nif/nif_handle.h"

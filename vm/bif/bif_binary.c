@@ -1,5 +1,4 @@
 /* bif_binary.c - module binary, but for the searches (bif_binary_search.c). */
-#include "lib/base/arena.h"
 #include "vm/bif/bif.h"
 #include "vm/bif/bif_text.h"
 #include "vm/core/arith.h"

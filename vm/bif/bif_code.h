@@ -2,7 +2,6 @@
 #ifndef VM_BIF_CODE_H
 #define VM_BIF_CODE_H
 
-#include "vm/bif/bif.h"
 #include "vm/code/module.h"
 
 static inline struct code_image *code_current_image(term module)

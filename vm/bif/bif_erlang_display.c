@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "vm/bif/bif.h"
-#include "vm/core/bits.h"
 #include "vm/core/chars.h"
 #include "vm/core/print.h"
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
-#include "lib/base/lock.h"
 #include "vm/bif/bif.h"
 #include "vm/bif/bif_os.h"
 #include "vm/core/bits.h"

@@ -5,7 +5,6 @@
 #ifndef BIF_FILE_HANDLE_H
 #define BIF_FILE_HANDLE_H
 
-#include "lib/base/lock.h"
 #include "vm/bif/bif.h"
 #include "vm/core/resource.h"
 

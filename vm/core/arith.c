@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-#include "lib/base/arena.h"
 #include "vm/core/bignum.h"
 
 /* libtommath's multiplication writes straight into the result up to these; above it builds the

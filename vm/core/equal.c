@@ -6,8 +6,6 @@
 #include "vm/core/arith.h"
 #include "vm/core/atom.h"
 #include "vm/core/bits.h"
-#include "vm/core/fun.h"
-#include "vm/core/map.h"
 #include "vm/core/ref.h"
 #include "vm/core/worklist.h"
 

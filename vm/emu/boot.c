@@ -10,7 +10,6 @@
 #include "nif/nif_lib.h"
 #include "vm/bif/bif.h"
 #include "vm/code/module.h"
-#include "vm/core/fun.h"
 #include "vm/emu/cli.h"
 #include "vm/emu/interp.h"
 #include "vm/emu/native.h"

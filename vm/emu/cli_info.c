@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "isolation/executor.h"
-#include "isolation/policy.h"
+#include "isolation/policy_value.h"
 #include "nif/nif_api.h"
 #include "vm/bif/bif.h"
 #include "vm/code/module.h"

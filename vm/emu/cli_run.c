@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
-#include "vm/code/beam_file.h"
 #include "vm/code/module.h"
 #include "vm/core/atom.h"
 #include "vm/core/chars.h"

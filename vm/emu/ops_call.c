@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/trace.h"
 #include "vm/code/module.h"
 #include "vm/core/bits.h"

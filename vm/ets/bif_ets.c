@@ -2,7 +2,6 @@
  * specifications, bif_ets_info.c what is known about a table. */
 #include "vm/ets/bif_ets.h"
 
-#include "lib/base/arena.h"
 #include "vm/core/compare.h"
 #include "vm/core/copy.h"
 #include "vm/core/ref.h"

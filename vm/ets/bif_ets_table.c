@@ -1,7 +1,6 @@
 /* bif_ets_table.c - ets: tables come, change hands and go. */
 #include "vm/ets/bif_ets.h"
 
-#include "lib/base/arena.h"
 #include "vm/core/compare.h"
 #include "vm/core/copy.h"
 #include "vm/core/ref.h"

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/service_thread.h"
 #include "vm/proc/sched.h"
 

@@ -5,7 +5,6 @@
 #include <pthread.h>
 
 #include "vm/proc/sched.h"
-#include "vm/proc/watch.h"
 
 /* sched.c */
 void sched_set_self(struct sched *s);

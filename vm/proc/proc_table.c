@@ -1,7 +1,6 @@
 #include "vm/proc/proc_table.h"
 
 #include "lib/base/arena.h"
-#include "lib/base/lock.h"
 #include "vm/proc/links.h"
 #include "vm/proc/sched.h"
 

@@ -1,7 +1,6 @@
 /* The main thread waits here: for the end of one process, or for erlang:halt. */
 #include <pthread.h>
 
-#include "lib/base/arena.h"
 #include "vm/core/copy.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/watch.h"

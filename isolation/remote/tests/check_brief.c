@@ -1,6 +1,5 @@
 /* check_brief.c - frames of one slot among others, to another process and back; and peers that lie in them. */
 #include <check.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "isolation/remote/channel_brief.h"
-#include "lib/base/clock.h"
 
 enum { CHUNK = 4096, READ_MAX = 64 << 10, REQUEST_BYTES = 200, SLEEP_EVERY = 1024 };
 enum { REWRITES_PER_TURN = 64, BREAK_ONE_IN = 256 };

@@ -1,5 +1,4 @@
 #include <check.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
