@@ -16,6 +16,7 @@ cases() ->
      {mixed_traffic, fun() -> traffic(4000 div slower()) end},
      {persistent_traffic, fun() -> persistent_traffic(case here() of true -> 40000; false -> 300 end) end},
      {hot, fun() -> hot(10000 div slower()) end},
+     {asked_while_purged, fun() -> not here() orelse asked_while_purged() end},
      {keys, fun keys/0},
      {many_puts, fun() -> grows(fun(N) -> [persistent_term:put(literal_tests, {I, lists:seq(1, 20)}) || I <- lists:seq(1, N)] end, 1000000) end},
      {many_keys, fun() -> grows(fun(N) -> [begin persistent_term:put({literal_tests, I}, [I]), persistent_term:erase({literal_tests, I}) end || I <- lists:seq(1, N)] end, 200000) end},
@@ -56,6 +57,27 @@ churn() ->
          persistent_term:put({literal_tests, churn}, binary:copy(<<"x">>, 200)),
          timer:sleep(400)
      end || _ <- rounds()].
+
+%% Those who ask about a module may still read what a purge is about to free.
+asked_while_purged() ->
+    M = literal_tests_asked, L = 1, Me = self(),
+    Names = [list_to_atom([$f | integer_to_list(I)]) || I <- lists:seq(1, 100)],
+    {ok, M, Binary} = compile:forms([{attribute, L, module, M}, {attribute, L, export, [{N, 0} || N <- Names]}
+                                     | [{function, L, N, 0, [{clause, L, [], [], [{atom, L, N}]}]} || N <- Names]]),
+    Load = fun() -> {module, M} = code:load_binary(M, "nowhere", Binary), code:purge(M) end,
+    Load(),
+    Askers = [spawn_link(fun() -> ask_about(F, Me) end) || F <- [
+        fun() -> 102 = length(erlang:get_module_info(M, functions)) end,
+        fun() -> 102 = length(erlang:get_module_info(M, functions)) end,
+        fun() -> [{module, M} | _] = erlang:get_module_info(M) end,
+        fun() -> "nowhere" = code:which(M) end]],
+    [Load() || _ <- lists:seq(1, 100)],
+    [begin unlink(A), A ! stop, receive {A, N} when N > 0 -> ok end end || A <- Askers],
+    code:delete(M).
+
+ask_about(F, Parent) -> ask_about(F, Parent, 0).
+ask_about(F, Parent, N) ->
+    receive stop -> Parent ! {self(), N + 1} after 0 -> F(), ask_about(F, Parent, N + 1) end.
 
 rounds() ->
     case here() of true -> [1, 2, 3]; false -> [1] end.

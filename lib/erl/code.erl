@@ -158,15 +158,12 @@ load_bytes(Module, File, Binary) ->
         false -> ok
     end,
     Result = apart(fun() ->
-        case erlang:load_module(Module, Binary) of
-            {error, on_load} -> run_on_load(Module);
-            Other -> Other
+        case prepare_file(Module, File, Binary) of
+            {error, _} = Error -> Error;
+            Ref -> finish_one(Module, Ref)
         end
     end),
     case Result of
-        {module, Module} ->
-            _ = bulkhead_code:set_path(Module, native(File)),
-            Result;
         {error, not_purged} ->
             %% Another process loads it too.
             case bulkhead_code:is_starting(Module) of
@@ -175,6 +172,23 @@ load_bytes(Module, File, Binary) ->
             end;
         _ ->
             Result
+    end.
+
+%% Whoever sees the code sees where it came from.
+prepare_file(Module, File, Binary) ->
+    case erts_internal:prepare_loading(Module, Binary) of
+        {error, _} = Error ->
+            Error;
+        Ref ->
+            _ = bulkhead_code:set_path(Ref, native(File)),
+            Ref
+    end.
+
+finish_one(Module, Ref) ->
+    case erlang:finish_loading([Ref]) of
+        ok -> {module, Module};
+        {on_load, [Module]} -> run_on_load(Module);
+        {not_purged, [Module]} -> {error, not_purged}
     end.
 
 run_on_load(Module) ->
@@ -231,21 +245,20 @@ prepare([Module | Rest], Prepared, Errors) when is_atom(Module) ->
         error -> prepare(Rest, Prepared, [{Module, nofile} | Errors])
     end;
 prepare([{Module, File, Binary} | Rest], Prepared, Errors) ->
-    case erts_internal:prepare_loading(Module, Binary) of
+    case prepare_file(Module, File, Binary) of
         {error, Reason} ->
             prepare(Rest, Prepared, [{Module, Reason} | Errors]);
         Ref ->
             case erlang:has_prepared_code_on_load(Ref) of
                 true -> prepare(Rest, Prepared, [{Module, on_load_not_allowed} | Errors]);
-                false -> prepare(Rest, [{Module, File, Ref} | Prepared], Errors)
+                false -> prepare(Rest, [{Module, Ref} | Prepared], Errors)
             end
     end.
 
 finish_loading({'$prepared$', Prepared}) ->
-    [purge(Module) || {Module, _, _} <- Prepared, erlang:check_old_code(Module)],
-    case erlang:finish_loading([Ref || {_, _, Ref} <- Prepared]) of
+    [purge(Module) || {Module, _} <- Prepared, erlang:check_old_code(Module)],
+    case erlang:finish_loading([Ref || {_, Ref} <- Prepared]) of
         ok ->
-            [bulkhead_code:set_path(Module, native(File)) || {Module, File, _} <- Prepared],
             ok;
         {Error, Modules} ->
             {error, [{Module, Error} || Module <- Modules]}

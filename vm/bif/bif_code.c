@@ -87,6 +87,23 @@ term bif_erts_internal_prepare_loading_2(struct proc *p, term *args)
     return handle_make_ref(p, &prepared->base);
 }
 
+/* bulkhead_code:set_path(Prepared, PathBinary): where it came from. false: no file can have that name. */
+term bif_bulkhead_code_set_path_2(struct proc *p, term *args)
+{
+    struct prepared *prepared = take_prepared(args[0]);
+    char path[FILE_NAME_MAX_BYTES];
+    if (prepared == NULL || prepared->image == NULL) {
+        return proc_badarg(p);
+    }
+    if (!take_file_name(args[1], path)) {
+        return ATOM(false);
+    }
+    size_t n = strlen(path) + 1;
+    vm_free(prepared->image->path);
+    prepared->image->path = memcpy(vm_alloc(n), path, n);
+    return ATOM(true);
+}
+
 term bif_erlang_has_prepared_code_on_load_1(struct proc *p, term *args)
 {
     struct prepared *prepared = take_prepared(args[0]);

@@ -107,6 +107,7 @@ static term name_arity(struct proc *p, term name, uint32_t arity)
 static term info_item(struct proc *p, const struct code_image *image, term item)
 {
     term list = TERM_NIL;
+    proc_bump(p, image->n_functions / 16);
     if (term_same(item, ATOM(module))) {
         return image->module;
     }
@@ -465,16 +466,6 @@ term bif_bulkhead_code_loaded_path_1(struct proc *p, term *args)
         return ATOM(false);
     }
     return image->path == NULL ? TERM_NIL : path_text(&p->heap, image->path);
-}
-
-/* bulkhead_code:set_path(Module, PathBinary): where the current code came from. */
-term bif_bulkhead_code_set_path_2(struct proc *p, term *args)
-{
-    char path[FILE_NAME_MAX_BYTES];
-    if (!term_is_atom(args[0]) || !take_file_name(args[1], path)) {
-        return proc_badarg(p);
-    }
-    return term_from_bool(module_set_path(args[0], path));
 }
 
 /* bulkhead_code:read_file(PathBinary): {ok, Binary} or error. */

@@ -76,6 +76,11 @@ static void add(struct table *t, term key, term value)
 }
 
 /* A larger one. Its predecessor, and the keys that it alone has, are for the caller to retire. */
+static void free_table(struct literal_junk *j)
+{
+    vm_free(j);
+}
+
 static struct table *grow(struct table *t, struct literal_block **old_keys)
 {
     size_t size = t == NULL ? 64 : t->size;
@@ -141,7 +146,7 @@ term bif_persistent_term_put_2(struct proc *p, term *args)
     literal_retire(retired);
     proc_bump(p, PUT_REDUCTIONS);
     if (former != NULL) {
-        literal_retire_junk(&former->base);
+        literal_retire_junk(&former->base, sizeof(*former) + former->size * sizeof(struct slot), free_table);
     }
     return ATOM(ok);
 }

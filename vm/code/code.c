@@ -176,17 +176,21 @@ bool code_find_line(
     return true;
 }
 
-void code_image_free(struct code_image *image)
+/* ---- its end ---- */
+
+static void withdraw(struct code_image *image)
 {
-    if (image == NULL) {
-        return;
-    }
     unregister(image);
     if (image->nif != NULL && code_release_nif != NULL) {
         code_release_nif(image->nif);
     }
     catch_release(image->catch_base, image->n_catches);
     literal_retire(image->literals); /* processes still refer to what its code gave them */
+}
+
+static void free_memory(struct literal_junk *j)
+{
+    struct code_image *image = (struct code_image *) j;
     vm_free(image->words);
     vm_free(image->functions);
     vm_free(image->lines);
@@ -197,6 +201,23 @@ void code_image_free(struct code_image *image)
     vm_free(image->strings);
     vm_free(image->path);
     vm_free(image);
+}
+
+void code_image_free(struct code_image *image)
+{
+    if (image != NULL) {
+        withdraw(image);
+        free_memory(&image->junk);
+    }
+}
+
+void code_image_retire(struct code_image *image)
+{
+    size_t bytes = sizeof(*image) + image->n_words * sizeof(image->words[0])
+                   + image->n_functions * sizeof(image->functions[0]) + image->n_lines * sizeof(image->lines[0])
+                   + image->n_exports * sizeof(image->exports[0]);
+    withdraw(image);
+    literal_retire_junk(&image->junk, bytes, free_memory);
 }
 
 /* ---- catch tags ---- */

@@ -44,6 +44,7 @@ struct code_line {
 };
 
 struct code_image {
+    struct literal_junk junk; /* first; once it is retired */
     term module;
     uint64_t *words; /* owned, vm_alloc */
     size_t n_words;
@@ -73,11 +74,14 @@ struct code_image {
     char *path;          /* owned: file it came from, or NULL */
 };
 
-/* Unregisters it and frees all it owns. No process may run it, nothing may point to it. */
+/* Frees it and all it owns: nobody has ever seen it. NULL: nothing. */
 void code_image_free(struct code_image *image);
+/* It is found no more: its library is released now, its memory freed some time later, since others may be reading about
+ * it in this slice. No process may run it, and nothing lead to it. */
+void code_image_retire(struct code_image *image);
 /* Makes its words known to code_find_image(). */
 void code_register(struct code_image *image);
-/* What code_image_free does with image->nif: set by the NIF host. NULL: nothing. */
+/* What is done about the library of an image that goes: set by the NIF host. NULL: nothing. */
 extern void (*code_release_nif)(struct nif_lib *lib);
 
 /* Where a code pointer lies: NULL if in no image. Lock-free. */

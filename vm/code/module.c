@@ -165,7 +165,7 @@ bool module_finish_start(term name, bool keep)
     lock_drop(&load_lock);
     if (ok && !keep) {
         detach_locked(image, true);
-        code_image_free(image);
+        code_image_retire(image);
     }
     return ok;
 }
@@ -200,20 +200,6 @@ void module_block_old(term name, bool block)
     lock_drop(&load_lock);
 }
 
-bool module_set_path(term name, const char *path)
-{
-    lock_loading();
-    struct module *m = module_find(name);
-    struct code_image *image =
-        m == NULL ? NULL : atomic_load_explicit(&m->current, memory_order_relaxed);
-    if (image != NULL && image->path == NULL) { /* set once: others may be reading it */
-        size_t n = strlen(path) + 1;
-        image->path = memcpy(vm_alloc(n), path, n);
-    }
-    lock_drop(&load_lock);
-    return image != NULL;
-}
-
 bool module_purge_old(term name)
 {
     lock_loading();
@@ -225,7 +211,9 @@ bool module_purge_old(term name)
         atomic_store_explicit(&m->old, NULL, memory_order_release);
     }
     lock_drop(&load_lock);
-    code_image_free(image);
+    if (image != NULL) {
+        code_image_retire(image);
+    }
     return image != NULL;
 }
 

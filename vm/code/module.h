@@ -28,8 +28,6 @@ bool module_publish(struct code_image *image) MUST_CHECK;
 bool module_delete(term name);
 /* Keeps funs from entering old code, or lets them again. */
 void module_block_old(term name, bool block);
-/* Where the current code came from. false: none is loaded. */
-bool module_set_path(term name, const char *path);
 /* Frees old code. The caller has made sure that no process runs it. */
 bool module_purge_old(term name);
 

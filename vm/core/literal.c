@@ -154,9 +154,11 @@ void literal_retire(struct literal_block *list)
     tell();
 }
 
-void literal_retire_junk(struct literal_junk *j)
+void literal_retire_junk(struct literal_junk *j, size_t bytes, void (*free)(struct literal_junk *j))
 {
-    atomic_fetch_add_explicit(&retired_bytes, arena_usable(arena_vm, j), memory_order_relaxed);
+    j->bytes = bytes;
+    j->free = free;
+    atomic_fetch_add_explicit(&retired_bytes, bytes, memory_order_relaxed);
     j->next = atomic_load_explicit(&junk, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&junk, &j->next, j, memory_order_release, memory_order_relaxed)) {
     }
@@ -285,7 +287,7 @@ bool literal_batch_take(struct literal_batch *b)
     }
     b->junk = atomic_exchange_explicit(&junk, NULL, memory_order_acquire);
     for (const struct literal_junk *j = b->junk; j != NULL; j = j->next) {
-        bytes += arena_usable(arena_vm, j);
+        bytes += j->bytes;
     }
     atomic_fetch_sub_explicit(&retired_bytes, bytes, memory_order_relaxed);
     return b->n > 0 || b->junk != NULL;
@@ -314,7 +316,7 @@ size_t literal_batch_finish(struct literal_batch *b, bool free_none)
     }
     while (b->junk != NULL) {
         struct literal_junk *next = b->junk->next;
-        vm_free(b->junk);
+        b->junk->free(b->junk);
         b->junk = next;
     }
     vm_free(b->ranges);

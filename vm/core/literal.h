@@ -48,11 +48,14 @@ size_t literal_words(const struct literal_block *list);
 void literal_free(struct literal_block *list);
 /* Blocks that nobody can come upon any more but by what he already has. Any thread, no lock needed. */
 void literal_retire(struct literal_block *list);
-/* A vm_alloc'd object that others may be reading in this slice: freed some time after. */
+/* What is no literal, but others may be reading in this slice: freed some time after. */
 struct literal_junk {
     struct literal_junk *next;
+    size_t bytes;
+    void (*free)(struct literal_junk *j); /* by any thread, outside of slices */
 };
-void literal_retire_junk(struct literal_junk *j);
+/* j: of that many bytes, all in all. Nobody can come upon it any more. Any thread, no lock needed. */
+void literal_retire_junk(struct literal_junk *j, size_t bytes, void (*free)(struct literal_junk *j));
 
 /* Bytes retired that no batch has taken so far. */
 size_t literal_retired_bytes(void);

@@ -74,6 +74,25 @@ START_TEST(life_of_a_module)
 }
 END_TEST
 
+/* Nobody comes upon it any more, but who has it may go on reading. */
+START_TEST(what_was_purged_is_freed_later)
+{
+    struct literal_batch b;
+    struct code_image *image = prepare(body_one, sizeof(body_one), 1, 0);
+    ck_assert(module_publish(image));
+    ck_assert(module_delete(name()));
+    size_t before = literal_retired_bytes();
+    ck_assert(module_purge_old(name()));
+    ck_assert_uint_ge(literal_retired_bytes(), before + sizeof(*image) + image->n_words * sizeof(uint64_t));
+    ck_assert_ptr_null(code_find_image(image->words));
+    ck_assert(term_same(image->module, name()));
+    ck_assert_ptr_nonnull(code_find_function(image, image->words + image->functions[0].entry_word));
+    ck_assert(literal_batch_take(&b));
+    (void) literal_batch_finish(&b, false);
+    ck_assert_uint_eq(literal_retired_bytes(), 0);
+}
+END_TEST
+
 START_TEST(funs_run_the_code_that_made_them)
 {
     struct code_image *one = prepare(body_fun, sizeof(body_fun), 2, 4);
@@ -237,6 +256,7 @@ int main(void)
     TCase *tc = tcase_create("module");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, life_of_a_module);
+    tcase_add_test(tc, what_was_purged_is_freed_later);
     tcase_add_test(tc, funs_run_the_code_that_made_them);
     tcase_add_test(tc, a_module_with_on_load_waits_for_it);
     tcase_add_test(tc, what_is_native_stays_native);

@@ -235,15 +235,25 @@ START_TEST(a_grace_period_lasts_for_the_slices_that_were_going_on)
 }
 END_TEST
 
+static int n_junk;
+static void free_junk(struct literal_junk *j)
+{
+    n_junk--;
+    vm_free(j);
+}
+
 START_TEST(junk_is_freed_with_a_batch)
 {
     struct literal_batch b;
-    literal_retire_junk(vm_zalloc(1000));
-    literal_retire_junk(vm_zalloc(sizeof(struct literal_junk)));
-    ck_assert_uint_ge(literal_retired_bytes(), 1008);
+    n_junk = 2;
+    literal_retire_junk(vm_zalloc(1000), 1000, free_junk);
+    literal_retire_junk(vm_zalloc(sizeof(struct literal_junk)), 8, free_junk);
+    ck_assert_uint_eq(literal_retired_bytes(), 1008);
     ck_assert(literal_batch_take(&b));
     ck_assert_uint_eq(b.n, 0);
+    ck_assert_int_eq(n_junk, 2);
     ck_assert_uint_eq(literal_batch_finish(&b, true), 0);
+    ck_assert_int_eq(n_junk, 0);
     ck_assert_uint_eq(literal_retired_bytes(), 0);
 }
 END_TEST
