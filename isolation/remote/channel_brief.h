@@ -124,7 +124,7 @@ static inline MUST_CHECK bool brief_await(struct channel *c)
         if (atomic_load_explicit(stamp, memory_order_relaxed) == r->in.number + 1) {
             return true;
         }
-        channel_relax();
+        base_relax();
     }
     return false;
 }

@@ -87,14 +87,4 @@ static inline int64_t channel_copy_ns(uint64_t bytes)
     return bytes <= CHANNEL_INLINE_MAX ? 0 : bytes < BYTES_PER_NS * MOST_NS ? (int64_t) (bytes / BYTES_PER_NS) : MOST_NS;
 }
 
-/* In loops that spin. */
-static inline void channel_relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb");
-#endif
-}
-
 #endif

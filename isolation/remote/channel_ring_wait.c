@@ -90,7 +90,7 @@ static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
             if (ring_poll(c)) {
                 return true;
             }
-            channel_relax();
+            base_relax();
         }
         /* Asking the clock costs as much as a short answer takes: not before the first looks. */
         int64_t now = clock_monotonic_ns();

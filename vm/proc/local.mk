@@ -13,7 +13,7 @@ libbulkhead_a_SOURCES += \
   vm/proc/report.c vm/proc/report.h \
   vm/proc/runq.c vm/proc/runq.h \
   vm/proc/sched.c vm/proc/sched.h \
-  vm/proc/sched_dirty.c \
+  vm/proc/sched_dirty.c vm/proc/sched_idle.c vm/proc/sched_private.h \
   vm/proc/sched_use.c vm/proc/sched_use.h \
   vm/proc/signal.c vm/proc/signal.h \
   vm/proc/signal_link.c \
