@@ -3,6 +3,7 @@
 #include "vm/core/fun.h"
 
 struct bif_native_hooks bif_native_hooks;
+_Atomic size_t bif_ets_count;
 
 struct bif_row bif_table[] = {
 #define BIF(mod, name, arity, flags, fn) { TERM_NONE, TERM_NONE, #mod, #name, arity, flags, fn },

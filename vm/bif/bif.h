@@ -60,4 +60,7 @@ struct bif_native_hooks {
 };
 extern struct bif_native_hooks bif_native_hooks;
 
+/* How many tables there are. Module ets counts them, under its lock. */
+extern _Atomic size_t bif_ets_count;
+
 #endif

@@ -14,6 +14,7 @@
 #include "vm/core/bits.h"
 #include "vm/core/print.h"
 #include "vm/proc/proc_options.h"
+#include "vm/proc/proc_table.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/sched_use.h"
 #include "vm/proc/watch.h"
@@ -54,7 +55,9 @@ static term info_undefined(struct proc *p) { (void) p; return ATOM(undefined); }
 static term info_emu_flavor(struct proc *p) { (void) p; return ATOM(emu); }
 static term info_build_type(struct proc *p) { (void) p; return SANITIZE_BUILD_TYPE; }
 static term info_zero(struct proc *p) { (void) p; return term_from_small(0); }
+static term info_ets_count(struct proc *p) { return heap_uinteger(&p->heap, atomic_load_explicit(&bif_ets_count, memory_order_relaxed)); }
 static term info_ets_limit(struct proc *p) { (void) p; return term_from_small(ETS_LIMIT); }
+static term info_port_count(struct proc *p) { return term_from_small(term_list_length(table_all_ports(&p->heap))); }
 static term info_atom_limit(struct proc *p) { (void) p; return term_from_small(ATOM_LIMIT); }
 static term info_port_limit(struct proc *p) { (void) p; return term_from_small(PORT_LIMIT); }
 static term info_atom_count(struct proc *p) { return heap_uinteger(&p->heap, atom_count()); }
@@ -69,6 +72,7 @@ static term info_mode_off(struct proc *p) { (void) p; return ATOM(no_time_warp);
 static term info_time_offset(struct proc *p) { (void) p; return ATOM(final); }
 static term info_enabled(struct proc *p) { (void) p; return ATOM(enabled); }
 static term info_unbound(struct proc *p) { (void) p; return ATOM(unbound); }
+static term info_unchanged(struct proc *p) { (void) p; return ATOM(unchanged); }
 static term info_none(struct proc *p) { (void) p; return ATOM(none); }
 static term info_on_heap(struct proc *p) { (void) p; return ATOM(on_heap); }
 static term info_compat_rel(struct proc *p) { (void) p; return term_from_small(25); }
@@ -78,6 +82,18 @@ static term info_private(struct proc *p) { (void) p; return ATOM(private); }
 static term info_unknown(struct proc *p) { (void) p; return ATOM(unknown); }
 static term info_busy_limit(struct proc *p) { (void) p; return term_from_small(1024 * 1024); }
 static term info_one(struct proc *p) { (void) p; return term_from_small(1); }
+
+/* No scheduler thread is bound to a processor. */
+static term info_bindings(struct proc *p)
+{
+    unsigned n = sched_count();
+    uintptr_t *w = heap_alloc(&p->heap, n + 1);
+    w[0] = TERM_HEADER(TAG_TUPLE, n);
+    for (unsigned i = 1; i <= n; i++) {
+        w[i] = ATOM(unbound).word;
+    }
+    return term_from_boxed_ptr(w);
+}
 
 static term info_compiler(struct proc *p)
 {
@@ -227,6 +243,7 @@ static const struct {
     { ATOM_INDEX_emu_type, info_build_type },
     { ATOM_INDEX_end_time, info_end_time },
     { ATOM_INDEX_endian, info_little },
+    { ATOM_INDEX_ets_count, info_ets_count },
     { ATOM_INDEX_ets_limit, info_ets_limit },
     { ATOM_INDEX_fullsweep_after, info_fullsweep },
     { ATOM_INDEX_garbage_collection, info_garbage_collection },
@@ -250,12 +267,13 @@ static const struct {
     { ATOM_INDEX_os_type, info_os_type },
     { ATOM_INDEX_os_version, info_os_version },
     { ATOM_INDEX_otp_release, info_otp_release },
-    { ATOM_INDEX_port_count, info_zero },
+    { ATOM_INDEX_port_count, info_port_count },
     { ATOM_INDEX_port_limit, info_port_limit },
     { ATOM_INDEX_port_parallelism, info_false },
     { ATOM_INDEX_process_count, info_process_count },
     { ATOM_INDEX_process_limit, info_process_limit },
     { ATOM_INDEX_scheduler_bind_type, info_unbound },
+    { ATOM_INDEX_scheduler_bindings, info_bindings },
     { ATOM_INDEX_scheduler_id, info_scheduler_id },
     { ATOM_INDEX_schedulers, info_schedulers },
     { ATOM_INDEX_schedulers_active, info_online },
@@ -275,6 +293,7 @@ static const struct {
     { ATOM_INDEX_time_warp_mode, info_mode_off },
     { ATOM_INDEX_tolerant_timeofday, info_enabled },
     { ATOM_INDEX_trace_control_word, info_zero },
+    { ATOM_INDEX_update_cpu_info, info_unchanged },
     { ATOM_INDEX_version, info_version },
     { ATOM_INDEX_wordsize, info_wordsize },
 };

@@ -1,6 +1,7 @@
 /* The registry of tables, their owners, and what happens when an owner ends. */
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "vm/bif/bif.h"
 #include "vm/core/copy.h"
 #include "vm/core/ref.h"
 #include "vm/ets/ets.h"
@@ -242,6 +243,7 @@ enum ets_status ets_table_new(struct proc *p, term name, const struct ets_option
         link_name(t);
     }
     link_owner(t);
+    atomic_fetch_add_explicit(&bif_ets_count, 1, memory_order_relaxed);
     lock_drop(&t->lock);
     lock_drop(&registry_lock);
     return ETS_OK;
@@ -262,6 +264,7 @@ static void take_down(struct ets_table *t, struct ets_object **gone)
         unlink_name(t);
     }
     unlink_owner(t);
+    atomic_fetch_sub_explicit(&bif_ets_count, 1, memory_order_relaxed);
     atomic_store_explicit(&t->id, 0, memory_order_relaxed);
     t->named = false;
     while (t->fixes != NULL) {
