@@ -1,3 +1,4 @@
+#include "lib/base/bytes.h"
 #include "lib/base/md5.h"
 
 #include <string.h>
@@ -26,7 +27,7 @@ static void add_block(struct md5 *m, const uint8_t *p)
 {
     uint32_t w[16];
     for (int i = 0; i < 16; i++, p += 4) {
-        w[i] = (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 | (uint32_t) p[3] << 24;
+        w[i] = bytes_load_u32le(p);
     }
     uint32_t a = m->state[0], b = m->state[1], c = m->state[2], d = m->state[3];
     for (unsigned i = 0; i < 64; i++) {

@@ -1,19 +1,7 @@
+#include "lib/base/bytes.h"
 #include "vm/bif/packet.h"
 
 #include <string.h>
-
-static uint32_t be16(const uint8_t *b)
-{
-    return (uint32_t) b[0] << 8 | b[1];
-}
-static uint32_t be32(const uint8_t *b)
-{
-    return be16(b) << 16 | be16(b + 2);
-}
-static uint32_t le32(const uint8_t *b)
-{
-    return (uint32_t) b[3] << 24 | (uint32_t) b[2] << 16 | (uint32_t) b[1] << 8 | b[0];
-}
 
 /* ---- a header that has the length ---- */
 
@@ -32,9 +20,9 @@ static enum packet_status ssl_tls(const uint8_t *b, size_t n, struct header *out
     if (n < 5) {
         return PACKET_MORE;
     }
-    *out = (struct header) { 5, be16(b + 3) };
+    *out = (struct header) { 5, bytes_load_u16be(b + 3) };
     if (packet_is_ssl2_hello(b)) {
-        *out = (struct header) { 2, be16(b) & 0x7fff };
+        *out = (struct header) { 2, bytes_load_u16be(b) & 0x7fff };
         return out->body < 3 ? PACKET_BAD : PACKET_WHOLE; /* type and version */
     }
     return PACKET_WHOLE;
@@ -100,25 +88,25 @@ static enum packet_status read_header(enum packet_type type, const uint8_t *b, s
         out->body = b[0];
         return PACKET_WHOLE;
     case PACKET_2:
-        out->body = be16(b);
+        out->body = bytes_load_u16be(b);
         return PACKET_WHOLE;
     case PACKET_4:
-        out->body = be32(b);
+        out->body = bytes_load_u32be(b);
         return PACKET_WHOLE;
     case PACKET_SUNRM:
-        out->body = be32(b) & INT32_MAX; /* the top bit: last fragment */
+        out->body = bytes_load_u32be(b) & INT32_MAX; /* the top bit: last fragment */
         return PACKET_WHOLE;
     case PACKET_CDR:
-        out->body = b[6] & 1 ? le32(b + 8) : be32(b + 8);
+        out->body = b[6] & 1 ? bytes_load_u32le(b + 8) : bytes_load_u32be(b + 8);
         return memcmp(b, "GIOP", 4) == 0 ? PACKET_WHOLE : PACKET_BAD;
     case PACKET_FCGI:
-        out->body = be16(b + 4) + b[6];
+        out->body = bytes_load_u16be(b + 4) + b[6];
         return b[0] == 1 ? PACKET_WHOLE : PACKET_BAD;
     case PACKET_TPKT:
-        if (b[0] != 3 || be16(b + 2) < out->size) {
+        if (b[0] != 3 || bytes_load_u16be(b + 2) < out->size) {
             return PACKET_BAD;
         }
-        out->body = be16(b + 2) - out->size;
+        out->body = bytes_load_u16be(b + 2) - out->size;
         return PACKET_WHOLE;
     default:
         VM_REQUIRE(false);

@@ -1,6 +1,7 @@
 #include "vm/core/bits.h"
 
 #include "lib/base/arena.h"
+#include "lib/base/bytes.h"
 
 /* Parts of heap binaries up to here are copied: no larger than a sub binary would be. */
 enum { SUB_COPY_MAX = 16 };
@@ -90,6 +91,12 @@ term bits_from_bytes(struct heap *h, const void *bytes, size_t n)
     return t;
 }
 
+term bits_of_text(struct heap *h, const char *text, size_t n)
+{
+    term t = bits_from_bytes(h, text, n);
+    return term_is_none(t) ? TERM_NIL : t;
+}
+
 term bits_part(struct heap *h, term base, const uint8_t *bytes, size_t offset, size_t size)
 {
     if (size <= SUB_COPY_MAX * 8 && offset % 8 == 0 && term_has_tag(base, TAG_HEAP_BITS)) {
@@ -112,18 +119,6 @@ term bits_sub(struct heap *h, term t, size_t offset_bits, size_t size_bits)
 }
 
 /* ---- bit copying ---- */
-
-static inline uint64_t load_be64(const uint8_t *p)
-{
-    uint64_t w;
-    memcpy(&w, p, sizeof(w));
-    return __builtin_bswap64(w);
-}
-static inline void store_be64(uint8_t *p, uint64_t w)
-{
-    w = __builtin_bswap64(w);
-    memcpy(p, &w, sizeof(w));
-}
 
 /* n bits (1..8) at bit offset of p, in the low bits; touches only bytes that hold them. */
 static inline unsigned take_bits(const uint8_t *p, size_t offset, unsigned n)
@@ -173,7 +168,7 @@ void bits_copy(uint8_t *dst, size_t dst_offset, const uint8_t *src, size_t src_o
         unsigned left = (unsigned) src_offset;
         /* Nine source bytes hold the 64 bits, so the ninth is there. */
         for (; n_bits >= 64; n_bits -= 64, dst += 8, src += 8) {
-            store_be64(dst, load_be64(src) << left | src[8] >> (8 - left));
+            (void) bytes_store_u64be(dst, bytes_load_u64be(src) << left | src[8] >> (8 - left));
         }
         for (size_t i = n_bits / 8; i > 0; i--, dst++, src++) {
             *dst = (uint8_t) (src[0] << left | src[1] >> (8 - left));
@@ -190,7 +185,7 @@ static inline uint64_t take_word(const uint8_t *p, size_t offset, unsigned n)
 {
     uint8_t buffer[8] = { 0 };
     bits_copy(buffer, 0, p, offset, n);
-    return n == 0 ? 0 : load_be64(buffer) >> (64 - n);
+    return n == 0 ? 0 : bytes_load_u64be(buffer) >> (64 - n);
 }
 
 int bits_compare(const uint8_t *a, size_t a_offset, size_t a_bits, const uint8_t *b, size_t b_offset,

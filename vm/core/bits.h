@@ -115,6 +115,8 @@ const uint8_t *bits_bytes(term t, size_t *n_bytes, uint8_t **scratch);
 term bits_new_binary(struct heap *h, size_t n_bytes, uint8_t **out_bytes) MUST_CHECK;
 term bits_new_bitstring(struct heap *h, size_t n_bits, uint8_t **out_bytes) MUST_CHECK;
 term bits_from_bytes(struct heap *h, const void *bytes, size_t n);
+/* The same for what is only told: [] if there is no memory. */
+term bits_of_text(struct heap *h, const char *text, size_t n);
 /* Wraps an off-heap binary; takes over one reference of the caller. */
 term bits_from_offheap(struct heap *h, struct offheap_bin *b, size_t n_bits);
 /* A REFC_BITS object in HEAP_REFC_BITS_WORDS words at p, which were taken from h; takes over one
@@ -132,6 +134,10 @@ int bits_compare(const uint8_t *a, size_t a_offset, size_t a_bits, const uint8_t
 
 /* ---- matching (bs_* instructions) ---- */
 enum bits_flags { BITS_LITTLE = 1, BITS_SIGNED = 2, BITS_NATIVE = 4 };
+static inline bool bits_is_little(unsigned flags)
+{
+    return (flags & (BITS_LITTLE | BITS_NATIVE)) != 0;
+}
 
 struct match_ctx { /* the words of a TAG_MATCH_CTX object */
     uintptr_t header;

@@ -5,11 +5,6 @@
 
 #include "lib/base/arena.h"
 
-static inline bool is_little(unsigned flags)
-{
-    return (flags & (BITS_LITTLE | BITS_NATIVE)) != 0;
-}
-
 /* The low n (1..64) bits of value, highest first. */
 static void put_word(uint8_t *bytes, size_t offset, uint64_t value, unsigned n)
 {
@@ -95,7 +90,7 @@ static void put_long_integer(uint8_t *bytes, size_t offset, term integer, size_t
     unsigned rest = (unsigned) (n_bits % 8);
     size_t whole = n < field_bytes ? n : field_bytes; /* whole bytes of the number in the field */
     unsigned top = n > field_bytes ? le[field_bytes] : negative ? 0xFF : 0;
-    if (is_little(flags)) {
+    if (bits_is_little(flags)) {
         bits_copy(bytes, offset, le, 0, whole * 8);
         fill_bits(bytes, offset + whole * 8, (field_bytes - whole) * 8, negative);
         if (rest != 0) {
@@ -145,7 +140,7 @@ bool bits_put_integer(uint8_t *bytes, size_t offset, term integer, size_t n_bits
             value = -value;
         }
     }
-    if (is_little(flags)) {
+    if (bits_is_little(flags)) {
         value = to_little(value, (unsigned) n_bits);
     }
     put_word(bytes, offset, value, (unsigned) n_bits);
@@ -191,7 +186,7 @@ bool bits_put_float(uint8_t *bytes, size_t offset, term number, size_t n_bits, u
     } else {
         return n_bits == 0;
     }
-    if (is_little(flags)) {
+    if (bits_is_little(flags)) {
         value = to_little(value, (unsigned) n_bits);
     }
     put_word(bytes, offset, value, (unsigned) n_bits);
@@ -231,12 +226,12 @@ void bits_put_utf16(uint8_t *bytes, size_t offset, uint32_t c, unsigned flags)
         n = 2;
     }
     for (unsigned i = 0; i < n; i++) {
-        uint64_t unit = is_little(flags) ? to_little(units[i], 16) : units[i];
+        uint64_t unit = bits_is_little(flags) ? to_little(units[i], 16) : units[i];
         put_word(bytes, offset + i * 16, unit, 16);
     }
 }
 
 void bits_put_utf32(uint8_t *bytes, size_t offset, uint32_t c, unsigned flags)
 {
-    put_word(bytes, offset, is_little(flags) ? to_little(c, 32) : c, 32);
+    put_word(bytes, offset, bits_is_little(flags) ? to_little(c, 32) : c, 32);
 }

@@ -1,4 +1,5 @@
 /* bits_match.c - taking fields out of bitstrings. */
+#include "lib/base/bytes.h"
 #include "lib/base/utf8.h"
 #include "vm/core/arith.h"
 #include "vm/core/bits.h"
@@ -22,20 +23,13 @@ static inline bool has_bits(const struct match_ctx *m, size_t n_bits)
     return n_bits <= m->end - m->position;
 }
 
-static inline uint64_t load_be64(const uint8_t *p)
-{
-    uint64_t w;
-    memcpy(&w, p, sizeof(w));
-    return __builtin_bswap64(w);
-}
-
 /* n (1..64) bits from the position, first bit highest. Reads no byte behind m->end. */
 static inline uint64_t peek_bits(const struct match_ctx *m, unsigned n)
 {
     const uint8_t *p = m->bytes + m->position / 8;
     unsigned shift = (unsigned) (m->position % 8);
     if (m->end - m->position >= 72) { /* nine bytes are there whatever the shift */
-        uint64_t w = load_be64(p) << shift | (shift == 0 ? 0 : p[8] >> (8 - shift));
+        uint64_t w = bytes_load_u64be(p) << shift | (shift == 0 ? 0 : p[8] >> (8 - shift));
         return w >> (64 - n);
     }
     unsigned __int128 w = 0;
@@ -61,11 +55,6 @@ static uint64_t from_little(uint64_t bits, unsigned n)
     return low | (bits & ((1u << rest) - 1)) << (8 * full);
 }
 
-static inline bool is_little(unsigned flags)
-{
-    return (flags & (BITS_LITTLE | BITS_NATIVE)) != 0;
-}
-
 static term word_to_integer(struct heap *h, uint64_t value, unsigned n, unsigned flags)
 {
     if ((flags & BITS_SIGNED) != 0) {
@@ -87,7 +76,7 @@ static term get_long_integer(struct heap *h, const struct match_ctx *m, size_t n
     if (le == NULL) {
         return TERM_NONE;
     }
-    if (is_little(flags)) {
+    if (bits_is_little(flags)) {
         size_t full = n_bits / 8;
         le[n - 1] = 0;
         bits_copy(le, 0, m->bytes, m->position, full * 8);
@@ -131,7 +120,7 @@ term bits_get_integer(struct heap *h, struct match_ctx *m, size_t n_bits, unsign
     term t;
     if (n_bits <= 64) {
         uint64_t value = peek_bits(m, (unsigned) n_bits);
-        if (is_little(flags)) {
+        if (bits_is_little(flags)) {
             value = from_little(value, (unsigned) n_bits);
         }
         t = word_to_integer(h, value, (unsigned) n_bits, flags);
@@ -171,7 +160,7 @@ term bits_get_float(struct heap *h, struct match_ctx *m, size_t n_bits, unsigned
         return TERM_NONE;
     }
     uint64_t bits = peek_bits(m, (unsigned) n_bits);
-    if (is_little(flags)) {
+    if (bits_is_little(flags)) {
         bits = from_little(bits, (unsigned) n_bits);
     }
     if (n_bits == 64) {
@@ -229,7 +218,7 @@ static uint32_t peek_unit16(const struct match_ctx *m, size_t skip, unsigned fla
     struct match_ctx at = *m;
     at.position += skip;
     uint64_t unit = peek_bits(&at, 16);
-    return (uint32_t) (is_little(flags) ? from_little(unit, 16) : unit);
+    return (uint32_t) (bits_is_little(flags) ? from_little(unit, 16) : unit);
 }
 
 bool bits_get_utf16(struct match_ctx *m, unsigned flags, uint32_t *out)
@@ -261,7 +250,7 @@ bool bits_get_utf32(struct match_ctx *m, unsigned flags, uint32_t *out)
         return false;
     }
     uint64_t c = peek_bits(m, 32);
-    if (is_little(flags)) {
+    if (bits_is_little(flags)) {
         c = from_little(c, 32);
     }
     if (!utf8_is_character((uint32_t) c)) {

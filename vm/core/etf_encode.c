@@ -23,13 +23,6 @@ static size_t bytes_so_far(const struct encoder *e)
     return e->counted + (size_t) (e->at - e->start);
 }
 
-static void push_marked(struct encoder *e, uintptr_t data, uintptr_t mark)
-{
-    uintptr_t *f = worklist_push_n(&e->w, 2);
-    f[0] = data;
-    f[1] = mark;
-}
-
 static void push_array(struct encoder *e, const term *terms, size_t n)
 {
     if (n != 0) {
@@ -44,7 +37,7 @@ static void put_fun(struct encoder *e, term t)
 {
     const struct fun_entry *f = term_fun_entry(t);
     put_u8(e, ETF_NEW_FUN);
-    push_marked(e, bytes_so_far(e), MARK_FUN_END);
+    worklist_push_marked(&e->w, bytes_so_far(e), MARK_FUN_END);
     put_u32(e, 0);
     put_u8(e, f->arity);
     put_bytes(e, f->uniq, sizeof(f->uniq));
@@ -225,7 +218,7 @@ static term put_list_begin(struct encoder *e, term t)
 static void push_tail(struct encoder *e, term t)
 {
     if (term_is_cons(t)) {
-        push_marked(e, t.word, MARK_TAIL);
+        worklist_push_marked(&e->w, t.word, MARK_TAIL);
     } else {
         worklist_push(&e->w, t.word);
     }

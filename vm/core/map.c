@@ -1,6 +1,7 @@
 #include "vm/core/map.h"
 
 #include "lib/base/arena.h"
+#include "vm/core/atom.h"
 #include "vm/core/compare.h"
 #include "vm/core/map_internal.h"
 
@@ -204,6 +205,11 @@ term map_put(struct heap *h, term map, term key, term value)
     kv[2 * MAP_FLAT_MAX] = key;
     kv[2 * MAP_FLAT_MAX + 1] = value;
     return hashmap_from_pairs(h, kv, MAP_FLAT_MAX + 1);
+}
+
+term map_put_name(struct heap *h, term map, const char *key, term value)
+{
+    return map_put(h, map, atom_from_cstr(key), value);
 }
 
 term map_put_pairs(struct heap *h, term map, const term *kv, size_t n)

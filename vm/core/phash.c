@@ -1,6 +1,7 @@
 /* OTP's hashes, value for value, as their documentation promises they never change. Both work on
  * magnitudes in 64-bit words and on bytes, so our digits are repacked.
  */
+#include "lib/base/bytes.h"
 #include "vm/core/arith.h"
 #include "vm/core/atom.h"
 #include "vm/core/fun.h"
@@ -90,26 +91,21 @@ static inline uint32_t mix_one(uint32_t hash, uint32_t x, unsigned kind)
     return mix_two(hash, x, 0, kind);
 }
 
-static uint32_t le32(const uint8_t *p)
-{
-    return p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 | (uint32_t) p[3] << 24;
-}
-
 static uint32_t mix_bytes(uint32_t hash, const uint8_t *p, size_t n)
 {
     struct jenkins j = { GOLDEN, GOLDEN, hash };
     size_t left = n;
     for (; left >= 12; left -= 12, p += 12) {
-        j.a += le32(p);
-        j.b += le32(p + 4);
-        j.c += le32(p + 8);
+        j.a += bytes_load_u32le(p);
+        j.b += bytes_load_u32le(p + 4);
+        j.c += bytes_load_u32le(p + 8);
         jenkins_mix(&j);
     }
     uint8_t last[12] = { 0 };
     memcpy(last, p, left);
-    j.a += le32(last);
-    j.b += le32(last + 4);
-    j.c += (le32(last + 8) << 8) + (uint32_t) n; /* the lowest byte of c is the length's */
+    j.a += bytes_load_u32le(last);
+    j.b += bytes_load_u32le(last + 4);
+    j.c += (bytes_load_u32le(last + 8) << 8) + (uint32_t) n; /* the lowest byte of c is the length's */
     jenkins_mix(&j);
     return j.c;
 }
@@ -423,13 +419,6 @@ enum {
     MARK_LIST_END = TERM_IMMED2_CATCH | 2 << TERM_ATOM_SHIFT, /* nothing */
 };
 
-static void push_marked(struct worklist *w, uintptr_t data, uintptr_t mark)
-{
-    uintptr_t *f = worklist_push_n(w, 2);
-    f[0] = data;
-    f[1] = mark;
-}
-
 /* A cons cell or what stands in a tail position. */
 static uint32_t phash_list(struct worklist *w, uint32_t hash, term t)
 {
@@ -438,10 +427,10 @@ static uint32_t phash_list(struct worklist *w, uint32_t hash, term t)
         t = term_tail(t);
     }
     if (term_is_cons(t)) {
-        push_marked(w, term_tail(t).word, MARK_TAIL);
+        worklist_push_marked(w, term_tail(t).word, MARK_TAIL);
         worklist_push(w, term_head(t).word);
     } else {
-        push_marked(w, 0, MARK_LIST_END);
+        worklist_push_marked(w, 0, MARK_LIST_END);
         worklist_push(w, t.word);
     }
     return hash;
@@ -457,7 +446,7 @@ static uint32_t phash_term(struct worklist *w, uint32_t hash, term t)
     if (term_is_tuple(t)) {
         n = term_arity(t);
         elements = term_words(t) + 1;
-        push_marked(w, n, MARK_TUPLE_END);
+        worklist_push_marked(w, n, MARK_TUPLE_END);
     } else if (term_has_tag(t, TAG_FUN)) {
         const struct fun_entry *e = term_fun_entry(t);
         n = term_fun_n_free(t);

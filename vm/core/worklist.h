@@ -49,6 +49,14 @@ static inline void worklist_push(struct worklist *w, uintptr_t word)
     *worklist_push_n(w, 1) = word;
 }
 
+/* A mark with what belongs to it below it. */
+static inline void worklist_push_marked(struct worklist *w, uintptr_t data, uintptr_t mark)
+{
+    uintptr_t *at = worklist_push_n(w, 2);
+    at[0] = data;
+    at[1] = mark;
+}
+
 static inline uintptr_t worklist_pop(struct worklist *w)
 {
     VM_ASSERT(w->n > 0);

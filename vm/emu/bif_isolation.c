@@ -22,17 +22,6 @@ term bif_isolation_set_2(struct proc *p, term *args)
     return ATOM(ok);
 }
 
-static term text_term(struct heap *h, const char *s)
-{
-    term t = bits_from_bytes(h, s, strlen(s));
-    return term_is_none(t) ? TERM_NIL : t;
-}
-
-static term put(struct heap *h, term map, const char *key, term value)
-{
-    return map_put(h, map, atom_from_cstr(key), value);
-}
-
 /* What is known of the workers of a library: [#{os_pid => 4711, state => ready, ...}]. */
 static term put_workers(struct heap *h, term info, const struct native_library *lib)
 {
@@ -43,17 +32,17 @@ static term put_workers(struct heap *h, term info, const struct native_library *
     remote_info(lib, &r, workers, SHOWN);
     for (size_t i = r.n_workers < SHOWN ? r.n_workers : SHOWN; i-- > 0;) {
         const struct remote_worker_info *w = &workers[i];
-        term map = put(h, map_empty(h), "os_pid", term_from_small(w->os_pid));
-        map = put(h, map, "state", atom_from_cstr(w->state));
-        map = put(h, map, "calls", heap_uinteger(h, w->calls));
-        map = put(h, map, "lanes", term_from_small(w->lanes));
-        map = put(h, map, "busy", term_from_small(w->busy_lanes));
-        list = heap_cons(h, put(h, map, "resources", term_from_small(w->resources)), list);
+        term map = map_put_name(h, map_empty(h), "os_pid", term_from_small(w->os_pid));
+        map = map_put_name(h, map, "state", atom_from_cstr(w->state));
+        map = map_put_name(h, map, "calls", heap_uinteger(h, w->calls));
+        map = map_put_name(h, map, "lanes", term_from_small(w->lanes));
+        map = map_put_name(h, map, "busy", term_from_small(w->busy_lanes));
+        list = heap_cons(h, map_put_name(h, map, "resources", term_from_small(w->resources)), list);
     }
-    info = put(h, info, "workers", list);
-    info = put(h, info, "restarts", heap_uinteger(h, r.restarts));
-    info = put(h, info, "waiting", term_from_small(r.waiting));
-    return put(h, info, "circuit", atom_from_cstr(r.open_circuit ? "open" : "closed"));
+    info = map_put_name(h, info, "workers", list);
+    info = map_put_name(h, info, "restarts", heap_uinteger(h, r.restarts));
+    info = map_put_name(h, info, "waiting", term_from_small(r.waiting));
+    return map_put_name(h, info, "circuit", atom_from_cstr(r.open_circuit ? "open" : "closed"));
 }
 
 /* isolation:info(Module | default) -> map */
@@ -67,33 +56,33 @@ term bif_isolation_info_1(struct proc *p, term *args)
     policy_effective(args[0], &policy);
     term info = map_empty(h), origins = map_empty(h);
     for (int k = 0; k < POLICY_KEYS; k++) {
-        info = put(h, info, policy_key_name((enum policy_key) k), policy_value_term(h, (enum policy_key) k, policy.value[k]));
-        origins = put(h, origins, policy_key_name((enum policy_key) k),
+        info = map_put_name(h, info, policy_key_name((enum policy_key) k), policy_value_term(h, (enum policy_key) k, policy.value[k]));
+        origins = map_put_name(h, origins, policy_key_name((enum policy_key) k),
             atom_from_cstr(policy_origin_name((enum policy_origin) policy.origin[k])));
     }
-    info = put(h, info, "origin", origins);
+    info = map_put_name(h, info, "origin", origins);
     struct native_library *lib = library_of_module(args[0]);
     if (lib == NULL) {
-        info = put(h, info, "library", ATOM(undefined));
-        info = put(h, info, "calls", term_from_small(0));
-        info = put(h, info, "crashes", term_from_small(0));
-        return put(h, info, "last_crash", ATOM(undefined));
+        info = map_put_name(h, info, "library", ATOM(undefined));
+        info = map_put_name(h, info, "calls", term_from_small(0));
+        info = map_put_name(h, info, "crashes", term_from_small(0));
+        return map_put_name(h, info, "last_crash", ATOM(undefined));
     }
-    info = put(h, info, "library", text_term(h, lib->path));
-    info = put(h, info, "active", atom_from_cstr(lib->ops->name));
+    info = map_put_name(h, info, "library", bits_of_text(h, lib->path, strlen(lib->path)));
+    info = map_put_name(h, info, "active", atom_from_cstr(lib->ops->name));
     info = put_workers(h, info, lib);
-    info = put(h, info, "calls", heap_uinteger(h, library_calls(lib)));
-    info = put(h, info, "crashes", heap_uinteger(h, atomic_load_explicit(&lib->crashes, memory_order_relaxed)));
+    info = map_put_name(h, info, "calls", heap_uinteger(h, library_calls(lib)));
+    info = map_put_name(h, info, "crashes", heap_uinteger(h, atomic_load_explicit(&lib->crashes, memory_order_relaxed)));
     lock_take(&lib->lock);
     term reason = term_is_none(lib->last_crash) ? TERM_NONE : copy_term(lib->last_crash, h);
     int64_t at_ns = lib->last_crash_ns;
     lock_drop(&lib->lock);
     term crash = ATOM(undefined);
     if (!term_is_none(reason)) {
-        crash = put(h, map_empty(h), "reason", reason);
-        crash = put(h, crash, "time", heap_integer(h, at_ns / 1000000000));
+        crash = map_put_name(h, map_empty(h), "reason", reason);
+        crash = map_put_name(h, crash, "time", heap_integer(h, at_ns / 1000000000));
     }
-    return put(h, info, "last_crash", crash);
+    return map_put_name(h, info, "last_crash", crash);
 }
 
 /* isolation:modes() -> [{Mode, Summary, [Capability]}] */
@@ -120,7 +109,7 @@ term bif_isolation_modes_0(struct proc *p, term *args)
                 able = heap_cons(h, atom_from_cstr(caps[c].name), able);
             }
         }
-        list = heap_cons(h, heap_tuple3(h, atom_from_cstr(executor_table[i]->name), text_term(h, executor_table[i]->summary), able), list);
+        list = heap_cons(h, heap_tuple3(h, atom_from_cstr(executor_table[i]->name), bits_of_text(h, executor_table[i]->summary, strlen(executor_table[i]->summary)), able), list);
     }
     return list;
 }

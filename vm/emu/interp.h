@@ -91,6 +91,15 @@ struct emu {
     uint8_t *bits;      /* binary under construction by bs_init and bs_put_* */
     size_t bits_at, bits_end;
 };
+static inline term emu_source(struct emu *m, uint64_t w)
+{
+    return insn_source(m->s, m->p->heap.stop, w);
+}
+/* enum bits_flags of an instruction's first word, or its operand for them */
+static inline unsigned insn_bits_flags(uint64_t w)
+{
+    return (w >> 16) & 0xFFFF;
+}
 typedef const uint64_t *(*op_body)(struct emu *m, const uint64_t *pc);
 
 /* Operands are read where they stand, beside the number: that costs less than taking them out of the word. Two at

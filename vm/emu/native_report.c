@@ -16,27 +16,16 @@
 #include "vm/proc/report.h"
 #include "vm/proc/sched.h"
 
-static term text_term(struct heap *h, const char *text, size_t n)
-{
-    term t = bits_from_bytes(h, text, n);
-    return term_is_none(t) ? TERM_NIL : t;
-}
-
-static term put(struct heap *h, term map, const char *key, term value)
-{
-    return map_put(h, map, atom_from_cstr(key), value);
-}
-
 /* What the signal says; of other ends there is nothing to add. */
 static term put_signal(struct heap *h, term map, const struct native_crash *c)
 {
-    map = put(h, map, "signal", term_from_small(c->signal));
+    map = map_put_name(h, map, "signal", term_from_small(c->signal));
     if (c->has_address) {
         const char *access = c->is_write ? "write" : c->address == c->pc ? "execute" : "read";
-        map = put(h, map, "access", atom_from_cstr(access));
-        map = put(h, map, "address", heap_uinteger(h, c->address));
+        map = map_put_name(h, map, "access", atom_from_cstr(access));
+        map = map_put_name(h, map, "address", heap_uinteger(h, c->address));
         const char *place = crash_place_text(c->place);
-        map = put(h, map, "place", text_term(h, place, strlen(place)));
+        map = map_put_name(h, map, "place", bits_of_text(h, place, strlen(place)));
     }
     return map;
 }
@@ -47,7 +36,7 @@ static term function_of(struct heap *h, const struct native_call *call)
         return heap_tuple3(h, call->func->module, call->func->name, term_from_small((intptr_t) call->func->arity));
     }
     const char *name = native_call_name(call);
-    return text_term(h, name, strlen(name));
+    return bits_of_text(h, name, strlen(name));
 }
 
 static term report_term(struct heap *h, const struct crash_report *r)
@@ -56,30 +45,30 @@ static term report_term(struct heap *h, const struct crash_report *r)
     const struct native_crash *c = r->outcome->crash;
     const struct executor_ops *ops = atomic_load_explicit(&lib->ops, memory_order_relaxed);
     term label = heap_tuple2(h, atom_from_cstr("bulkhead"), ATOM(native_crash));
-    term map = put(h, map_empty(h), "label", label);
-    map = put(h, map, "module", lib->module_atom);
-    map = put(h, map, "library", text_term(h, lib->name, strlen(lib->name)));
-    map = put(h, map, "function", function_of(h, r->call));
-    map = put(h, map, "mode", atom_from_cstr(ops->name));
-    map = put(h, map, "reason", native_outcome_reason(r->outcome, h));
+    term map = map_put_name(h, map_empty(h), "label", label);
+    map = map_put_name(h, map, "module", lib->module_atom);
+    map = map_put_name(h, map, "library", bits_of_text(h, lib->name, strlen(lib->name)));
+    map = map_put_name(h, map, "function", function_of(h, r->call));
+    map = map_put_name(h, map, "mode", atom_from_cstr(ops->name));
+    map = map_put_name(h, map, "reason", native_outcome_reason(r->outcome, h));
     if (c != NULL && c->signal != 0) {
         map = put_signal(h, map, c);
     }
     if (r->missed != 0) {
-        map = put(h, map, "not_reported", heap_uinteger(h, r->missed));
+        map = map_put_name(h, map, "not_reported", heap_uinteger(h, r->missed));
     }
-    return put(h, map, "text", text_term(h, r->text, r->bytes));
+    return map_put_name(h, map, "text", bits_of_text(h, r->text, r->bytes));
 }
 
 static term meta_term(struct heap *h, const struct native_call *call)
 {
-    term meta = put(h, map_empty(h), "time", heap_integer(h, clock_system_ns() / 1000));
+    term meta = map_put_name(h, map_empty(h), "time", heap_integer(h, clock_system_ns() / 1000));
     const struct enif_environment_t *env = call->env;
     if (env != NULL && env->caller != NULL) {
-        meta = put(h, meta, "pid", env->pid);
-        meta = put(h, meta, "gl", ((const struct proc *) env->caller)->group_leader);
+        meta = map_put_name(h, meta, "pid", env->pid);
+        meta = map_put_name(h, meta, "gl", ((const struct proc *) env->caller)->group_leader);
     }
-    return call->func == NULL ? meta : put(h, meta, "mfa", function_of(h, call));
+    return call->func == NULL ? meta : map_put_name(h, meta, "mfa", function_of(h, call));
 }
 
 static bool tell_logger(const struct crash_report *r)

@@ -6,14 +6,6 @@ static struct match_ctx *context_of(struct emu *m, const uint64_t *pc)
 {
     return term_match_ctx(*insn_register(m->s, m->p->heap.stop, insn_a(pc)));
 }
-static term source(struct emu *m, uint64_t w)
-{
-    return insn_source(m->s, m->p->heap.stop, w);
-}
-static unsigned flags_of(uint64_t w)
-{
-    return (w >> 16) & 0xFFFF;
-}
 static void put(struct emu *m, uint64_t w, term value)
 {
     *insn_register(m->s, m->p->heap.stop, w & 0xFFFF) = value;
@@ -44,7 +36,7 @@ static bool bits_wanted(const struct match_ctx *ctx, term size, size_t unit, siz
 /* [A to, L][source]; a context starts again where it is. */
 const uint64_t *op_bs_start_match(struct emu *m, const uint64_t *pc)
 {
-    term t = source(m, pc[1]);
+    term t = emu_source(m, pc[1]);
     term ctx = term_has_tag(t, TAG_MATCH_CTX) ? t
         : term_is_bits(t)                     ? bits_match_start(&m->p->heap, t)
                                               : TERM_NONE;
@@ -62,34 +54,34 @@ const uint64_t *op_bs_start_match(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_get_int_fixed(struct emu *m, const uint64_t *pc)
 {
     struct match_ctx *ctx = context_of(m, pc);
-    return put_or_fail(m, pc, bits_get_integer(&m->p->heap, ctx, pc[1] >> 32, flags_of(pc[1])), 2);
+    return put_or_fail(m, pc, bits_get_integer(&m->p->heap, ctx, pc[1] >> 32, insn_bits_flags(pc[1])), 2);
 }
 
 const uint64_t *op_bs_get_integer(struct emu *m, const uint64_t *pc)
 {
     struct match_ctx *ctx = context_of(m, pc);
     size_t n;
-    if (!bits_wanted(ctx, source(m, pc[2]), pc[1] >> 32, &n)) {
+    if (!bits_wanted(ctx, emu_source(m, pc[2]), pc[1] >> 32, &n)) {
         return insn_target(pc);
     }
-    return put_or_fail(m, pc, bits_get_integer(&m->p->heap, ctx, n, flags_of(pc[1])), 3);
+    return put_or_fail(m, pc, bits_get_integer(&m->p->heap, ctx, n, insn_bits_flags(pc[1])), 3);
 }
 
 const uint64_t *op_bs_get_float(struct emu *m, const uint64_t *pc)
 {
     struct match_ctx *ctx = context_of(m, pc);
     size_t n;
-    if (!bits_wanted(ctx, source(m, pc[2]), pc[1] >> 32, &n)) {
+    if (!bits_wanted(ctx, emu_source(m, pc[2]), pc[1] >> 32, &n)) {
         return insn_target(pc);
     }
-    return put_or_fail(m, pc, bits_get_float(&m->p->heap, ctx, n, flags_of(pc[1])), 3);
+    return put_or_fail(m, pc, bits_get_float(&m->p->heap, ctx, n, insn_bits_flags(pc[1])), 3);
 }
 
 const uint64_t *op_bs_get_binary(struct emu *m, const uint64_t *pc)
 {
     struct match_ctx *ctx = context_of(m, pc);
     size_t n;
-    if (!bits_wanted(ctx, source(m, pc[2]), pc[1] >> 32, &n)) {
+    if (!bits_wanted(ctx, emu_source(m, pc[2]), pc[1] >> 32, &n)) {
         return insn_target(pc);
     }
     return put_or_fail(m, pc, bits_get_binary(&m->p->heap, ctx, n), 3);
@@ -108,7 +100,7 @@ const uint64_t *op_bs_get_binary_all(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_skip(struct emu *m, const uint64_t *pc)
 {
     struct match_ctx *ctx = context_of(m, pc);
-    term size = source(m, pc[2]);
+    term size = emu_source(m, pc[2]);
     size_t n, unit = pc[1] >> 32;
     if (term_same(size, ATOM(all))) {
         n = ctx->end - ctx->position;
@@ -146,8 +138,8 @@ static bool get_utf(struct match_ctx *ctx, uint64_t w, uint32_t *c)
 {
     unsigned width = (unsigned) (w >> 32);
     return width == 8 ? bits_get_utf8(ctx, c)
-        : width == 16 ? bits_get_utf16(ctx, flags_of(w), c)
-                      : bits_get_utf32(ctx, flags_of(w), c);
+        : width == 16 ? bits_get_utf16(ctx, insn_bits_flags(w), c)
+                      : bits_get_utf32(ctx, insn_bits_flags(w), c);
 }
 
 const uint64_t *op_bs_get_utf(struct emu *m, const uint64_t *pc)

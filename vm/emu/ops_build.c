@@ -6,14 +6,6 @@
 
 enum { RESULT_WORDS = 16 /* heap words any binary takes besides its bytes off the heap */ };
 
-static term source(struct emu *m, uint64_t w)
-{
-    return insn_source(m->s, m->p->heap.stop, w);
-}
-static unsigned flags_of(uint64_t w)
-{
-    return (w >> 16) & 0xFFFF;
-}
 static uint32_t code_point(term t)
 {
     return term_is_small(t) && (uintptr_t) term_to_small(t) <= UTF8_MAX_CHARACTER ? (uint32_t) term_to_small(t) : UINT32_MAX;
@@ -82,7 +74,7 @@ static const uint64_t *segment_failed(
 /* Bits of a segment with an explicit size. */
 static const uint64_t *sized(struct emu *m, const uint64_t *pc, const struct segment *g, size_t *out)
 {
-    term size = source(m, g->size);
+    term size = emu_source(m, g->size);
     if (term_is_small(size) && term_to_small(size) >= 0) {
         size_t n = (size_t) term_to_small(size);
         if (g->unit == 0 || n <= (SIZE_MAX >> 4) / g->unit) {
@@ -98,7 +90,7 @@ static const uint64_t *sized(struct emu *m, const uint64_t *pc, const struct seg
 /* Size of a segment in bits. pc if good, else where to go on or NULL. */
 static const uint64_t *segment_bits(struct emu *m, const uint64_t *pc, const struct segment *g, size_t *out)
 {
-    term value = g->kind == SEG_STRING ? TERM_NONE : source(m, g->value);
+    term value = g->kind == SEG_STRING ? TERM_NONE : emu_source(m, g->value);
     switch (g->kind) {
     case SEG_INTEGER:
         return sized(m, pc, g, out);
@@ -141,7 +133,7 @@ static const uint64_t *segment_bits(struct emu *m, const uint64_t *pc, const str
 static const uint64_t *put_bits_segment(
     struct emu *m, const uint64_t *pc, const struct segment *g, uint8_t *bytes, size_t at, size_t n)
 {
-    term value = source(m, g->value);
+    term value = emu_source(m, g->value);
     if (!term_is_bits(value)) {
         return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
     }
@@ -157,7 +149,7 @@ static const uint64_t *put_bits_segment(
 static const uint64_t *put_segment(
     struct emu *m, const uint64_t *pc, const struct segment *g, uint8_t *bytes, size_t at, size_t n)
 {
-    term value = g->kind == SEG_STRING ? TERM_NONE : source(m, g->value);
+    term value = g->kind == SEG_STRING ? TERM_NONE : emu_source(m, g->value);
     switch (g->kind) {
     case SEG_INTEGER:
         return bits_put_integer(bytes, at, value, n, g->flags)
@@ -194,7 +186,7 @@ static inline bool put_simple(struct emu *m, const uint64_t *segment, uint8_t *b
     if ((segment[0] & 0x7FFF) != SEG_INTEGER || ((at | n) & 7) != 0 || n > 56) { /* big-endian */
         return false;
     }
-    term value = source(m, segment[1]);
+    term value = emu_source(m, segment[1]);
     if (!term_is_small(value)) {
         return false;
     }
@@ -210,7 +202,7 @@ static inline bool put_simple(struct emu *m, const uint64_t *segment, uint8_t *b
 static inline bool is_whole(struct emu *m, const uint64_t *segment)
 {
     size_t unit = (segment[0] >> 32) & 0xFFFF;
-    term value = source(m, segment[1]);
+    term value = emu_source(m, segment[1]);
     return term_is_bits(value) && (unit <= 1 || (unit == 8 && bits_size(value) % 8 == 0));
 }
 
@@ -245,7 +237,7 @@ const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
         }
     }
     uint8_t *bytes;
-    term result = appends ? bits_append(h, source(m, first[1]), total, &bytes, &at)
+    term result = appends ? bits_append(h, emu_source(m, first[1]), total, &bytes, &at)
                           : bits_new_bitstring(h, total, &bytes);
     if (term_is_none(result)) {
         proc_system_limit(m->p);
@@ -308,10 +300,10 @@ static const uint64_t *begin(struct emu *m, const uint64_t *pc, term result, uin
 const uint64_t *op_bs_init(struct emu *m, const uint64_t *pc)
 {
     size_t n;
-    if (!reserve(m, pc[1] >> 32, flags_of(pc[1]))) {
+    if (!reserve(m, pc[1] >> 32, insn_bits_flags(pc[1]))) {
         return end_process(m);
     }
-    term size = source(m, pc[2]);
+    term size = emu_source(m, pc[2]);
     if (!size_in_bits(size, pc[1] & 0xFFFF, &n)) {
         if (!insn_can_fail(pc) && term_is_integer(size) && !integer_is_negative(size)) {
             proc_system_limit(m->p);
@@ -328,11 +320,11 @@ const uint64_t *op_bs_init(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_append(struct emu *m, const uint64_t *pc)
 {
     size_t n, unit = pc[1] & 0xFFFF;
-    if (!reserve(m, pc[1] >> 32, flags_of(pc[1]))) {
+    if (!reserve(m, pc[1] >> 32, insn_bits_flags(pc[1]))) {
         return end_process(m);
     }
-    term binary = source(m, pc[3]);
-    if (!size_in_bits(source(m, pc[2]), 1, &n) || !term_is_bits(binary) || (unit > 1 && bits_size(binary) % unit != 0)) {
+    term binary = emu_source(m, pc[3]);
+    if (!size_in_bits(emu_source(m, pc[2]), 1, &n) || !term_is_bits(binary) || (unit > 1 && bits_size(binary) % unit != 0)) {
         return failed(m, pc);
     }
     uint8_t *bytes = NULL;
@@ -345,8 +337,8 @@ const uint64_t *op_bs_append(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_private_append(struct emu *m, const uint64_t *pc)
 {
     size_t n;
-    term binary = source(m, pc[3]);
-    if (!size_in_bits(source(m, pc[2]), pc[1] & 0xFFFF, &n) || !term_is_bits(binary)) {
+    term binary = emu_source(m, pc[3]);
+    if (!size_in_bits(emu_source(m, pc[2]), pc[1] & 0xFFFF, &n) || !term_is_bits(binary)) {
         return failed(m, pc);
     }
     uint8_t *bytes = NULL;
@@ -383,8 +375,8 @@ static bool has_room(const struct emu *m, size_t n)
 const uint64_t *op_bs_put_integer(struct emu *m, const uint64_t *pc)
 {
     size_t n;
-    if (!size_in_bits(source(m, pc[2]), pc[1] >> 32, &n) || !has_room(m, n)
-        || !bits_put_integer(m->bits, m->bits_at, source(m, pc[3]), n, flags_of(pc[1]))) {
+    if (!size_in_bits(emu_source(m, pc[2]), pc[1] >> 32, &n) || !has_room(m, n)
+        || !bits_put_integer(m->bits, m->bits_at, emu_source(m, pc[3]), n, insn_bits_flags(pc[1]))) {
         return failed(m, pc);
     }
     m->bits_at += n;
@@ -394,8 +386,8 @@ const uint64_t *op_bs_put_integer(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_put_float(struct emu *m, const uint64_t *pc)
 {
     size_t n;
-    if (!size_in_bits(source(m, pc[2]), pc[1] >> 32, &n) || !has_room(m, n) || (n != 16 && n != 32 && n != 64)
-        || !bits_put_float(m->bits, m->bits_at, source(m, pc[3]), n, flags_of(pc[1]))) {
+    if (!size_in_bits(emu_source(m, pc[2]), pc[1] >> 32, &n) || !has_room(m, n) || (n != 16 && n != 32 && n != 64)
+        || !bits_put_float(m->bits, m->bits_at, emu_source(m, pc[3]), n, insn_bits_flags(pc[1]))) {
         return failed(m, pc);
     }
     m->bits_at += n;
@@ -404,7 +396,7 @@ const uint64_t *op_bs_put_float(struct emu *m, const uint64_t *pc)
 
 const uint64_t *op_bs_put_binary(struct emu *m, const uint64_t *pc)
 {
-    term value = source(m, pc[3]), size = source(m, pc[2]);
+    term value = emu_source(m, pc[3]), size = emu_source(m, pc[2]);
     size_t n, unit = pc[1] >> 32;
     if (!term_is_bits(value)) {
         return failed(m, pc);
@@ -443,7 +435,7 @@ const uint64_t *op_bs_put_string(struct emu *m, const uint64_t *pc)
 const uint64_t *op_bs_put_utf(struct emu *m, const uint64_t *pc)
 {
     unsigned width = (unsigned) (pc[1] >> 32);
-    uint32_t c = code_point(source(m, pc[2]));
+    uint32_t c = code_point(emu_source(m, pc[2]));
     if (!utf8_is_character(c)) {
         return failed(m, pc);
     }
@@ -454,9 +446,9 @@ const uint64_t *op_bs_put_utf(struct emu *m, const uint64_t *pc)
     if (width == 8) {
         bits_put_utf8(m->bits, m->bits_at, c);
     } else if (width == 16) {
-        bits_put_utf16(m->bits, m->bits_at, c, flags_of(pc[1]));
+        bits_put_utf16(m->bits, m->bits_at, c, insn_bits_flags(pc[1]));
     } else {
-        bits_put_utf32(m->bits, m->bits_at, c, flags_of(pc[1]));
+        bits_put_utf32(m->bits, m->bits_at, c, insn_bits_flags(pc[1]));
     }
     m->bits_at += n;
     return pc + 3;
@@ -465,7 +457,7 @@ const uint64_t *op_bs_put_utf(struct emu *m, const uint64_t *pc)
 /* [A to, L][unit][a][b]: a + b * unit, sizes that are not negative */
 const uint64_t *op_bs_add(struct emu *m, const uint64_t *pc)
 {
-    term a = source(m, pc[2]), b = source(m, pc[3]);
+    term a = emu_source(m, pc[2]), b = emu_source(m, pc[3]);
     size_t n;
     if (!size_in_bits(b, pc[1], &n) || !term_is_small(a) || term_to_small(a) < 0
         || !intptr_fits_small(term_to_small(a) + (intptr_t) n)) {
@@ -483,7 +475,7 @@ const uint64_t *op_bs_add(struct emu *m, const uint64_t *pc)
 /* [A to, L][width][value]: bytes of the code point */
 const uint64_t *op_bs_utf_size(struct emu *m, const uint64_t *pc)
 {
-    uint32_t c = code_point(source(m, pc[2]));
+    uint32_t c = code_point(emu_source(m, pc[2]));
     size_t n = !utf8_is_character(c) ? 4 : pc[1] == 8 ? utf8_size(c) : bits_utf16_size(c); /* put fails later */
     *insn_register(m->s, m->p->heap.stop, insn_a(pc)) = term_from_small((intptr_t) n);
     return pc + 3;

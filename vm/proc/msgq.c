@@ -1,5 +1,6 @@
 /* The message queue of a process: what signal_fetch has put there and no receive has taken. */
 #include "lib/base/arena.h"
+#include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
 
 enum { N_MARKS = 8 };
@@ -168,20 +169,15 @@ term msgq_mark_reserve(struct proc *p)
     return term_from_small(p->marks->next_serial++);
 }
 
-static uint64_t ref_id(term ref)
-{
-    return term_has_tag(ref, TAG_REF) ? term_words(ref)[1] : 0;
-}
-
 void msgq_mark_bind(struct proc *p, term marker, term ref)
 {
-    if (p->marks == NULL || !term_is_small(marker) || ref_id(ref) == 0) {
+    if (p->marks == NULL || !term_is_small(marker) || proc_ref_id(ref) == 0) {
         return;
     }
     for (size_t i = 0; i < N_MARKS; i++) {
         if (p->marks->marks[i].at != NULL && p->marks->marks[i].ref == 0
             && p->marks->marks[i].serial == (uint32_t) term_to_small(marker)) {
-            p->marks->marks[i].ref = ref_id(ref);
+            p->marks->marks[i].ref = proc_ref_id(ref);
         }
     }
 }
@@ -195,7 +191,7 @@ void msgq_mark_clear(struct proc *p, term marker_or_ref)
         bool hit = term_is_small(marker_or_ref)
             ? p->marks->marks[i].ref == 0
                 && p->marks->marks[i].serial == (uint32_t) term_to_small(marker_or_ref)
-            : ref_id(marker_or_ref) != 0 && p->marks->marks[i].ref == ref_id(marker_or_ref);
+            : proc_ref_id(marker_or_ref) != 0 && p->marks->marks[i].ref == proc_ref_id(marker_or_ref);
         if (hit) {
             p->marks->marks[i].at = NULL;
         }
@@ -204,7 +200,7 @@ void msgq_mark_clear(struct proc *p, term marker_or_ref)
 
 void msgq_mark_use(struct proc *p, term ref)
 {
-    uint64_t id = ref_id(ref);
+    uint64_t id = proc_ref_id(ref);
     for (size_t i = 0; p->marks != NULL && id != 0 && i < N_MARKS; i++) {
         if (p->marks->marks[i].at != NULL && p->marks->marks[i].ref == id) {
             p->msg_save = p->marks->marks[i].at;

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "vm/core/ref.h"
 #include "vm/proc/sched.h"
 
 /* sched.c */
@@ -28,5 +29,11 @@ void watch_tell(struct proc *p);
 
 /* report.c: "Error in process ..." for the logger, or on standard error. */
 void report_exit(struct proc *p, term reason);
+
+/* The id of a reference as monitors and aliases have them; 0: it is none. */
+static inline uint64_t proc_ref_id(term ref)
+{
+    return term_has_tag(ref, TAG_REF) ? term_ref_id(ref) : 0;
+}
 
 #endif

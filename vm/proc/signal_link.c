@@ -10,6 +10,7 @@
 #include "lib/base/arena.h"
 #include "vm/proc/links.h"
 #include "vm/proc/port.h"
+#include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
 #include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
@@ -311,17 +312,12 @@ void signal_handle_down(struct proc *p, struct signal *s)
     }
 }
 
-static uint64_t ref_id(term ref)
-{
-    return term_has_tag(ref, TAG_REF) ? term_words(ref)[1] : 0;
-}
-
 /* Takes a 'DOWN' (or so) of this monitor out of the message queue. */
 static void flush_down(struct proc *p, uint64_t id)
 {
     for (struct message **at = &p->msg_first; *at != NULL; at = &(*at)->next) {
         term v = message_value(p, *at);
-        if (term_is_tuple_of(v, 5) && ref_id(term_tuple_get(v, 1)) == id) {
+        if (term_is_tuple_of(v, 5) && proc_ref_id(term_tuple_get(v, 1)) == id) {
             msgq_drop(p, at);
             return;
         }
@@ -330,7 +326,7 @@ static void flush_down(struct proc *p, uint64_t id)
 
 bool signal_demonitor(struct proc *p, term ref, bool flush)
 {
-    uint64_t id = ref_id(ref);
+    uint64_t id = proc_ref_id(ref);
     struct link_node *n = p->links == NULL ? NULL : link_find(&p->links->monitors, id);
     if (n == NULL || term_is_none(n->target)) {
         if (n != NULL && n->mode != LINK_ALIAS_EXPLICIT) {
@@ -360,7 +356,7 @@ term signal_alias_new(struct proc *p, bool reply)
 
 bool signal_alias_remove(struct proc *p, term ref)
 {
-    uint64_t id = ref_id(ref);
+    uint64_t id = proc_ref_id(ref);
     struct link_node *n = p->links == NULL ? NULL : link_find(&p->links->monitors, id);
     if (n == NULL || n->mode == LINK_PLAIN) {
         return false;
