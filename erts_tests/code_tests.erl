@@ -3,7 +3,11 @@
 -import(t, [id/1, outcome/1]).
 
 cases() ->
-    [{load, fun() -> fresh(), {load(one), code_target:version(), code:which(code_target), code:is_loaded(code_target)} end},
+    [{catches_that_meet_where_nothing_comes, fun() ->
+         [outcome(fun() -> unoptimised_target:F(id(G)) end) || F <- [meets, meets_after],
+             G <- [fun() -> 1 end, fun() -> <<5>> end, fun() -> error({r, 2}) end, fun() -> throw(x) end]]
+     end},
+     {load, fun() -> fresh(), {load(one), code_target:version(), code:which(code_target), code:is_loaded(code_target)} end},
      {load_again, fun() -> fresh(), load(one), {load(two), code_target:version(), erlang:check_old_code(code_target)} end},
      {old_process_runs_on, fun() ->
          fresh(), load(one), P = spawn(code_target, wait, []), A = ask(P, version), load(two), B = ask(P, version),

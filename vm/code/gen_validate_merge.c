@@ -110,9 +110,51 @@ static bool merge_frames(struct validator *v, uint32_t label, struct vlabel_stat
     return true;
 }
 
+/* Is all that stands at label an instruction that raises? */
+static bool only_raises(const struct validator *v, uint32_t label)
+{
+    const struct gen_code *c = v->code;
+    uint32_t i = c->label_insn[label];
+    while (i + 1 < v->function->end && (c->insns[i].op == OP_label || c->insns[i].op == OP_line)) {
+        i++;
+    }
+    enum opcode op = c->insns[i].op;
+    return op == OP_badmatch || op == OP_case_end || op == OP_if_end || op == OP_try_case_end;
+}
+
+static void arrive(struct validator *v, uint32_t label, const reg *x, uint32_t n_x, uint32_t n_f, uint32_t heap_words);
+
+/* Paths with different catches may share an instruction that raises, which a compiler that knows less about types leaves where
+ * it can never be reached. The exception goes on from each path; the label is reached as if no catch were open. */
+static void arrive_to_raise(struct validator *v, uint32_t label, const reg *x, uint32_t n_x, uint32_t n_f, uint32_t heap_words)
+{
+    struct vstate *s = &v->s;
+    reg y[GEN_MAX_REGISTERS];
+    uint32_t n_tags = s->n_tags;
+    vraise(v);
+    memcpy(y, s->y, s->n_y * sizeof(reg));
+    for (uint32_t i = 0; i < s->n_y; i++) {
+        if (reg_is_tag(s->y[i])) {
+            s->y[i] = REG_UNDEF;
+        }
+    }
+    s->n_tags = 0;
+    arrive(v, label, x, n_x, n_f, heap_words);
+    memcpy(s->y, y, s->n_y * sizeof(reg));
+    s->n_tags = n_tags;
+}
+
+void varrive(struct validator *v, uint32_t label, const reg *x, uint32_t n_x, uint32_t n_f, uint32_t heap_words)
+{
+    if (v->s.n_tags > 0 && only_raises(v, label)) {
+        arrive_to_raise(v, label, x, n_x, n_f, heap_words);
+    } else {
+        arrive(v, label, x, n_x, n_f, heap_words);
+    }
+}
+
 /* What comes to a label: the current state, but x and the rest as given. */
-void varrive(struct validator *v, uint32_t label, const reg *x, uint32_t n_x, uint32_t n_f,
-    uint32_t heap_words)
+static void arrive(struct validator *v, uint32_t label, const reg *x, uint32_t n_x, uint32_t n_f, uint32_t heap_words)
 {
     const struct vstate *s = &v->s;
     struct vlabel_state *l = v->label_states[label];
