@@ -15,7 +15,7 @@ say() { echo "$*" >&2; }
 
 bare_channel() {
     say "the bare channel..."
-    timeout 60 "$builddir/bench/bench_channel" 0 >>"$tmp/channel" || echo "bench_channel failed" >>"$tmp/channel"
+    timeout -k 10 60 "$builddir/bench/bench_channel" 0 >>"$tmp/channel" || echo "bench_channel failed" >>"$tmp/channel"
 }
 
 # measure CPUS COMMAND-PREFIX SCHEDULERS [CPU-OF-VM CPU-OF-WORKER]
@@ -24,13 +24,13 @@ measure() {
     for mode in $modes; do
         say "native calls: $mode, $cpus..."
         # shellcheck disable=SC2086
-        timeout 60 $prefix "$BULKHEAD" run -S "$schedulers" --isolation "bench_native=$mode" "$dir/bench_native.beam" "$mode" $place 2>>"$tmp/errors" \
+        timeout -k 10 60 $prefix "$BULKHEAD" run -S "$schedulers" --isolation "bench_native=$mode" "$dir/bench_native.beam" "$mode" $place 2>>"$tmp/errors" \
             || echo "$mode failed"
     done
     [ -n "${ERL-}" ] || return 0
     say "native calls: OTP, $cpus..."
     # shellcheck disable=SC2086
-    ERL_EPMD_PORT=$port timeout 60 $prefix "$ERL" -noshell -noinput +S "$schedulers:$schedulers" +sbwt none $node -pa "$dir" -s bench_native start \
+    ERL_EPMD_PORT=$port timeout -k 10 60 $prefix "$ERL" -noshell -noinput +S "$schedulers:$schedulers" +sbwt none $node -pa "$dir" -s bench_native start \
         2>>"$tmp/errors" || echo "otp failed"
 }
 
@@ -55,8 +55,8 @@ fi
 pairs() {
     say "native calls: ipc and the bare channel in turns..."
     for i in 1 2 3 4 5 6 7 8 9; do
-        bare=$(timeout 20 "$builddir/bench/bench_channel" 0 | sed -n 's/^bare_2cpu_0 \([0-9]*\) ns$/\1/p')
-        small=$(timeout 20 "$BULKHEAD" run -S 2 --isolation bench_native=ipc "$dir/bench_native.beam" small ipc "$@" 2>>"$tmp/errors" | sed -n 's/^ipc small //p')
+        bare=$(timeout -k 10 20 "$builddir/bench/bench_channel" 0 | sed -n 's/^bare_2cpu_0 \([0-9]*\) ns$/\1/p')
+        small=$(timeout -k 10 20 "$BULKHEAD" run -S 2 --isolation bench_native=ipc "$dir/bench_native.beam" small ipc "$@" 2>>"$tmp/errors" | sed -n 's/^ipc small //p')
         [ -z "$bare" ] || [ -z "$small" ] || echo "$bare $small"
     done | awk '{ print $2 / $1, $1, $2 }' | sort -n
 }
@@ -87,7 +87,7 @@ for mode in $modes; do
     case $mode in direct | in_process) continue ;; esac
     say "workers: $mode..."
     # shellcheck disable=SC2086
-    timeout 60 "$BULKHEAD" run -S 2 -pa "$builddir/bench" --isolation "bench_native=$mode" --isolation "bench_nif=$mode" "$dir/bench_worker.beam" "$mode" $first_cpus 2>>"$tmp/errors" \
+    timeout -k 10 60 "$BULKHEAD" run -S 2 -pa "$builddir/bench" --isolation "bench_native=$mode" --isolation "bench_nif=$mode" "$dir/bench_worker.beam" "$mode" $first_cpus 2>>"$tmp/errors" \
         || echo "$mode failed"
 done >"$tmp/workers"
 

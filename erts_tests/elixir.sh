@@ -14,9 +14,9 @@ export ERL_LIBS LC_ALL NO_COLOR HOME
 here=$(cd "$srcdir" && pwd)/erts_tests/elixir
 bulkhead=$(command -v "$BULKHEAD") && bulkhead=$(cd "$(dirname "$bulkhead")" && pwd)/$(basename "$bulkhead")
 
-ours() { timeout 300 "$bulkhead" run "$@"; }
+ours() { timeout -k 10 300 "$bulkhead" run "$@"; }
 elixir() { ours -s elixir start_cli -extra "$@"; }
-otp() { timeout 300 "$ERL" -noshell -noinput -s elixir start_cli -extra "$@"; }
+otp() { timeout -k 10 300 "$ERL" -noshell -noinput -s elixir start_cli -extra "$@"; }
 
 otp "$here/script.exs" a 'b c' > "$dir/otp" 2>&1
 elixir "$here/script.exs" a 'b c' > "$dir/ours" 2>&1

@@ -9,7 +9,8 @@ erts_tests_beams = $(erts_tests_erl:.erl=.beam)
 EXTRA_DIST += $(erts_tests_erl) erts_tests/run-conformance.sh erts_tests/nif_tests_nif.c
 CLEANFILES += $(erts_tests_beams) erts_tests/nif_tests_nif.so
 check_DATA += $(erts_tests_beams) erts_tests/nif_tests_nif.so
-TESTS += erts_tests/run-conformance.sh erts_tests/elixir.sh
+TESTS += erts_tests/run-conformance.sh erts_tests/stop.sh erts_tests/elixir.sh
+EXTRA_DIST += erts_tests/stop.sh erts_tests/stop_app.erl
 EXTRA_DIST += erts_tests/elixir.sh erts_tests/elixir/script.exs erts_tests/elixir/tests.exs erts_tests/elixir/crash.exs \
   erts_tests/elixir/crash_nif.c
 

@@ -15,8 +15,8 @@ export LC_ALL
 # The tests' own processes die on purpose: their reports are no news here.
 run_both()
 {
-    (cd "$dir" && timeout $limit "$ERL" -noshell -noinput -kernel logger_level none -s t start "$1") >"$tmp/$1.otp" 2>&1
-    (cd "$dir" && timeout $limit "$BULKHEAD" run -s t main_atoms "$1") >"$tmp/$1.ours" 2>"$tmp/$1.err"
+    (cd "$dir" && timeout -k 10 $limit "$ERL" -noshell -noinput -kernel logger_level none -s t start "$1") >"$tmp/$1.otp" 2>&1
+    (cd "$dir" && timeout -k 10 $limit "$BULKHEAD" run -s t main_atoms "$1") >"$tmp/$1.ours" 2>"$tmp/$1.err"
     echo $? >"$tmp/$1.status"
 }
 

@@ -9,7 +9,7 @@ expected=$srcdir/examples/expected
 check() {
     example=$1
     shift
-    timeout 600 "$BULKHEAD" run "$builddir/examples/$example.beam" "$@" >"$dir/out" 2>"$dir/err"
+    timeout -k 10 600 "$BULKHEAD" run "$builddir/examples/$example.beam" "$@" >"$dir/out" 2>"$dir/err"
     status=$?
     diff -u "$expected/$example" "$dir/out" >"$dir/diff" && [ $status = 0 ]
     ok "example $example (exit status $status)" $? "$dir/diff" "$dir/err"

@@ -5,7 +5,7 @@ src=$srcdir/isolation/tests
 
 library reports "$src/libs/reports_nif.c"
 modules "$src/reports.erl" "$src/reports_old.erl" "$src/reports_reload.erl"
-run() { timeout 300 "$BULKHEAD" run "$@" 2>&1; }
+run() { timeout -k 10 300 "$BULKHEAD" run "$@" 2>&1; }
 reports() { run "$dir/reports.beam" "$@"; }
 # Times, addresses and pids differ.
 plain() { sed -E 's/[0-9]+-[A-Z][a-z]+-[0-9]{4}::[0-9:.]+/TIME/; s/<[0-9]+\.[0-9]+\.[0-9]+>/PID/g; s/crash\+[0-9a-fx]+/crash+N/'; }
@@ -26,22 +26,22 @@ is "of a storm a few are reported, and how many were not" "31, not all" \
     "$(reports storm | awk '/did not return/ { n++ } /were not reported/ { missed += $1 } END { print n + missed ", " (n < 31 ? "not all" : "all") }')"
 is "handlers of logger see an event with a report" \
     '#{access => write,address => 0,function => {reports,crash,0},label => {bulkhead,native_crash},library => <<"reports.so">>,mode => in_process,module => reports,place => <<"the NULL page">>,reason => {nif_signal,11},signal => 11} {reports,crash,0}' \
-    "$(timeout 300 "$BULKHEAD" run "$dir/reports.beam" event 2>/dev/null)"
+    "$(timeout -k 10 300 "$BULKHEAD" run "$dir/reports.beam" event 2>/dev/null)"
 is "of a library in a worker as well" \
     '#{access => write,address => 0,function => {reports,crash,0},label => {bulkhead,native_crash},library => <<"reports.so">>,mode => ipc,module => reports,place => <<"the NULL page">>,reason => {nif_signal,11},signal => 11} {reports,crash,0}' \
-    "$(timeout 300 "$BULKHEAD" run --isolation reports=ipc "$dir/reports.beam" event 2>/dev/null)"
-is "and handlers of error_logger" "native_crash {nif_signal,11}" "$(timeout 300 "$BULKHEAD" run "$dir/reports.beam" old_event 2>/dev/null)"
+    "$(timeout -k 10 300 "$BULKHEAD" run --isolation reports=ipc "$dir/reports.beam" event 2>/dev/null)"
+is "and handlers of error_logger" "native_crash {nif_signal,11}" "$(timeout -k 10 300 "$BULKHEAD" run "$dir/reports.beam" old_event 2>/dev/null)"
 for mode in in_process ipc hybrid shared_heap; do
     is "isolation:info/1 has the reason of the last crash as a term ($mode)" "{nif_signal,11}" \
-        "$(timeout 300 "$BULKHEAD" run --isolation "reports=$mode" "$dir/reports.beam" last_crash 2>/dev/null)"
+        "$(timeout -k 10 300 "$BULKHEAD" run --isolation "reports=$mode" "$dir/reports.beam" last_crash 2>/dev/null)"
     is "a trace shows a recursion once, and who began it ($mode)" 'true [<<"overflow">>] true' \
-        "$(timeout 300 "$BULKHEAD" run --isolation "reports=$mode" "$dir/reports.beam" overflow 2>/dev/null)"
+        "$(timeout -k 10 300 "$BULKHEAD" run --isolation "reports=$mode" "$dir/reports.beam" overflow 2>/dev/null)"
 done
 
 # ---- options that are none, or in vain ----
 
-out() { timeout 300 "$BULKHEAD" run "$@" 2>/dev/null; }
-err() { timeout 300 "$BULKHEAD" run "$@" 2>&1 >/dev/null; }
+out() { timeout -k 10 300 "$BULKHEAD" run "$@" 2>/dev/null; }
+err() { timeout -k 10 300 "$BULKHEAD" run "$@" 2>&1 >/dev/null; }
 mkdir "$dir/bad" && cp "$dir/reports.so" "$dir/bad"
 attribute() { "$ERLC" "-DATTRIBUTE=$1" -o "$dir/bad" "$src/reports.erl"; }
 

@@ -44,4 +44,7 @@ run(Module, Function, Args, Print) ->
         true -> io:format("~p~n", [Value]);
         false -> ok
     end,
-    init:finish().
+    case init:get_status() of
+        {stopping, _} -> receive after infinity -> ok end; % it ends the program, with its own status
+        _ -> init:finish()
+    end.

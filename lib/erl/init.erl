@@ -20,11 +20,54 @@ get_argument(_) -> error.
 get_arguments() ->
     [{F, Vs} || F <- [root, progname, home, noshell], {ok, [Vs]} <- [get_argument(F)]].
 
-get_status() -> {started, started}.
+get_status() ->
+    case whereis(bulkhead_stop) of
+        undefined -> {started, started};
+        _ -> {stopping, started}
+    end.
 script_id() -> {"Bulkhead", "1"}.
+
 stop() -> stop(0).
-stop(Status) -> finish(), erlang:halt(Status), ok.
-%% The program ends in good order: what handlers of logger have not written yet.
+%% Returns at once; the program goes on until all applications have stopped.
+stop(Status) when is_integer(Status), Status >= 0 -> begin_stop(Status);
+stop(Slogan) when is_list(Slogan) ->
+    case lists:all(fun(C) -> is_integer(C) andalso C >= 0 andalso C =< 255 end, Slogan) of
+        true -> begin_stop(Slogan);
+        false -> erlang:error(badarg)
+    end;
+stop(_) -> erlang:error(badarg).
+
+begin_stop(Status) ->
+    %% Not one of an application's processes, which end with it.
+    Pid = spawn(fun() ->
+        group_leader(whereis(user), self()),
+        receive go -> ok end,
+        stop_applications(),
+        finish(),
+        erlang:halt(Status)
+    end),
+    try register(bulkhead_stop, Pid) of
+        true -> Pid ! go, ok
+    catch
+        error:badarg -> exit(Pid, kill), ok % it stops already
+    end.
+
+%% Their controller ends all of them, the last one first, when the process that it has for its parent ends.
+stop_applications() ->
+    Controller = whereis(application_controller),
+    case is_pid(Controller) andalso process_info(Controller, dictionary) of
+        {dictionary, Dictionary} ->
+            case proplists:get_value('$ancestors', Dictionary) of
+                [Parent | _] ->
+                    Ref = monitor(process, Controller),
+                    Controller ! {'EXIT', Parent, shutdown},
+                    receive {'DOWN', Ref, process, _, _} -> ok end;
+                undefined -> ok % it never started: no application did
+            end;
+        _ -> ok
+    end.
+
+%% At the end of the program: what handlers of logger have not written yet.
 finish() ->
     case erlang:module_loaded(logger) of
         true -> [catch M:filesync(Id) || #{module := M, id := Id} <- logger:get_handler_config(), erlang:function_exported(M, filesync, 1)];

@@ -14,6 +14,7 @@
 #include "vm/emu/interp.h"
 #include "vm/emu/native.h"
 #include "vm/ets/ets.h"
+#include "vm/proc/os_signal.h"
 #include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 
@@ -123,6 +124,10 @@ bool boot_vm(const struct boot_options *o, char error[256])
     }
     if (!start_servers()) {
         snprintf(error, 256, "cannot start the I/O servers");
+        return false;
+    }
+    if (!os_signal_await_end()) {
+        snprintf(error, 256, "cannot start the thread that takes signals");
         return false;
     }
     return true;

@@ -84,10 +84,10 @@ static bool start_locked(void)
     return started;
 }
 
-static bool set_locked(size_t i, enum os_signal_action action)
+static bool set_locked(size_t i, enum os_signal_action action, int more_flags)
 {
     int number = signals[i].number;
-    struct sigaction now = { .sa_flags = SA_RESTART | SA_ONSTACK };
+    struct sigaction now = { .sa_flags = SA_RESTART | SA_ONSTACK | more_flags };
     if (number == SIGABRT || number == SIGSTOP) {
         return true;
     }
@@ -121,10 +121,24 @@ bool os_signal_set(term name, enum os_signal_action action)
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
         if (term_same(name, atom_from_cstr(signals[i].name))) {
             lock_take(&lock);
-            set = set_locked(i, action);
+            set = set_locked(i, action, 0);
             lock_drop(&lock);
         }
     }
+    return set;
+}
+
+bool os_signal_await_end(void)
+{
+    struct sigaction now;
+    bool set = true;
+    lock_take(&lock);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+        if (signals[i].number == SIGTERM && sigaction(SIGTERM, NULL, &now) == 0 && now.sa_handler == SIG_DFL) {
+            set = set_locked(i, OS_SIGNAL_HANDLE, SA_RESETHAND);
+        }
+    }
+    lock_drop(&lock);
     return set;
 }
 

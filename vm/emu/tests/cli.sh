@@ -21,7 +21,7 @@ main(["print", How]) ->
     io:format(standard_error, "~0p", [case R of {'EXIT', {Why, _}} -> Why; _ -> R end]).
 END
 modules "$dir/files.erl"
-files() { timeout 300 "$BULKHEAD" run "$dir/files.beam" "$@"; }
+files() { timeout -k 10 300 "$BULKHEAD" run "$dir/files.beam" "$@"; }
 
 no_files='without leave to write files it runs'
 too_large="and a file that gets too large is an error of the caller's"
@@ -41,17 +41,17 @@ cat >"$dir/script" <<'END'
 #!/usr/bin/env escript
 main(Args) -> io:format("~p", [{filename:basename(escript:script_name()), Args}]).
 END
-is "an escript knows its name" '{"script",["a","b"]}' "$(timeout 300 "$BULKHEAD" run "$dir/script" a b 2>&1)"
+is "an escript knows its name" '{"script",["a","b"]}' "$(timeout -k 10 300 "$BULKHEAD" run "$dir/script" a b 2>&1)"
 printf '%s\n' 'this line is skipped' 'main(Args) -> io:format("~p", [Args]).' >"$dir/plain"
-is "an escript's first line is skipped, whatever it is" '["a"]' "$(timeout 300 "$BULKHEAD" run "$dir/plain" a 2>&1)"
+is "an escript's first line is skipped, whatever it is" '["a"]' "$(timeout -k 10 300 "$BULKHEAD" run "$dir/plain" a 2>&1)"
 is "a file in place of a command is asked about" \
     "bulkhead: unknown command '$dir/plain'; did you mean 'bulkhead run $dir/plain'?" "$("$BULKHEAD" "$dir/plain" 2>&1)"
 echo 'main(_) -> ok.' >"$dir/short"
 is "a file with one line is none" \
     "bulkhead: $dir/short: neither a .beam nor a .erl file, and no escript: there is nothing behind its first line status 2" \
-    "$(timeout 300 "$BULKHEAD" run "$dir/short" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/short" >/dev/null 2>&1; echo "status $?")"
+    "$(timeout -k 10 300 "$BULKHEAD" run "$dir/short" 2>&1 | tr '\n' ' '; timeout -k 10 300 "$BULKHEAD" run "$dir/short" >/dev/null 2>&1; echo "status $?")"
 printf 'FOR1\0\0' >"$dir/broken"
-is "nor is one with other bytes than text" "status 2" "$(timeout 300 "$BULKHEAD" run "$dir/broken" 2>/dev/null; echo "status $?")"
+is "nor is one with other bytes than text" "status 2" "$(timeout -k 10 300 "$BULKHEAD" run "$dir/broken" 2>/dev/null; echo "status $?")"
 # As on OTP: of each application the latest version, and what is no application is left out.
 mkdir -p "$dir/libs/a-1.9/ebin" "$dir/libs/a-1.10/ebin" "$dir/libs/b-x/ebin" "$dir/libs/c-1"
 touch "$dir/libs/file"
@@ -62,12 +62,12 @@ main([Libs]) -> io:format("~0p", [[string:prefix(P, Libs) || P <- code:get_path(
 END
 modules "$dir/libs.erl"
 is "ERL_LIBS adds the latest version of each application" '["/b-x/ebin","/a-1.10/ebin"]' \
-    "$(ERL_LIBS=$dir/none::$dir/libs:$dir/libs/file timeout 300 "$BULKHEAD" run "$dir/libs.beam" "$dir/libs" 2>&1)"
+    "$(ERL_LIBS=$dir/none::$dir/libs:$dir/libs/file timeout -k 10 300 "$BULKHEAD" run "$dir/libs.beam" "$dir/libs" 2>&1)"
 cat >"$dir/nothing.erl" <<'END'
 -module(nothing).
 END
 is "a module without a function to start with is told" "bulkhead: module nothing exports none of main/1, main/0 and start/0 status 2" \
-    "$(timeout 300 "$BULKHEAD" run "$dir/nothing.erl" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/nothing.erl" >/dev/null 2>&1; echo "status $?")"
+    "$(timeout -k 10 300 "$BULKHEAD" run "$dir/nothing.erl" 2>&1 | tr '\n' ' '; timeout -k 10 300 "$BULKHEAD" run "$dir/nothing.erl" >/dev/null 2>&1; echo "status $?")"
 cat >"$dir/unloadable.erl" <<'END'
 -module(unloadable).
 -on_load(load/0).
@@ -75,7 +75,7 @@ load() -> not_ok.
 END
 modules "$dir/unloadable.erl"
 is "so is one whose on_load function fails" "bulkhead: the on_load function of unloadable did not return ok status 2" \
-    "$(timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" 2>&1 | tr '\n' ' '; timeout 300 "$BULKHEAD" run "$dir/unloadable.beam" >/dev/null 2>&1; echo "status $?")"
+    "$(timeout -k 10 300 "$BULKHEAD" run "$dir/unloadable.beam" 2>&1 | tr '\n' ' '; timeout -k 10 300 "$BULKHEAD" run "$dir/unloadable.beam" >/dev/null 2>&1; echo "status $?")"
 printf 'FOR1' >"$dir/damaged.beam"
 cat >"$dir/calls.erl" <<'END'
 -module(calls).
@@ -85,7 +85,7 @@ END
 "$ERLC" -o "$dir" "$dir/calls.erl" || exit 1
 is "a module that cannot be loaded is an error with a time" "=ERROR REPORT==== TIME ===
 Error loading module damaged:" \
-    "$(timeout 300 "$BULKHEAD" run "$dir/calls.beam" 2>&1 | sed -E 's/[0-9]+-[A-Z][a-z]+-[0-9]{4}::[0-9:.]+/TIME/' | head -n 2)"
+    "$(timeout -k 10 300 "$BULKHEAD" run "$dir/calls.beam" 2>&1 | sed -E 's/[0-9]+-[A-Z][a-z]+-[0-9]{4}::[0-9:.]+/TIME/' | head -n 2)"
 cat >"$dir/logs.erl" <<'END'
 -module(logs).
 -export([main/1]).
@@ -96,14 +96,14 @@ main([File, How]) ->
 END
 modules "$dir/logs.erl"
 for how in returns stops; do
-    timeout 300 "$BULKHEAD" run "$dir/logs.beam" "$dir/$how.log" $how 2>/dev/null
+    timeout -k 10 300 "$BULKHEAD" run "$dir/logs.beam" "$dir/$how.log" $how 2>/dev/null
     is "what was logged is in the file when the program $how" "one two " "$(cat "$dir/$how.log")"
 done
 
 # ---- output that goes nowhere ----
 
 # Message and exit status when standard output is full, and when nobody reads it.
-full() { timeout 300 "$BULKHEAD" "$@" 2>&1 >/dev/full; echo "status $?"; }
+full() { timeout -k 10 300 "$BULKHEAD" "$@" 2>&1 >/dev/full; echo "status $?"; }
 sorry='bulkhead: cannot write the output: No space left on device
 status 1'
 for command in --help --version 'run --help' 'disasm --help' 'info --help' info 'info --all' "disasm $dir/files.beam"; do
@@ -111,22 +111,22 @@ for command in --help --version 'run --help' 'disasm --help' 'info --help' info 
     is "'${command%% "$dir"*}' notices that its output is lost" "$sorry" "$(full $command)"
 done
 is "a reader that goes away hears nothing more" "status 1" \
-    "$({ sleep 1; timeout 300 "$BULKHEAD" info --all 2>&1 >&3; echo "status $?" >&2; } 3>&1 2>"$dir/said" | :; sleep 2; cat "$dir/said")"
+    "$({ sleep 1; timeout -k 10 300 "$BULKHEAD" info --all 2>&1 >&3; echo "status $?" >&2; } 3>&1 2>"$dir/said" | :; sleep 2; cat "$dir/said")"
 for option in --help --list '--json --mode direct --only bad_term' '--mode direct --only bad_term'; do
     # shellcheck disable=SC2086
     is "'matrix $option' notices it" 'bulkhead: cannot write the output: no space left on device
 status 1' "$(full matrix $option)"
 done
 is "a page that cannot be written is told" "bulkhead: cannot write /dev/full: no space left on device, status 1" \
-    "$(timeout 300 "$BULKHEAD" matrix --mode direct --only bad_term --html /dev/full 2>&1 >/dev/null | tr '\n' ','; \
-       timeout 300 "$BULKHEAD" matrix --mode direct --only bad_term --html /dev/full >/dev/null 2>&1; echo " status $?")"
+    "$(timeout -k 10 300 "$BULKHEAD" matrix --mode direct --only bad_term --html /dev/full 2>&1 >/dev/null | tr '\n' ','; \
+       timeout -k 10 300 "$BULKHEAD" matrix --mode direct --only bad_term --html /dev/full >/dev/null 2>&1; echo " status $?")"
 is "so is a trace" "hello,bulkhead: --trace: events were lost: No space left on device, status 1" \
-    "$(timeout 300 "$BULKHEAD" run --trace=all:/dev/full "$dir/files.beam" hello 2>&1 | tr '\n' ','; \
-       timeout 300 "$BULKHEAD" run --trace=all:/dev/full "$dir/files.beam" hello >/dev/null 2>&1; echo " status $?")"
+    "$(timeout -k 10 300 "$BULKHEAD" run --trace=all:/dev/full "$dir/files.beam" hello 2>&1 | tr '\n' ','; \
+       timeout -k 10 300 "$BULKHEAD" run --trace=all:/dev/full "$dir/files.beam" hello >/dev/null 2>&1; echo " status $?")"
 
 # ---- the matrix as text ----
 
-timeout 300 "$BULKHEAD" matrix --mode ipc --mode direct --only bad_term --only segv --only kill_vm >"$dir/table" 2>"$dir/progress"
+timeout -k 10 300 "$BULKHEAD" matrix --mode ipc --mode direct --only bad_term --only segv --only kill_vm >"$dir/table" 2>"$dir/progress"
 is "tables have at most 100 columns" yes \
     "$([ "$(LC_ALL=C.UTF-8 wc -L <"$dir/table")" -le 100 ] && echo yes)"
 is "and no colours, nor is progress shown, but on a terminal" "0 0" \
