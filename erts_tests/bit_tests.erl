@@ -3,7 +3,10 @@
 -import(t, [id/1, outcome/1]).
 
 cases() ->
-    [{match_ints, fun() -> <<A:8, B:16/little, C:16/signed, D/binary>> = id(<<1, 2, 3, 255, 254, "rest">>), {A, B, C, D} end},
+    [{which_segment_fails_first, fun() ->
+         [t:outcome(fun() -> two(K, id(A), id(B)) end) || K <- lists:seq(1, 12), {A, B} <- [{a, b}, {<<1:3>>, b}, {1, <<1:3>>}, {16#d800, <<1:7>>}, {<<1:3>>, 1.5}]]
+     end},
+     {match_ints, fun() -> <<A:8, B:16/little, C:16/signed, D/binary>> = id(<<1, 2, 3, 255, 254, "rest">>), {A, B, C, D} end},
      {match_bits, fun() -> <<A:3, B:5, C:7/bits, D/bits>> = id(<<16#A5, 16#5A, 16#C3>>), {A, B, C, D} end},
      {match_sizes, fun() -> [begin <<X:N, _/bits>> = id(<<16#123456789ABCDEF0:64, 16#0FEDCBA987654321:64>>), X end || N <- [0, 1, 7, 8, 9, 31, 32, 33, 59, 60, 61, 63, 64, 65, 100, 128]] end},
      {match_signed, fun() -> [begin <<X:N/signed, _/bits>> = id(<<16#F23456789ABCDEF0:64, 0:64>>), X end || N <- [1, 4, 8, 12, 60, 61, 64, 65, 100]] end},
@@ -107,3 +110,17 @@ tokens(<<$\s, R/binary>>, <<>>, Acc) -> tokens(R, <<>>, Acc);
 tokens(<<$\s, R/binary>>, T, Acc) -> tokens(R, <<>>, [T | Acc]);
 tokens(<<C, R/binary>>, T, Acc) -> tokens(R, <<T/binary, C>>, Acc);
 tokens(<<>>, T, Acc) -> lists:reverse([T | Acc]).
+
+%% Two segments, of which both may be wrong.
+two(1, A, B) -> <<A/utf8, B/binary>>;
+two(2, A, B) -> <<A/utf8, B/utf32>>;
+two(3, A, B) -> <<A:8, B/bits>>;
+two(4, A, B) -> <<A:8, B/utf16>>;
+two(5, A, B) -> <<A/binary, B/binary>>;
+two(6, A, B) -> <<A/binary, 1:B>>;
+two(7, A, B) -> <<A/float, B:8/binary>>;
+two(8, A, B) -> <<A:7/binary, B/utf32>>;
+two(9, A, B) -> <<1, A/binary, B:64/float>>;
+two(10, A, B) -> <<A/utf16, 0:B, 1>>;
+two(11, A, B) -> <<1.0:A/float, B:8>>;
+two(12, A, B) -> <<A/utf32, B/binary>>.

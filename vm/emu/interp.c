@@ -353,7 +353,7 @@ bif_without_value: /* P->control says what to do; x[0..live) are the arguments, 
             goto call_export;
         }
         a = s->x[--live]; /* apply/2: the fun stands behind its arguments */
-        tail = TAIL_ONLY;
+        tail = TAIL_NONE;
         goto do_call_fun;
     case CONTROL_YIELD:
         P->control = CONTROL_NONE;

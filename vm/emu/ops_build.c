@@ -87,20 +87,14 @@ static const uint64_t *sized(struct emu *m, const uint64_t *pc, const struct seg
     return segment_failed(m, pc, g, large ? ATOM(system_limit) : ATOM(badarg), ATOM(size), size);
 }
 
-/* Size of a segment in bits. pc if good, else where to go on or NULL. */
+/* Size of a segment in bits. pc if good, else where to go on or NULL. As on OTP what is wrong with a size, with the type of a
+ * whole binary or with utf32 is found before anything is built, all else when it is that segment's turn: put_segment(). */
 static const uint64_t *segment_bits(struct emu *m, const uint64_t *pc, const struct segment *g, size_t *out)
 {
     term value = g->kind == SEG_STRING ? TERM_NONE : emu_source(m, g->value);
     switch (g->kind) {
     case SEG_INTEGER:
-        return sized(m, pc, g, out);
-    case SEG_FLOAT: {
-        const uint64_t *next = sized(m, pc, g, out);
-        if (next == pc && *out != 16 && *out != 32 && *out != 64) {
-            return segment_failed(m, pc, g, ATOM(badarg), ATOM(invalid), term_from_small((intptr_t) *out));
-        }
-        return next;
-    }
+    case SEG_FLOAT:
     case SEG_BINARY:
         return sized(m, pc, g, out);
     case SEG_BINARY_ALL:
@@ -110,22 +104,18 @@ static const uint64_t *segment_bits(struct emu *m, const uint64_t *pc, const str
             return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
         }
         *out = bits_size(value);
-        if (g->unit > 1 && *out % g->unit != 0) {
-            return segment_failed(m, pc, g, ATOM(badarg), ATOM(unit), value);
-        }
         return pc;
     case SEG_STRING:
         return pc; /* always fixed */
     case SEG_UTF8:
-    case SEG_UTF16:
-    case SEG_UTF32: {
+    case SEG_UTF16: {
         uint32_t c = code_point(value);
-        if (!utf8_is_character(c)) {
-            return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
-        }
-        *out = 8 * (g->kind == SEG_UTF8 ? utf8_size(c) : g->kind == SEG_UTF16 ? bits_utf16_size(c) : 4);
+        *out = !utf8_is_character(c) ? 0 : 8 * (g->kind == SEG_UTF8 ? utf8_size(c) : bits_utf16_size(c));
         return pc;
     }
+    case SEG_UTF32:
+        *out = 32;
+        return utf8_is_character(code_point(value)) ? pc : segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
     }
     return pc;
 }
@@ -138,6 +128,9 @@ static const uint64_t *put_bits_segment(
         return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
     }
     struct bits_view v = bits_view(value);
+    if (g->kind == SEG_BINARY_ALL && g->unit > 1 && n % g->unit != 0) {
+        return segment_failed(m, pc, g, ATOM(badarg), ATOM(unit), value);
+    }
     if (n > v.size) {
         return segment_failed(m, pc, g, ATOM(badarg), ATOM(short), value);
     }
@@ -156,6 +149,9 @@ static const uint64_t *put_segment(
             ? pc
             : segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
     case SEG_FLOAT:
+        if (n != 16 && n != 32 && n != 64) {
+            return segment_failed(m, pc, g, ATOM(badarg), ATOM(invalid), term_from_small((intptr_t) n));
+        }
         return bits_put_float(bytes, at, value, n, g->flags)
             ? pc
             : segment_failed(m, pc, g, ATOM(badarg), term_is_number(value) ? ATOM(no_float) : ATOM(type), value);
@@ -168,9 +164,15 @@ static const uint64_t *put_segment(
         bits_copy(bytes, at, (const uint8_t *) g->value, 0, n);
         return pc;
     case SEG_UTF8:
+        if (n == 0) {
+            return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
+        }
         bits_put_utf8(bytes, at, code_point(value));
         return pc;
     case SEG_UTF16:
+        if (n == 0) {
+            return segment_failed(m, pc, g, ATOM(badarg), ATOM(type), value);
+        }
         bits_put_utf16(bytes, at, code_point(value), g->flags);
         return pc;
     case SEG_UTF32:
@@ -203,7 +205,14 @@ static inline bool is_whole(struct emu *m, const uint64_t *segment)
 {
     size_t unit = (segment[0] >> 32) & 0xFFFF;
     term value = emu_source(m, segment[1]);
-    return term_is_bits(value) && (unit <= 1 || (unit == 8 && bits_size(value) % 8 == 0));
+    return term_is_bits(value) && (unit <= 1 || bits_size(value) % unit == 0);
+}
+
+static const uint64_t *append_failed(struct emu *m, const uint64_t *pc, const uint64_t *segment)
+{
+    struct segment g = read_segment(segment);
+    term value = emu_source(m, g.value);
+    return segment_failed(m, pc, &g, ATOM(badarg), term_is_bits(value) ? ATOM(unit) : ATOM(type), value);
 }
 
 /* [A to, L][n | live << 32][words] then three words a segment. */
@@ -218,7 +227,7 @@ const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
     }
     enum segment_kind kind = n == 0 ? SEG_STRING : (enum segment_kind) (first[0] & 0xFF);
     bool appends = kind == SEG_APPEND || kind == SEG_PRIVATE_APPEND; /* only the first can */
-    for (size_t i = appends && is_whole(m, first); i < n; i++) {
+    for (size_t i = appends; i < n; i++) {
         const uint64_t *segment = first + 3 * i;
         size_t bits = segment[2];
         if (!(segment[0] & SEG_FIXED << 8)) {
@@ -231,10 +240,13 @@ const uint64_t *op_bs_create_bin(struct emu *m, const uint64_t *pc)
         if (i < KNOWN) {
             known[i] = bits;
         }
-        if ((i > 0 || !appends) && (__builtin_add_overflow(total, bits, &total) || total > SIZE_MAX >> 4)) {
+        if (__builtin_add_overflow(total, bits, &total) || total > SIZE_MAX >> 4) {
             proc_system_limit(m->p);
             return NULL;
         }
+    }
+    if (appends && !is_whole(m, first)) {
+        return append_failed(m, pc, first);
     }
     uint8_t *bytes;
     term result = appends ? bits_append(h, emu_source(m, first[1]), total, &bytes, &at)
