@@ -10,10 +10,14 @@
  * ErlNifBinary that is given away or back once more is told by it. */
 #define HELD_BY_LIBRARY (UINT64_MAX - 1)
 
+/* Even an empty binary has room for a few bytes, which survive its growth. It has on OTP, and snappyer writes the length
+ * in front of what it packs into a binary of size 0 before it makes that larger. */
+enum { LEAST_ROOM = 8 };
+
 bool nif_binary_alloc(size_t bytes, ErlNifBinary *bin)
 {
     nif_guard_enter();
-    struct offheap_bin *b = offheap_bin_new(bytes);
+    struct offheap_bin *b = offheap_bin_new(bytes < LEAST_ROOM ? LEAST_ROOM : bytes);
     nif_guard_leave();
     if (b == NULL) {
         return false;

@@ -54,6 +54,17 @@ START_TEST(binaries_are_made_and_inspected)
     ck_assert_int_eq(memcmp(seen.data, "xyz", 3), 0);
     enif_release_binary(&seen);
     enif_release_binary(&seen);
+    /* As on OTP an empty one has room that is kept when it grows. */
+    ErlNifBinary empty[20];
+    for (int i = 0; i < 20; i++) {
+        ck_assert(enif_alloc_binary(0, &empty[i]));
+        memcpy(empty[i].data, "12345678", 8);
+    }
+    for (int i = 0; i < 20; i++) {
+        ck_assert(enif_realloc_binary(&empty[i], 8192));
+        ck_assert_int_eq(memcmp(empty[i].data, "12345678", 8), 0);
+        enif_release_binary(&empty[i]);
+    }
 }
 END_TEST
 
