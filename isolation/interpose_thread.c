@@ -1,4 +1,5 @@
 /* interpose_thread.c - threads that libraries make run protected: a crash ends the thread, not the VM. */
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct thread_start {
     void *(*fn)(void *);
     void *arg;
     struct native_library *library;
+    struct native_thread *record; /* reserved for it */
 };
 static pthread_key_t end_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -72,7 +74,7 @@ static void *run_thread(void *start)
     struct native_stack own;
     struct symbol name;
     vm_free(start);
-    struct native_thread *t = native_thread_attach();
+    struct native_thread *t = native_thread_attach_as(s.record);
     t->library_thread = true;
     t->maker = s.library;
     pthread_setspecific(end_key, (void *) (uintptr_t) 1);
@@ -108,6 +110,10 @@ UNWATCHED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
         return LIBC(pthread_create)(thread, attr, fn, arg);
     }
     pthread_once(&once, set_up);
+    struct native_thread *record = native_thread_reserve();
+    if (record == NULL) {
+        return EAGAIN;
+    }
     pthread_attr_t wide;
     void *stack_address;
     size_t stack_bytes, guard = 0;
@@ -125,7 +131,7 @@ UNWATCHED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
         pthread_attr_setguardsize(&wide, STACK_GUARD_BYTES);
     }
     struct thread_start *start = vm_alloc(sizeof(*start));
-    *start = (struct thread_start) { fn, arg, lib };
+    *start = (struct thread_start) { fn, arg, lib, record };
     atomic_store_explicit(&lib->has_threads, true, memory_order_relaxed);
     nif_guard_enter();
     int error = LIBC(pthread_create)(thread, &wide, run_thread, start);
@@ -134,6 +140,7 @@ UNWATCHED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
         pthread_attr_destroy(&wide);
     }
     if (error != 0) {
+        native_thread_unreserve(record);
         vm_free(start);
     }
     return error;

@@ -25,29 +25,31 @@ const char *__asan_default_options(void) { return "use_sigaltstack=0"; }
 const char *__tsan_default_options(void) { return "use_sigaltstack=0"; }
 #endif
 
-static void install_alt_stack(struct native_thread *t)
+static bool map_alt_stack(struct native_thread *t)
 {
-    if (t->alt_map == NULL) {
-        size_t page = 4096;
-        /* The kernel's frame grows with the vector registers of the machine. */
-        size_t need = getauxval(AT_MINSIGSTKSZ);
-        t->alt_bytes = (64 << 10) + ((need + page - 1) & ~(page - 1)) + page;
-        void *map = mmap(NULL, t->alt_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-        VM_REQUIRE(map != MAP_FAILED);
-        VM_REQUIRE(mprotect(map, page, PROT_NONE) == 0);
-        t->alt_map = map;
-        sanitize_forget(map, t->alt_bytes);
+    size_t page = 4096;
+    if (t->alt_map != NULL) {
+        return true;
     }
-    stack_t ss = { .ss_sp = (char *) t->alt_map + 4096, .ss_size = t->alt_bytes - 4096 };
-    VM_REQUIRE(syscall(SYS_sigaltstack, &ss, NULL) == 0);
+    /* The kernel's frame grows with the vector registers of the machine. */
+    size_t need = getauxval(AT_MINSIGSTKSZ);
+    t->alt_bytes = (64 << 10) + ((need + page - 1) & ~(page - 1)) + page;
+    void *map = mmap(NULL, t->alt_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (map == MAP_FAILED) {
+        return false;
+    }
+    if (mprotect(map, page, PROT_NONE) != 0) { /* it makes two mappings of one, and their number has a limit */
+        munmap(map, t->alt_bytes);
+        return false;
+    }
+    t->alt_map = map;
+    sanitize_forget(map, t->alt_bytes);
+    return true;
 }
 
-struct native_thread *native_thread_attach(void)
+static struct native_thread *take_record(void)
 {
     struct native_thread *t;
-    if (native_self != NULL) {
-        return native_self;
-    }
     lock_take(&table_lock);
     for (t = all; t != NULL && t->live; t = t->next) {
     }
@@ -58,21 +60,63 @@ struct native_thread *native_thread_attach(void)
         t->next = all;
         all = t;
     }
+    t->guard = NULL;
+    t->live = true;
+    lock_drop(&table_lock);
+    return t;
+}
+
+static void give_record(struct native_thread *t)
+{
+    lock_take(&table_lock);
+    t->live = false;
+    t->guard = NULL;
+    lock_drop(&table_lock);
+}
+
+struct native_thread *native_thread_reserve(void)
+{
+    struct native_thread *t = take_record();
+    if (!map_alt_stack(t)) {
+        give_record(t);
+        return NULL;
+    }
+    return t;
+}
+
+void native_thread_unreserve(struct native_thread *t)
+{
+    give_record(t);
+}
+
+struct native_thread *native_thread_attach_as(struct native_thread *t)
+{
+    lock_take(&table_lock);
     t->guard = &nif_guard;
     t->tid = (pid_t) syscall(SYS_gettid);
     t->dirt = 0;
     t->library_thread = false;
     t->maker = NULL;
     atomic_store_explicit(&t->overdue_seq, 0, memory_order_relaxed);
-    t->live = true;
     lock_drop(&table_lock);
     /* Through the kernel: the library functions of these names are ours, and look at the record. */
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &t->mask, sizeof(uint64_t));
     fault_unblock(&t->mask);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, sizeof(uint64_t));
-    install_alt_stack(t);
+    stack_t ss = { .ss_sp = (char *) t->alt_map + 4096, .ss_size = t->alt_bytes - 4096 };
+    VM_REQUIRE(syscall(SYS_sigaltstack, &ss, NULL) == 0);
     native_self = t;
     return t;
+}
+
+struct native_thread *native_thread_attach(void)
+{
+    if (native_self != NULL) {
+        return native_self;
+    }
+    struct native_thread *t = native_thread_reserve();
+    VM_REQUIRE(t != NULL);
+    return native_thread_attach_as(t);
 }
 
 void native_thread_detach(void)
@@ -94,17 +138,14 @@ void native_thread_detach(void)
         t->stacks = s->next;
         stack_retire(s);
     }
-    lock_take(&table_lock);
-    t->live = false;
-    t->guard = NULL;
-    lock_drop(&table_lock);
+    give_record(t);
 }
 
 void native_thread_each(void (*fn)(struct native_thread *t, void *arg), void *arg)
 {
     lock_take(&table_lock);
     for (struct native_thread *t = all; t != NULL; t = t->next) {
-        if (t->live) {
+        if (t->live && t->guard != NULL) {
             fn(t, arg);
         }
     }

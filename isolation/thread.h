@@ -73,7 +73,7 @@ struct native_thread {
     sigset_t mask;           /* what the VM wants blocked */
     void *alt_map;
     size_t alt_bytes;
-    bool live; /* under the table's lock */
+    bool live; /* under the table's lock: of a thread, or reserved for one */
     struct native_thread *next;
     /* The watchdog's own: since when it has seen which call, at each depth. */
     struct {
@@ -97,6 +97,11 @@ static inline struct native_thread *native_thread_get(void)
     return __builtin_expect(native_self != NULL, 1) ? native_self : native_thread_attach();
 }
 void native_thread_detach(void);
+/* A record for a thread that is about to be made, which then attaches with it: all that could fail has been done. NULL: no
+ * memory. If the thread comes to nothing: native_thread_unreserve(). */
+struct native_thread *native_thread_reserve(void) MUST_CHECK;
+void native_thread_unreserve(struct native_thread *t);
+struct native_thread *native_thread_attach_as(struct native_thread *reserved);
 
 /* The watchdog reads it from its own thread, the signal handler on this one. One instruction: no address that the
  * compiler would keep across a call. */

@@ -118,13 +118,16 @@ static void not_sent(struct native_call_elsewhere *call, struct remote_progress 
         return;
     }
     p->reads = false; /* the process may be woken, and come here again, before the worker has ended */
+    out->status = NATIVE_PENDING;
+    if (why == CHANNEL_CLOSED && call_gave_up(lane)) {
+        return;
+    }
     if (why == CHANNEL_BROKEN) {
         pool_violated(lane->worker);
     } else {
         pool_kill(lane->worker, NULL); /* if it is not dead yet */
     }
     call_leave_to_end(lane);
-    out->status = NATIVE_PENDING;
 }
 
 /* The lane we were granted, unless its worker is dying: then its end puts the call back and wakes us. Under the

@@ -71,6 +71,16 @@ static bool park(struct remote_lane *lane)
     return true;
 }
 
+bool call_gave_up(struct remote_lane *lane)
+{
+    if (!atomic_load(&lane->refused)) {
+        return false;
+    }
+    atomic_store(&lane->reader, READER_AT_WORK);
+    lane_give_up(lane);
+    return true;
+}
+
 void call_await(struct remote_progress *p)
 {
     struct remote_lane *lane = p->lane;
@@ -85,8 +95,10 @@ void call_await(struct remote_progress *p)
             call_leave_to_end(lane);
             return;
         case LANE_CLOSED: /* it is ending, and how is known when it has; if it only closed the channel it is of no use */
-            pool_kill(lane->worker, NULL);
-            call_leave_to_end(lane);
+            if (!call_gave_up(lane)) {
+                pool_kill(lane->worker, NULL);
+                call_leave_to_end(lane);
+            }
             return;
         case LANE_MORE:
             atomic_store(&lane->reader, READER_WATCHER);

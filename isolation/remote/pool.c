@@ -41,6 +41,11 @@ static unsigned lanes_wanted(const struct remote_pool *pool)
     return (unsigned) library_policy(pool->library, POLICY_THREADS);
 }
 
+static bool may_have_another(const struct remote_worker *w)
+{
+    return w->n_lanes < lanes_wanted(w->pool) && !w->no_more_lanes;
+}
+
 static struct remote_lane *idle_lane_locked(struct remote_worker *w)
 {
     struct remote_lane *lane = w->idle;
@@ -51,7 +56,7 @@ static struct remote_lane *idle_lane_locked(struct remote_worker *w)
         w->idle = lane->next_idle;
         return lane;
     }
-    return w->n_lanes < lanes_wanted(w->pool) ? lane_new_locked(w) : NULL;
+    return may_have_another(w) ? lane_new_locked(w) : NULL;
 }
 
 /* The least busy worker's; of the one that the call wants, if it wants one. */
@@ -59,7 +64,7 @@ static struct remote_lane *find_lane_locked(struct remote_pool *pool, const stru
 {
     struct remote_worker *best = p->wanted;
     for (struct remote_worker *w = pool->workers; w != NULL && p->wanted == NULL; w = w->next) {
-        bool can = w->state == WORKER_READY && (w->idle != NULL || w->n_lanes < lanes_wanted(pool));
+        bool can = w->state == WORKER_READY && (w->idle != NULL || may_have_another(w));
         best = can && (best == NULL || w->n_busy < best->n_busy) ? w : best;
     }
     return best != NULL ? idle_lane_locked(best) : NULL;

@@ -164,6 +164,49 @@ void lane_lost(struct remote_lane *lane)
     }
 }
 
+void lane_give_up(struct remote_lane *lane)
+{
+    struct remote_worker *w = lane->worker;
+    struct remote_pool *pool = w->pool;
+    worker_ref(w);
+    lane_lost(lane);
+    lock_take(&pool->lock);
+    bool close = w->state == WORKER_RETIRING && w->n_busy == 0;
+    lock_drop(&pool->lock);
+    if (close) {
+        pool_close_worker(w);
+    }
+    worker_unref(w);
+}
+
+bool pool_lane_refused(struct remote_worker *w, tainted index)
+{
+    struct remote_pool *pool = w->pool;
+    uint64_t i;
+    uint32_t watcher = READER_WATCHER, nobody = READER_NOBODY;
+    lock_take(&pool->lock);
+    struct remote_lane *lane = tainted_below(index, w->n_lanes, &i) && i != 0 ? w->lanes[i] : NULL;
+    /* One that has served a call has a thread. */
+    bool good = lane != NULL && atomic_load_explicit(&lane->calls, memory_order_relaxed) <= 1 && !atomic_exchange(&lane->refused, true);
+    bool ours = good
+                && (atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)
+                    || atomic_compare_exchange_strong(&lane->reader, &nobody, READER_AT_WORK));
+    w->no_more_lanes |= good;
+    for (struct remote_lane **at = &w->idle; good && *at != NULL; at = &(*at)->next_idle) {
+        if (*at == lane) {
+            *at = lane->next_idle;
+            break;
+        }
+    }
+    lock_drop(&pool->lock);
+    if (ours) {
+        lane_give_up(lane);
+    } else if (good) {
+        channel_shut(lane->channel); /* who waits there sees why */
+    }
+    return good;
+}
+
 /* With the circuit open those that wait fail like those that come. */
 static void refuse_if_open(struct remote_pool *pool)
 {

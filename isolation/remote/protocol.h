@@ -3,6 +3,7 @@
  *   on the worker's socket (small, one datagram each, descriptors beside it)
  *     VM      ─► SETUP  LANE*  ABANDON  RELEASE  DOWN  ANSWER  UNLOAD  CLOSE
  *     worker  ─► SEND  ASK  CRASHED                         from threads outside of any call
+ *                NO_LANE                                    it cannot serve one that it was given
  *   on each lane (channel.h), one call at a time
  *     VM      ─► OPEN | CALL | CALL_MANY                    ANSWER
  *     worker  ─► (SEND | ASK)*  then one of  OPENED | RESULT | RAISED | CRASHED
@@ -114,6 +115,7 @@ enum datagram_kind {
     DATAGRAM_SEND = 32, /* value: pid; payload: wire_term, perhaps in pieces (more) */
     DATAGRAM_ASK,       /* kind in value; payload as with FRAME_ASK */
     DATAGRAM_CRASHED,   /* value: enum wire_callback; payload: struct wire_crash: a callback did not return */
+    DATAGRAM_NO_LANE,   /* value: index: no thread or memory for it; not the first */
 };
 /* What crashed. */
 enum wire_callback { WIRE_DESTRUCTOR, WIRE_DOWN, WIRE_STOP, WIRE_UNLOAD, WIRE_THREAD, WIRE_LOAD, WIRE_OTHER, WIRE_CALLBACKS };

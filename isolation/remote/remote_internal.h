@@ -177,6 +177,8 @@ void call_advance(struct native_call_elsewhere *call, struct native_outcome *out
 void call_await(struct remote_progress *p);
 /* The worker is dying: the watcher ends the call, or puts it back, when it does; if it has, we do. Reader only. */
 void call_leave_to_end(struct remote_lane *lane);
+/* The lane was closed: because its worker refused it? Then the call has been put back. */
+bool call_gave_up(struct remote_lane *lane);
 
 /* ---- pool.c, pool_workers.c, pool_options.c ---- */
 struct remote_pool *pool_of(struct native_library *library); /* made if need be */
@@ -203,12 +205,16 @@ void pool_retire(struct remote_worker *w, bool crashed);
 void pool_kill(struct remote_worker *w, const struct native_outcome *verdict);
 /* It broke the protocol: that ends it, and all its calls. */
 void pool_violated(struct remote_worker *w);
+/* It says that it cannot serve the lane. false: that cannot be. */
+bool pool_lane_refused(struct remote_worker *w, tainted index) MUST_CHECK;
 /* It could not open what the others have: the waiting calls hear why. NULL: that is not wanted any more. */
 void pool_worker_failed(struct remote_worker *w, const char *why);
 /* What its call ends with, now that its worker has ended. */
 void lane_outcome_locked(const struct remote_lane *lane, struct native_outcome *out);
 /* The worker of a lane whose reader we are is gone: the call ends, or is tried again. */
 void lane_lost(struct remote_lane *lane);
+/* Its worker refused it. pre: READER_AT_WORK is ours. Puts its call back. */
+void lane_give_up(struct remote_lane *lane);
 /* A worker could not be started: unless others serve them, the waiting calls end with this outcome (copied). */
 void pool_start_failed(struct remote_pool *pool, const struct native_outcome *o);
 /* Every waiting call ends with this outcome (copied). */

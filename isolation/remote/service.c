@@ -151,7 +151,7 @@ static bool callback_crashed(struct remote_worker *w, tainted what, const uint8_
 bool service_datagram(struct remote_worker *w, const struct datagram *d, const uint8_t *payload, size_t n)
 {
     uint64_t kind, answer;
-    if (!tainted_below(taint(d->kind), DATAGRAM_CRASHED + 1, &kind)) {
+    if (!tainted_below(taint(d->kind), DATAGRAM_NO_LANE + 1, &kind)) {
         return false;
     }
     switch ((enum datagram_kind) kind) {
@@ -163,6 +163,7 @@ bool service_datagram(struct remote_worker *w, const struct datagram *d, const u
         outbox_send(w, &(struct datagram) { .kind = DATAGRAM_ANSWER, .number = d->number, .value = answer }, NULL, 0, NULL, 0);
         return true;
     case DATAGRAM_CRASHED: return callback_crashed(w, taint(d->value), payload, n);
+    case DATAGRAM_NO_LANE: return pool_lane_refused(w, taint(d->value));
     case DATAGRAM_SETUP:
     case DATAGRAM_LANE:
     case DATAGRAM_ABANDON:

@@ -118,6 +118,10 @@ static void read_lane(struct remote_lane *lane)
             pool_violated(lane->worker);
             return;
         case LANE_CLOSED:
+            if (atomic_load(&lane->refused)) {
+                lane_give_up(lane);
+                return;
+            }
             atomic_store(&lane->reader, READER_WATCHER);
             pool_kill(lane->worker, NULL);
             return;

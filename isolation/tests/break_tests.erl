@@ -64,6 +64,8 @@ tests() ->
      {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
      {"callbacks that ask the VM while processes end", #{}, fun callbacks/0},
      {"handles of workers that have ended keep their memory and descriptors from nobody", #{}, fun handles/0},
+     {"a worker that cannot have another thread serves with those it has", #{}, fun few_threads/0},
+     {"the same over a socket", #{transport => socket}, fun few_threads/0},
      {"more resources than a worker has handles for are an error", #{mode => ipc}, fun too_many/0},
      {"what there is to tell of workers is asked for while they work", #{}, fun told/0},
      {"options change in the middle", #{}, fun options/0},
@@ -192,6 +194,18 @@ handles() ->
     [true = (try act(monitor, {O, self()}) catch error:_ -> lost end) =:= lost || O <- Objects].
 fds() -> {ok, Names} = file:list_dir("/proc/self/fd"), length(Names).
 few_fds(Most, N) -> case fds() of Few when Few =< Most -> ok; Many when N =:= 0 -> exit({fds, Many}); _ -> timer:sleep(10), few_fds(Most, N - 1) end.
+
+few_threads() -> few_threads(erlang:system_info(build_type)).
+%% A sanitizer does not live without memory.
+few_threads(Build) when Build =/= opt -> ok;
+few_threads(_) ->
+    send_signal("KILL", act(os_pid, 0)), serves(),
+    ok = act(no_more_memory, 0), Os = act(os_pid, 0),
+    Calls = [start(fun() -> act(nap, 20) end) || _ <- lists:seq(1, 20)],
+    {Killed, _} = Gone = start(fun() -> act(nap, 20) end), exit(Killed, kill), killed = ended(Gone),
+    [{returned, 20} = ended(C) || C <- Calls],
+    Os = act(os_pid, 0),
+    send_signal("KILL", Os), serves().
 
 %% In one call, whose objects go when it ends.
 too_many() ->

@@ -149,6 +149,8 @@ tests(Dir) ->
      {"a crash in a destructor is reported and nobody ends",
       fun() -> #{crashes := C0} = isolation:info(?MODULE), make_bomb(), erlang:garbage_collect(),
                wait(fun() -> maps:get(crashes, isolation:info(?MODULE)) > C0 end), ok = act(give, ok) end},
+     {"a thread of the library begins as a whole, or is refused",
+      fun() -> threads_without_memory(erlang:system_info(build_type)) end},
      {"threads of the library come and go, a thousand of them",
       fun() ->
           Calls = [spawn_monitor(fun() -> ok = act(threads, 0), [receive sent -> ok end || _ <- lists:seq(1, 20)] end) || _ <- lists:seq(1, 50)],
@@ -194,6 +196,9 @@ fresh(Name, Dir) ->
     {module, Module} = code:load_binary(Module, Name ++ ".beam", Code),
     Module:init(Dir).
 
+%% A sanitizer does not live without memory.
+threads_without_memory(opt) -> {N, Refused} = act(threads_without_memory, 0), {_, _, true} = {N, Refused, N > 10 andalso Refused > 10};
+threads_without_memory(_) -> ok.
 crash_in_thread(tsan) -> ok; % it keeps a record of each thread, which does not get over this
 crash_in_thread(_) -> ok = act(crash_in_thread, 0).
 

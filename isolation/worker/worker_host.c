@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "isolation/isolation.h"
+#include "isolation/thread.h"
 #include "isolation/worker/worker_state.h"
 #include "lib/base/futex.h"
 #include "nif/host.h"
@@ -266,9 +266,9 @@ static void wake_deferred(void)
 
 static _Atomic bool closing;
 
-static void *run_deferred(void *arg)
+static void *run_deferred(void *record)
 {
-    isolation_thread_start();
+    native_thread_attach_as(record);
     for (;;) {
         while (atomic_exchange(&deferred_work, 0) == 0) {
             futex_wait(&deferred_work, 0, FUTEX_FOREVER);
@@ -283,7 +283,7 @@ static void *run_deferred(void *arg)
             _exit(0);
         }
     }
-    return arg;
+    return NULL;
 }
 
 void worker_close(void)
@@ -326,7 +326,8 @@ void worker_host_init(void)
     (void) pthread_atfork(NULL, NULL, in_forked_child);
     nif_api_init(&host);
     atom_make_elsewhere = worker.setup.memory != WORKER_MEMORY_OWN ? atom_elsewhere : NULL;
-    if (pthread_create(&thread, NULL, run_deferred, NULL) != 0) {
+    struct native_thread *record = native_thread_reserve();
+    if (record == NULL || pthread_create(&thread, NULL, run_deferred, record) != 0) {
         _exit(3);
     }
 }

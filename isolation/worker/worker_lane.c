@@ -312,8 +312,7 @@ static void *serve(void *arg)
 {
     struct worker_lane *lane = arg;
     struct frame_header h;
-    isolation_thread_start();
-    lane->thread = native_thread_get();
+    native_thread_attach_as(lane->thread);
     worker_lane = lane;
     prepare(lane);
     while (brief_await(lane->channel) || channel_wait(lane->channel, NULL) == CHANNEL_OK) {
@@ -341,27 +340,42 @@ static void *serve(void *arg)
     return NULL;
 }
 
-void worker_lane_start(unsigned index, enum channel_transport t, const int *fds, size_t n_fds)
+static bool start(struct worker_lane *lane, enum channel_transport t, const int *fds, size_t n_fds)
 {
-    struct worker_lane *lane = vm_zalloc(sizeof(*lane));
     pthread_t thread;
     pthread_attr_t attr;
-    lane->index = index;
     lane->channel = channel_attach(t, fds, n_fds);
     lane->in.resource = worker_resource;
     lane->out.ext.handle_of = worker_handle_of;
-    if (lane->channel == NULL || index >= PROTOCOL_MAX_LANES || heap_init(&lane->heap, LANE_HEAP_WORDS) != HEAP_OK) {
-        _exit(3);
+    lane->thread = native_thread_reserve();
+    if (lane->channel == NULL || lane->thread == NULL || heap_init(&lane->heap, LANE_HEAP_WORDS) != HEAP_OK) {
+        return false;
     }
     lane->empty = heap_mark(&lane->heap);
-    worker.lanes[index] = lane;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attr, serve, lane) != 0) {
+    bool started = pthread_create(&thread, &attr, serve, lane) == 0;
+    pthread_attr_destroy(&attr);
+    return started;
+}
+
+void worker_lane_start(unsigned index, enum channel_transport t, const int *fds, size_t n_fds)
+{
+    if (index >= PROTOCOL_MAX_LANES) {
         _exit(3);
     }
-    pthread_attr_destroy(&attr);
+    struct worker_lane *lane = vm_zalloc(sizeof(*lane));
+    lane->index = index;
+    worker.lanes[index] = lane;
+    if (start(lane, t, fds, n_fds)) {
+        return;
+    }
+    if (index == 0) {
+        _exit(3);
+    }
+    /* The others serve. Its channel stays, so that the VM does not meet with its end before it hears of this. */
+    worker_datagram(&(struct datagram) { .kind = DATAGRAM_NO_LANE, .value = index }, NULL, 0);
 }
 
 void worker_lane_abandon(unsigned index, uint32_t number)

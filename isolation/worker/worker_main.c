@@ -142,6 +142,7 @@ _Noreturn void worker_main(int socket)
         case DATAGRAM_SEND:
         case DATAGRAM_ASK:
         case DATAGRAM_CRASHED:
+        case DATAGRAM_NO_LANE:
             break;
         }
     }

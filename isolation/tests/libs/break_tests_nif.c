@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +48,12 @@ static int64_t now_ms(void)
     return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static void nap_ms(long ms)
+{
+    struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
+    nanosleep(&ts, NULL);
+}
+
 static term act_give(ErlNifEnv *env, term arg) { (void) env; return arg; }
 static term act_raise_large(ErlNifEnv *env, term arg) /* more than any message holds, of little memory */
 {
@@ -65,6 +72,19 @@ static term act_pair_with(ErlNifEnv *env, term arg) { return enif_make_tuple2(en
 static term act_one_word_on(ErlNifEnv *env, term arg) { (void) env; return arg + sizeof(arg); }
 static term act_copy(ErlNifEnv *env, term arg) { return enif_make_copy(env, arg); }
 static term act_os_pid(ErlNifEnv *env, term arg) { (void) arg; return enif_make_int(env, getpid()); }
+static term act_no_more_memory(ErlNifEnv *env, term arg) /* for the process: nothing more is mapped, so no thread begins */
+{
+    struct rlimit now;
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    (void) arg;
+    if (f == NULL || fscanf(f, "%lu", &pages) != 1 || fclose(f) != 0 || getrlimit(RLIMIT_AS, &now) != 0) {
+        return enif_make_badarg(env);
+    }
+    now.rlim_cur = pages * (rlim_t) sysconf(_SC_PAGESIZE);
+    return setrlimit(RLIMIT_AS, &now) == 0 ? enif_make_atom(env, "ok") : enif_make_badarg(env);
+}
+static term act_nap(ErlNifEnv *env, term arg) { (void) env; nap_ms(number(env, arg)); return arg; }
 static term act_pause(ErlNifEnv *env, term arg) { (void) env; for (;;) { pause(); } return arg; }
 static term act_deaf(ErlNifEnv *env, term arg) /* {Worker, Child}: once continued, the child lets the worker take no more requests by socket */
 {
@@ -205,7 +225,7 @@ static const struct {
     const char *name;
     term (*fn)(ErlNifEnv *env, term arg);
 } acts[] = {
-    ACT(give), ACT(copy), ACT(os_pid), ACT(pause), ACT(deaf), ACT(raise), ACT(via_env), ACT(bins_of), ACT(tuple_of), ACT(nest), ACT(atoms),
+    ACT(give), ACT(copy), ACT(os_pid), ACT(pause), ACT(nap), ACT(no_more_memory), ACT(deaf), ACT(raise), ACT(via_env), ACT(bins_of), ACT(tuple_of), ACT(nest), ACT(atoms),
     ACT(raise_large), ACT(keep), ACT(kept), ACT(pair_with), ACT(one_word_on), ACT(still), ACT(for_ever), ACT(object), ACT(objects), ACT(monitor), ACT(send),
 };
 static term act(ErlNifEnv *env, int argc, const term argv[])

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <err.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,6 +30,41 @@ static void *sender(void *arg)
     enif_free_env(m);
     enif_free(arg);
     return NULL;
+}
+/* More and more threads while memory runs out, now at one place of their making, now at another: each begins or is refused.
+ * How many of either. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static void *through_gate(void *arg)
+{
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return arg;
+}
+static ERL_NIF_TERM threads_without_memory(ErlNifEnv *env)
+{
+    enum { N = 200, GUARD = 8 << 20, STEP = 16 << 10, STEPS = 40 }; /* GUARD: of such a thread, see stack_pool.h */
+    static pthread_t all[N];
+    int n = 0, refused = 0;
+    struct rlimit before, now;
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 64 << 10);
+    getrlimit(RLIMIT_AS, &before);
+    pthread_mutex_lock(&gate);
+    for (int i = 0; i < N; i++) {
+        unsigned long pages = 0;
+        FILE *f = fopen("/proc/self/statm", "r");
+        if (f == NULL || fscanf(f, "%lu", &pages) != 1 || fclose(f) != 0) { return enif_make_badarg(env); }
+        now = before;
+        now.rlim_cur = pages * (rlim_t) sysconf(_SC_PAGESIZE) + GUARD + (rlim_t) (i % STEPS) * STEP;
+        setrlimit(RLIMIT_AS, &now);
+        int error = pthread_create(&all[n], &small, through_gate, NULL);
+        setrlimit(RLIMIT_AS, &before);
+        if (error == 0) { n++; } else { refused++; }
+    }
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < n; i++) { pthread_join(all[i], NULL); }
+    return enif_make_tuple2(env, enif_make_int(env, n), enif_make_int(env, refused));
 }
 static ERL_NIF_TERM threads(ErlNifEnv *env, int n) /* each sends once, some while others are made */
 {
@@ -130,6 +166,7 @@ static ERL_NIF_TERM act(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
         enif_make_binary(env, &b);
         return enif_make_binary(env, &copy);
     }
+    if (is(env, argv[0], "threads_without_memory")) { return threads_without_memory(env); }
     if (is(env, argv[0], "threads")) { return threads(env, 20); }
     if (is(env, argv[0], "crash_in_thread")) {
         ErlNifTid tid;
