@@ -3,30 +3,12 @@
 #include "isolation/remote/remote_internal.h"
 #include "isolation/remote/term_brief.h"
 
-/* Most calls. false: nothing was sent. */
-static bool put_brief(struct remote_lane *lane, const struct native_call_elsewhere *call, struct frame_header *h,
-    const struct wire_call *prefix)
-{
-    uint8_t *body = brief_begin(lane->channel);
-    if (body == NULL) {
-        return false;
-    }
-    memcpy(body, prefix, sizeof(*prefix));
-    uint8_t *end = brief_put_terms(body + sizeof(*prefix), body + SLOT_BODY, call->args, prefix->n_args);
-    if (end == NULL) {
-        return false;
-    }
-    h->bytes = (uint64_t) (end - body);
-    brief_send(lane->channel, h);
-    return true;
-}
-
 static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)
 {
     struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
     struct wire_call prefix = { call->pid.word, lane->timeout_ms, call->func->arity };
     bool too_large;
-    if (put_brief(lane, call, &h, &prefix)) {
+    if (brief_send_terms(lane->channel, &h, &prefix, sizeof(prefix), call->args, prefix.n_args)) {
         return CHANNEL_OK;
     }
     return term_send_all(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), call->args, call->func->arity, &too_large);

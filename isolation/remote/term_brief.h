@@ -25,6 +25,26 @@ static inline MUST_CHECK uint8_t *brief_put_terms(uint8_t *at, const uint8_t *en
     return to;
 }
 
+/* Sends a frame of a prefix (may be of no bytes) and n terms. false: nothing was sent, see brief_begin(), brief_put_terms(). */
+static inline MUST_CHECK bool brief_send_terms(
+    struct channel *c, struct frame_header *h, const void *prefix, size_t prefix_bytes, const term *terms, size_t n)
+{
+    uint8_t *body = brief_begin(c);
+    if (body == NULL) {
+        return false;
+    }
+    if (prefix_bytes > 0) {
+        memcpy(body, prefix, prefix_bytes);
+    }
+    uint8_t *end = brief_put_terms(body + prefix_bytes, body + SLOT_BODY, terms, n);
+    if (end == NULL) {
+        return false;
+    }
+    h->bytes = (uint64_t) (end - body);
+    brief_send(c, h);
+    return true;
+}
+
 /* The n terms behind the first `at` bytes, on h. false: that is not what there is; something may have been built on h. */
 static inline MUST_CHECK bool brief_get_terms(const struct brief *b, size_t at, struct heap *h, term *out, size_t n)
 {

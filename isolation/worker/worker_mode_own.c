@@ -28,13 +28,9 @@ static bool take_brief(struct worker_lane *lane, const struct brief *b, term *ou
 void worker_put_encoded(struct worker_lane *lane, term result)
 {
     struct frame_header h = { .kind = FRAME_RESULT, .number = lane->number };
-    uint8_t *body = brief_begin(lane->channel), *end = body != NULL ? brief_put_terms(body, body + SLOT_BODY, &result, 1) : NULL;
-    if (end != NULL) {
-        h.bytes = (uint64_t) (end - body);
-        brief_send(lane->channel, &h);
-        return;
+    if (!brief_send_terms(lane->channel, &h, NULL, 0, &result, 1)) {
+        worker_answer(lane, &h, NULL, 0, result, ATOM(system_limit));
     }
-    worker_answer(lane, &h, NULL, 0, result, ATOM(system_limit));
 }
 
 static void end_call(struct worker_lane *lane)

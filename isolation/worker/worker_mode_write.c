@@ -103,7 +103,7 @@ static bool make_fit(uintptr_t *at, const uintptr_t *top)
 }
 
 /* Into memory of the VM. false: encode it. */
-static bool copy_out(struct worker_lane *lane, term *result)
+static bool copy_out(term *result)
 {
     size_t words = copy_size(*result);
     uint64_t what = (uint64_t) words * sizeof(uintptr_t) << 1;
@@ -117,7 +117,6 @@ static bool copy_out(struct worker_lane *lane, term *result)
     if (!fit) { /* the copies count references */
         heap_offheap_drop(chain);
     }
-    (void) lane;
     return fit;
 }
 
@@ -128,7 +127,7 @@ static void put_result(struct worker_lane *lane, term result)
     term original = result;
     bool in_place = term_is_immed(result);
     if (!in_place) {
-        in_place = h->frags == NULL ? make_fit(h->start, h->top) : copy_out(lane, &result);
+        in_place = h->frags == NULL ? make_fit(h->start, h->top) : copy_out(&result);
         r.used_words = (uint64_t) (h->top - h->start);
     }
     if (!in_place) {
