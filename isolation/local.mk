@@ -59,11 +59,17 @@ isolation_remote_tests_hostile_worker_LDFLAGS = $(worker_ldflags)
 check_PROGRAMS += isolation/remote/tests/check_zygote
 isolation_remote_tests_check_zygote_SOURCES = isolation/remote/tests/check_zygote.c
 
-check_PROGRAMS += isolation/tests/check_executor isolation/tests/check_policy isolation/tests/smallest_executor
+check_PROGRAMS += isolation/tests/check_policy isolation/tests/smallest_executor
 isolation_tests_smallest_executor_SOURCES = isolation/tests/smallest_executor.c
 isolation_tests_check_policy_SOURCES = isolation/tests/check_policy.c
-isolation_tests_check_executor_SOURCES = isolation/tests/check_executor.c $(interposers)
+check_PROGRAMS += isolation/tests/check_bystanders isolation/tests/check_executor isolation/tests/check_unwind
+executor_test = isolation/tests/executor_test.h $(interposers)
+isolation_tests_check_bystanders_SOURCES = isolation/tests/check_bystanders.c $(executor_test)
+isolation_tests_check_bystanders_LDFLAGS = $(bulkhead_LDFLAGS)
+isolation_tests_check_executor_SOURCES = isolation/tests/check_executor.c $(executor_test)
 isolation_tests_check_executor_LDFLAGS = $(bulkhead_LDFLAGS)
+isolation_tests_check_unwind_SOURCES = isolation/tests/check_unwind.c $(executor_test)
+isolation_tests_check_unwind_LDFLAGS = $(bulkhead_LDFLAGS)
 
 crash_libraries = isolation/tests/libs/crash.so isolation/tests/libs/crash_cxx.so
 check_DATA += $(crash_libraries)

@@ -1,80 +1,12 @@
 /* check_executor.c - one body of tests for all modes, filtered by what they are capable of. */
-#include <check.h>
-#include <dlfcn.h>
 #include <fenv.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "isolation/crash_report.h"
-#include "isolation/executor.h"
-#include "isolation/isolation.h"
 #include "isolation/quick.h"
+#include "isolation/tests/executor_test.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
-#include "lib/base/tests/run_suite.h"
-
-/* The thread sanitizer maps what is nowhere otherwise, and keeps state per frame that is left behind. */
-#ifdef __SANITIZE_THREAD__
-enum { THREAD_SANITIZED = 1, MANY_CRASHES = 1000 };
-#else
-enum { THREAD_SANITIZED = 0, MANY_CRASHES = 100000 };
-#endif
-#ifdef HAVE_SANITIZER
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
-/* What a call that is cut off had allocated goes with its library's heap, but not from a sanitizer's. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:crash.so\n";
-}
-
-static void *handle, *cxx_handle;
-static struct native_library *library, *cxx_library;
-static struct native_outcome out;
-static char reason[1200];
-
-/* The library under a policy: text as on the command line, without the module. */
-static void use_policy(const char *options)
-{
-    char spec[200], error[200];
-    snprintf(spec, sizeof(spec), "crash_test=%s", options);
-    if (!policy_set_text(spec, error, sizeof(error))) {
-        ck_abort_msg("%s", error);
-    }
-    snprintf(spec, sizeof(spec), "crash_cxx_test=%s", options);
-    ck_assert(policy_set_text(spec, error, sizeof(error)));
-}
-
-static enum native_status call_in(struct native_library *lib, void *h, const char *name, uintptr_t a, uintptr_t b)
-{
-    void *code = dlsym(h, name);
-    ck_assert_msg(code != NULL, "no function %s", name);
-    struct native_call call = { .library = lib, .entry = NATIVE_FUNCTION, .code = code, .arg = { a, b, 0 }, .name = name,
-        };
-    native_outcome_clear(&out);
-    lib->ops->call(&call, &out);
-    native_outcome_account(&call, &out);
-    native_outcome_text(&out, reason, sizeof(reason));
-    return out.status;
-}
-static enum native_status call(const char *name, uintptr_t a, uintptr_t b)
-{
-    return call_in(library, handle, name, a, b);
-}
-#define assert_reason(name, text) \
-    do { \
-        call(name, 0, 0); \
-        ck_assert_msg(strncmp(reason, text, strlen(text)) == 0, "%s: %s", name, reason); \
-    } while (0)
 
 /* Modes that need nothing but this process come first in the table. The others have tests of their own. */
 static int n_local_modes;
@@ -91,22 +23,6 @@ static const struct executor_ops *mode_of(int i)
     use_policy(executor_table[i]->name);
     ck_assert_ptr_eq(library->ops, executor_table[i]);
     return executor_table[i];
-}
-
-static void open_libraries(void)
-{
-    char path[4000];
-    const char *dir = getenv("builddir");
-    snprintf(path, sizeof(path), "%s/isolation/tests/libs/crash.so", dir != NULL ? dir : ".");
-    handle = dlopen(path, RTLD_NOW);
-    VM_REQUIRE(handle != NULL);
-    library = library_get(atom_from_cstr("crash_test"), path, handle, false);
-    VM_REQUIRE(library->n_code >= 1);
-    snprintf(path, sizeof(path), "%s/isolation/tests/libs/crash_cxx.so", dir != NULL ? dir : ".");
-    cxx_handle = dlopen(path, RTLD_NOW);
-    if (cxx_handle != NULL) {
-        cxx_library = library_get(atom_from_cstr("crash_cxx_test"), path, cxx_handle, false);
-    }
 }
 
 START_TEST(a_call_returns_its_value)
@@ -189,93 +105,6 @@ START_TEST(a_failed_assertion_is_a_panic_with_its_text)
     ck_assert_msg(strstr(text, "do_assert+") != NULL, "%s", text);
 }
 END_TEST
-
-START_TEST(a_report_names_static_functions)
-{
-    use_policy("in_process");
-    call("overflow_small", 0, 0);
-    char text[4000];
-    text[unwind_text(&out.crash->trace, text, sizeof(text))] = '\0';
-    ck_assert_msg(strstr(text, "deeper+") != NULL, "%s", text);
-}
-END_TEST
-
-START_TEST(a_report_shows_a_recursion_once_and_who_began_it)
-{
-    use_policy("in_process");
-    call("overflow_small", 0, 0);
-    char text[4000];
-    text[unwind_text(&out.crash->trace, text, sizeof(text))] = '\0';
-    ck_assert_msg(strstr(text, " times more\n") != NULL, "%s", text);
-    ck_assert_msg(strstr(text, "overflow_small+") != NULL, "%s", text);
-    ck_assert(!out.crash->trace.cut);
-    ck_assert_uint_lt(out.crash->trace.n, 8);
-}
-END_TEST
-
-/* Letters stand for frames; f(gh)4m is folded: f, then g and h four times, then m. */
-static const struct {
-    const char *frames, *folded;
-} foldings[] = {
-    { "", "" }, { "abc", "abc" }, { "aab", "(a)2b" }, { "aaaa", "(a)4" }, { "faaaab", "f(a)4b" },
-    { "fghghghghm", "f(gh)4m" }, { "fghghghgm", "f(gh)3gm" }, { "abcabcabcd", "(abc)3d" }, { "aabbccd", "(a)2(b)2(c)2d" },
-    { "abcdefghijabcdefghij", "abcdefghijabcdefghij" }, /* longer than any period looked for */
-};
-
-START_TEST(repeated_frames_are_folded)
-{
-    struct unwind_trace t = { .n = 0 };
-    char text[100];
-    unsigned open = 0;
-    size_t used = 0;
-    for (const char *f = foldings[_i].frames; *f != '\0'; f++) {
-        ck_assert(unwind_add(&t, (uintptr_t) *f, &open));
-    }
-    for (unsigned i = 0, g = 0; i < t.n; i++) {
-        if (g < t.n_groups && t.group[g].start == i) {
-            text[used++] = '(';
-        }
-        text[used++] = (char) t.pc[i];
-        if (g < t.n_groups && t.group[g].start + t.group[g].period - 1u == i) {
-            used += (size_t) snprintf(text + used, sizeof(text) - used, ")%u", t.group[g++].times);
-        }
-    }
-    text[used] = '\0';
-    ck_assert_str_eq(text, foldings[_i].folded);
-}
-END_TEST
-
-START_TEST(a_trace_has_room_for_so_many_frames)
-{
-    struct unwind_trace t = { .n = 0 };
-    unsigned open = 0;
-    for (unsigned i = 0; i < UNWIND_MAX_FRAMES; i++) {
-        ck_assert(unwind_add(&t, i, &open));
-    }
-    ck_assert(!unwind_add(&t, 1000, &open));
-    ck_assert_uint_eq(t.n, UNWIND_MAX_FRAMES);
-}
-END_TEST
-
-START_TEST(a_wild_jump_leaves_the_caller_in_the_trace)
-{
-    use_policy("in_process");
-    crash_report_enabled = true; /* signals have a trace only if it is reported */
-    call("wild_jump", 0, 0);
-    char text[4000];
-    text[unwind_text(&out.crash->trace, text, sizeof(text))] = '\0';
-    ck_assert_msg(strstr(text, "wild_jump+") != NULL, "%s", text);
-}
-END_TEST
-
-static const char *const endless[] = { "endless", "endless_sleep", "endless_malloc", "endless_lock", "endless_libc", "endless_read",
-    "interrupted_poll", "interrupted_read", "interrupted_sleep" };
-
-/* TSan keeps signals back while a thread waits for a lock, and sometimes until a wait is over. */
-static bool is_out_of_reach(const char *name)
-{
-    return THREAD_SANITIZED && (strcmp(name, "endless_lock") == 0 || strncmp(name, "interrupted", 11) == 0);
-}
 
 START_TEST(a_timeout_ends_an_endless_call)
 {
@@ -364,96 +193,6 @@ START_TEST(signals_a_library_sends_end_its_call)
     }
 }
 END_TEST
-
-START_TEST(threads_of_a_library_are_contained)
-{
-    use_policy("in_process");
-    call("in_thread_value", 41, 0);
-    ck_assert_uint_eq(out.value, 42);
-    for (int i = 0; i < 20; i++) {
-        call("in_thread_crash", 0, 0);
-        ck_assert_int_eq(out.status, NATIVE_RETURNED);
-        ck_assert_uint_eq(out.value, (uintptr_t) PTHREAD_CANCELED);
-        call("in_thread_exit", 4, 0);
-        ck_assert_uint_eq(out.value, (uintptr_t) PTHREAD_CANCELED);
-        call("in_thread_pthread_exit", 77, 0);
-        ck_assert_uint_eq(out.value, 77);
-        call("in_thread_overflow", 0, 0);
-        ck_assert_uint_eq(out.value, (uintptr_t) PTHREAD_CANCELED);
-    }
-    ck_assert(library->tainted);
-}
-END_TEST
-
-static void *print_elsewhere(void *arg)
-{
-    (void) arg;
-    struct native_call c = { .library = library, .code = dlsym(handle, "use_printf"), .name = "use_printf" };
-    struct native_outcome o = { 0 };
-    library->ops->call(&c, &o);
-    return (void *) o.value;
-}
-
-START_TEST(stdio_works_in_other_threads_after_a_crash_inside_it)
-{
-    static const char *const ways[] = { "crash_in_printf", "crash_holding_stdout" };
-    use_policy("in_process");
-    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-        pthread_t t;
-        void *value;
-        assert_reason(ways[i], "{nif_signal,11}");
-        ck_assert_int_eq(pthread_create(&t, NULL, print_elsewhere, NULL), 0);
-        ck_assert_int_eq(pthread_join(t, &value), 0);
-        ck_assert_uint_eq((uintptr_t) value, 5);
-    }
-}
-END_TEST
-
-START_TEST(a_child_that_comes_back_ends)
-{
-    use_policy("in_process");
-    ck_assert_int_eq(call("do_fork", 0, 0), NATIVE_RETURNED);
-    ck_assert_uint_eq(out.value, 1);
-    ck_assert_int_eq(call("fork_and_crash", 0, 0), NATIVE_RETURNED);
-    ck_assert_uint_eq(out.value, 1);
-    ck_assert_int_eq(call("fork_and_exec", 0, 0), NATIVE_RETURNED);
-    ck_assert_uint_eq(out.value, 1);
-    ck_assert_int_eq(call("vfork_and_exit", 0, 0), NATIVE_RETURNED);
-    ck_assert_uint_eq(out.value, 5);
-    ck_assert_int_eq(call("run_system", 0, 0), NATIVE_RETURNED);
-    ck_assert_uint_eq(out.value, 3);
-}
-END_TEST
-
-#ifndef HAVE_SANITIZER
-START_TEST(heaps_are_apart)
-{
-    use_policy("in_process");
-    call("heap_address", 0, 0);
-    void *theirs = (void *) out.value;
-    void *ours = malloc(100);
-    ck_assert_uint_ne((uintptr_t) theirs >> 36, (uintptr_t) ours >> 36);
-    free(theirs); /* whoever frees it */
-    free(ours);
-    void *vm = vm_alloc(64);
-    call("free_given", (uintptr_t) vm, 0);
-    ck_assert_str_eq(reason, "{nif_signal,6}");
-    vm_free(vm);
-    void *wide;
-    ck_assert_int_eq(posix_memalign(&wide, 1 << 16, 100), 0);
-    ck_assert_uint_eq((uintptr_t) wide % (1 << 16), 0);
-    ck_assert_uint_ge(malloc_usable_size(wide), 100);
-    free(wide);
-    char *z = calloc(1000, 10);
-    for (int i = 0; i < 10000; i++) {
-        ck_assert_int_eq(z[i], 0);
-    }
-    z = realloc(z, 200000);
-    ck_assert_int_eq(z[9999], 0);
-    free(z);
-}
-END_TEST
-#endif
 
 /* A callback: the library's code calls the VM, which calls the library. */
 static uintptr_t nested(uintptr_t depth)
@@ -561,96 +300,6 @@ START_TEST(exceptions_that_nobody_catches_are_panics)
 }
 END_TEST
 
-static size_t resident_pages(void)
-{
-    size_t pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    ck_assert_int_eq(fscanf(f, "%*u %zu", &pages), 1);
-    fclose(f);
-    return pages;
-}
-
-START_TEST(a_hundred_thousand_crashes_cost_no_memory)
-{
-    static const char *const ways[] = { "null_write", "divide", "do_abort", "overflow_small", "do_exit", "illegal" };
-    use_policy("in_process,stack=65536");
-    for (int i = 0; i < 2000; i++) {
-        call(ways[i % (int) ARRAY_LEN(ways)], 0, 0);
-    }
-    size_t before = resident_pages();
-    for (int i = 0; i < MANY_CRASHES; i++) {
-        ck_assert_int_ge(call(ways[i % (int) ARRAY_LEN(ways)], 0, 0), NATIVE_PANICKED);
-    }
-    if (!SANITIZED) { /* which keeps freed memory for a while */
-        ck_assert_uint_lt(resident_pages(), before + 256);
-    }
-}
-END_TEST
-
-static void *crash_often(void *arg)
-{
-    struct native_call c = { .library = library, .code = dlsym(handle, arg), .name = arg };
-    struct native_outcome o = { 0 };
-    for (int i = 0; i < 5000; i++) {
-        library->ops->call(&c, &o);
-        if (o.status == NATIVE_RETURNED) {
-            return "returned";
-        }
-        native_outcome_clear(&o);
-    }
-    return NULL;
-}
-
-START_TEST(threads_crash_side_by_side)
-{
-    static char *ways[] = { "null_write", "divide", "do_abort", "null_jump" };
-    pthread_t t[ARRAY_LEN(ways)];
-    use_policy("in_process");
-    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-        ck_assert_int_eq(pthread_create(&t[i], NULL, crash_often, ways[i]), 0);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-        void *problem;
-        pthread_join(t[i], &problem);
-        ck_assert_ptr_null(problem);
-    }
-}
-END_TEST
-
-static void *never_late(void *arg)
-{
-    struct native_call c = { .library = library, .code = dlsym(handle, "add"), .arg = { 1, 2 }, .name = "add" };
-    struct native_outcome o = { 0 };
-    while (!__atomic_load_n((bool *) arg, __ATOMIC_RELAXED)) {
-        int64_t before = clock_monotonic_ns();
-        library->ops->call(&c, &o);
-        bool late = clock_monotonic_ns() - before >= 100000000; /* on a busy machine */
-        if ((o.status != NATIVE_RETURNED || o.value != 3) && !(o.status == NATIVE_TIMED_OUT && late)) {
-            return "disturbed";
-        }
-    }
-    return NULL;
-}
-
-START_TEST(a_timeout_disturbs_nobody_else)
-{
-    bool stop = false;
-    pthread_t t;
-    void *problem;
-    use_policy("in_process,timeout=100");
-    ck_assert_int_eq(pthread_create(&t, NULL, never_late, &stop), 0);
-    for (int i = 0; i < 12; i++) {
-        const char *name = endless[(size_t) i % ARRAY_LEN(endless)];
-        if (!is_out_of_reach(name)) {
-            assert_reason(name, "{nif_timeout,100}");
-        }
-    }
-    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-    pthread_join(t, &problem);
-    ck_assert_ptr_null(problem);
-}
-END_TEST
-
 START_TEST(a_fault_of_the_vm_is_not_taken_for_a_library)
 {
     volatile int *p = NULL;
@@ -722,54 +371,24 @@ START_TEST(what_calls_cost)
 }
 END_TEST
 
-static void start(void)
-{
-    isolation_init();
-    open_libraries();
-    crash_report_enabled = getenv("CRASH_REPORTS") != NULL;
-}
-
 int main(void)
 {
     Suite *s = suite_create("executor");
-    TCase *tc = tcase_create("executor");
-    if (!arena_init_all()) {
-        return 1;
-    }
-    atom_table_init();
+    TCase *tc = executor_tcase("executor");
     count_local_modes();
-    /* In the child that runs the test: the VM is one OS process, and knows its number. */
-    tcase_add_checked_fixture(tc, start, NULL);
-    tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, a_call_returns_its_value, 0, n_local_modes);
     tcase_add_loop_test(tc, a_crash_ends_the_call_and_nothing_else, 0, (int) ARRAY_LEN(crashes));
     tcase_add_test(tc, a_failed_assertion_is_a_panic_with_its_text);
-    tcase_add_test(tc, a_report_names_static_functions);
-    tcase_add_test(tc, a_report_shows_a_recursion_once_and_who_began_it);
-    tcase_add_loop_test(tc, repeated_frames_are_folded, 0, ARRAY_LEN(foldings));
-    tcase_add_test(tc, a_trace_has_room_for_so_many_frames);
-    tcase_add_test(tc, a_wild_jump_leaves_the_caller_in_the_trace);
     tcase_add_loop_test(tc, a_timeout_ends_an_endless_call, 0, (int) ARRAY_LEN(endless));
     tcase_add_test(tc, a_call_in_time_is_left_alone);
     tcase_add_test(tc, exit_has_its_status);
     tcase_add_test(tc, handlers_masks_and_rounding_do_not_reach_the_vm);
     tcase_add_test(tc, signals_a_library_sends_end_its_call);
-    if (!THREAD_SANITIZED) {
-        tcase_add_test(tc, threads_of_a_library_are_contained);
-    }
-    tcase_add_test(tc, stdio_works_in_other_threads_after_a_crash_inside_it);
-    tcase_add_test(tc, a_child_that_comes_back_ends);
-#ifndef HAVE_SANITIZER
-    tcase_add_test(tc, heaps_are_apart);
-#endif
     tcase_add_test(tc, a_crash_in_a_nested_call_ends_the_innermost);
     tcase_add_loop_test(tc, the_quick_way_in_contains_as_much, 0, (int) ARRAY_LEN(crashes));
     tcase_add_test(tc, calls_go_the_quick_way_only_when_that_is_all_they_want);
     tcase_add_test(tc, a_function_that_keeps_no_register_does_no_harm);
     tcase_add_test(tc, exceptions_that_nobody_catches_are_panics);
-    tcase_add_test(tc, a_hundred_thousand_crashes_cost_no_memory);
-    tcase_add_test(tc, threads_crash_side_by_side);
-    tcase_add_test(tc, a_timeout_disturbs_nobody_else);
     if (!SANITIZED) { /* whose handler is chained to ours, and ends otherwise */
     tcase_add_test_raise_signal(tc, a_fault_of_the_vm_is_not_taken_for_a_library, SIGABRT);
     tcase_add_test_raise_signal(tc, a_fault_of_the_vm_inside_a_call_is_not_taken_for_a_library, SIGABRT);
