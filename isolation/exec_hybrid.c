@@ -34,7 +34,9 @@ enum channel_status remote_put_words(struct remote_lane *lane, struct native_cal
         (uint16_t) ((room != NULL ? WIRE_LENT_ROOM : 0) | (bin != NULL ? WIRE_LENT_BIN : 0)) };
     struct channel_part parts[] = { { &head, sizeof(head) }, { room, room != NULL ? sizeof(*room) : 0 },
         { bin, bin != NULL ? sizeof(*bin) : 0 }, { call->args, call->func->arity * sizeof(term) } };
-    return brief_send_parts(lane->channel, &h, parts, ARRAY_LEN(parts)) ? CHANNEL_OK : channel_send(lane->channel, &h, parts, ARRAY_LEN(parts));
+    return brief_send_parts(lane->channel, &h, parts, ARRAY_LEN(parts))
+               ? CHANNEL_OK
+               : channel_send(lane->channel, &h, parts, ARRAY_LEN(parts));
 }
 
 static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)

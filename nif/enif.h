@@ -13,8 +13,8 @@ static inline term term_of(ERL_NIF_TERM word)
 /* Leaves the native call: a pointer that is no resource, environment, ... was given to `api`. */
 _Noreturn void nif_bad_handle(const char *api);
 
-/* Every word that becomes part of a term passes here: one that is no term, given to `api`, leaves the native call. What a function returned that has raised an
- * exception may be built into a term: the term is dropped with the call's result. */
+/* Every word that becomes part of a term passes here: one that is no term, given to `api`, leaves the native call. What a
+ * function returned that has raised an exception may be built into a term: the term is dropped with the call's result. */
 term nif_term_refused(const ErlNifEnv *env, ERL_NIF_TERM word, const char *api);
 static inline term nif_term_in(const ErlNifEnv *env, ERL_NIF_TERM word, const char *api)
 {

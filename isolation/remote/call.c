@@ -87,7 +87,8 @@ static term resource_lost(const struct native_call_elsewhere *call)
 }
 
 /* The request could not be sent. */
-static void not_sent(struct native_call_elsewhere *call, struct remote_progress *p, enum channel_status why, struct native_outcome *out)
+static void not_sent(
+    struct native_call_elsewhere *call, struct remote_progress *p, enum channel_status why, struct native_outcome *out)
 {
     struct remote_lane *lane = p->lane;
     struct remote_worker *other = lane->other_owner;
@@ -168,7 +169,8 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
     lane->answer = 0;
     lane->begun = false;
     lane->stale = false;
-    atomic_store_explicit(&lane->timeout_ms, atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed), memory_order_relaxed);
+    uint32_t timeout_ms = atomic_load_explicit(&call->library->timeout_ms, memory_order_relaxed);
+    atomic_store_explicit(&lane->timeout_ms, timeout_ms, memory_order_relaxed);
     p->digest.taken = false;
     if (library_policy(call->library, POLICY_VERIFY) != 0 && lane->worker->mode->memory == WORKER_MEMORY_WRITE) {
         heap_digest_take(&p->digest, call->heap);
@@ -218,10 +220,13 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
         lane->answer = 0; /* to another question */
     }
     uint64_t failed;
-    call->failed = lane->answer != FRAME_OPENED && tainted_below(lane->extra, UINT32_MAX, &failed) ? (uint32_t) failed : UINT32_MAX;
+    bool names_one = lane->answer != FRAME_OPENED && tainted_below(lane->extra, UINT32_MAX, &failed);
+    call->failed = names_one ? (uint32_t) failed : UINT32_MAX;
     switch ((enum frame_kind) lane->answer) {
     case FRAME_CRASHED: take_crash(call, lane, out); return;
-    case FRAME_RESULT: t = call->plain_result ? term_decode(&lane->in, call->heap, 0) : lane->worker->mode->result(lane, call->heap, &panic); break;
+    case FRAME_RESULT:
+        t = call->plain_result ? term_decode(&lane->in, call->heap, 0) : lane->worker->mode->result(lane, call->heap, &panic);
+        break;
     case FRAME_RAISED:
         out->status = NATIVE_RAISED;
         t = term_decode(&lane->in, call->heap, 0);

@@ -234,7 +234,8 @@ static bool lacks_one_locked(const struct remote_pool *pool)
     if (pool->n_workers == 0) {
         return has_libraries || pool->first != NULL;
     }
-    return (pool->first != NULL && pool->n_workers < library_policy(pool->library, POLICY_POOL)) || spares < library_policy(pool->library, POLICY_SPARE);
+    bool for_calls = pool->first != NULL && pool->n_workers < library_policy(pool->library, POLICY_POOL);
+    return for_calls || spares < library_policy(pool->library, POLICY_SPARE);
 }
 
 static struct remote_worker *embryo_locked(const struct remote_pool *pool)

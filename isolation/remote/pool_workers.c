@@ -120,6 +120,12 @@ void lane_outcome_locked(const struct remote_lane *lane, struct native_outcome *
     }
 }
 
+/* The worker has read the request, or spoken in its name: it may have run. */
+static bool has_begun(const struct remote_lane *lane)
+{
+    return lane->begun || channel_taken(lane->channel);
+}
+
 void lane_lost(struct remote_lane *lane)
 {
     struct remote_worker *w = lane->worker;
@@ -139,7 +145,7 @@ void lane_lost(struct remote_lane *lane)
     if (p != NULL) {
         enum call_state state = (enum call_state) p->state;
         pid = p->pid;
-        if (state == CALL_GRANTED || (state == CALL_RUNNING && !lane->begun && !channel_taken(lane->channel) && !outcome_is_verdict(&w->verdict))) {
+        if (state == CALL_GRANTED || (state == CALL_RUNNING && !has_begun(lane) && !outcome_is_verdict(&w->verdict))) {
             pool_put_back_locked(pool, p);
             pool_serve_waiting_locked(pool, &wake);
         } else if (state == CALL_RUNNING) {

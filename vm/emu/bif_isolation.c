@@ -109,7 +109,9 @@ term bif_isolation_modes_0(struct proc *p, term *args)
                 able = heap_cons(h, atom_from_cstr(caps[c].name), able);
             }
         }
-        list = heap_cons(h, heap_tuple3(h, atom_from_cstr(executor_table[i]->name), bits_of_text(h, executor_table[i]->summary, strlen(executor_table[i]->summary)), able), list);
+        const struct executor_ops *ops = executor_table[i];
+        term summary = bits_of_text(h, ops->summary, strlen(ops->summary));
+        list = heap_cons(h, heap_tuple3(h, atom_from_cstr(ops->name), summary, able), list);
     }
     return list;
 }
