@@ -95,6 +95,9 @@ static void not_sent(
     bool stale = lane->stale;
     lane->other_owner = NULL;
     lane->stale = false;
+    if (why == CHANNEL_FULL && channel_is_stuck(lane->channel)) {
+        why = CHANNEL_BROKEN;
+    }
     if (stale || other != NULL || why == CHANNEL_FULL) {
         pool_release_lane(lane);
         if (other != NULL && p->wanted != NULL) { /* it belongs to two */

@@ -74,6 +74,8 @@ void channel_shut(struct channel *c);
 /* Has the worker received (channel_receive) the last frame we sent? What it says holds after the
  * worker's end, and may be a lie of the worker. SOCKET: after its end, once channel_poll() was called. */
 bool channel_taken(struct channel *c);
+/* Answered CHANNEL_FULL for a frame whose size is no reason: the worker keeps back that it has read what it has answered. */
+bool channel_is_stuck(const struct channel *c);
 /* SOCKET: what did not fit the socket waits here until a flush; receiving and sleeping flush too.
  * channel_flush: CHANNEL_OK: all is out; CHANNEL_FULL: some is left. RING: nothing ever waits. */
 enum channel_status channel_flush(struct channel *c);

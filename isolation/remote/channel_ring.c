@@ -345,6 +345,12 @@ const struct channel_ops ring_ops = {
     ring_flush, ring_wants_write, ring_wait, ring_free, ring_send, ring_poll, ring_receive, ring_done, ring_trim, ring_keep,
 };
 
+bool channel_is_stuck(const struct channel *c)
+{
+    const struct ring *r = container_of(c, const struct ring, c);
+    return c->ops == &ring_ops && (r->out.number - r->out.taken >= RING_SLOTS || r->out.bulk_busy);
+}
+
 static void set_direction(struct direction *l, struct shared *s, int which)
 {
     l->slots = s->slots[which];

@@ -4,11 +4,11 @@
 -export([main/1]).
 -nifs([answer/0, silence/0, any_kind/0, wrong_number/0, answer_twice/0, answer_later/0, other_answer/0, header/0, term_header/0,
        term_bytes/0, other_handle/0, crash_record/0, questions/0, question_flood/0, send_flood/0, taken/0, stamps/0, rewrite/0,
-       datagrams/0, datagram_flood/0, endless_message/0, descriptors/0, close_socket/0, ring_the_bell/0, stop/0, exit/0,
+       datagrams/0, datagram_flood/0, endless_message/0, descriptors/0, close_socket/0, ring_the_bell/0, stop/0, not_taken/0, exit/0,
        exit_in_the_middle/0]).
 -export([answer/0, silence/0, any_kind/0, wrong_number/0, answer_twice/0, answer_later/0, other_answer/0, header/0, term_header/0,
          term_bytes/0, other_handle/0, crash_record/0, questions/0, question_flood/0, send_flood/0, taken/0, stamps/0, rewrite/0,
-         datagrams/0, datagram_flood/0, endless_message/0, descriptors/0, close_socket/0, ring_the_bell/0, stop/0, exit/0,
+         datagrams/0, datagram_flood/0, endless_message/0, descriptors/0, close_socket/0, ring_the_bell/0, stop/0, not_taken/0, exit/0,
          exit_in_the_middle/0]).
 -compile({no_auto_import, [exit/0]}).
 
@@ -16,7 +16,7 @@
 ?STUB(answer). ?STUB(silence). ?STUB(any_kind). ?STUB(wrong_number). ?STUB(answer_twice). ?STUB(answer_later). ?STUB(other_answer).
 ?STUB(header). ?STUB(term_header). ?STUB(term_bytes). ?STUB(other_handle). ?STUB(crash_record). ?STUB(questions).
 ?STUB(question_flood). ?STUB(send_flood). ?STUB(taken). ?STUB(stamps). ?STUB(rewrite). ?STUB(datagrams). ?STUB(datagram_flood).
-?STUB(endless_message). ?STUB(descriptors). ?STUB(close_socket). ?STUB(ring_the_bell). ?STUB(stop). ?STUB(exit).
+?STUB(endless_message). ?STUB(descriptors). ?STUB(close_socket). ?STUB(ring_the_bell). ?STUB(stop). ?STUB(not_taken). ?STUB(exit).
 ?STUB(exit_in_the_middle).
 
 %% How long anything may take before it counts as hanging, in ms. A busy machine is slow; nothing waits for as long.
@@ -28,19 +28,24 @@ misdeeds() ->
      {other_answer, violation}, {header, slow_violation}, {term_header, later}, {term_bytes, later}, {other_handle, violation},
      {crash_record, any}, {questions, violation}, {question_flood, slow_violation}, {send_flood, timeout}, {taken, later}, {stamps, any},
      {rewrite, any}, {datagrams, violation}, {datagram_flood, slow_violation}, {endless_message, any}, {descriptors, ok},
-     {close_socket, any}, {ring_the_bell, timeout}, {stop, timeout}, {exit, later_exit}, {exit_in_the_middle, any}].
+     {close_socket, any}, {ring_the_bell, timeout}, {stop, timeout}, {not_taken, ok}, {exit, later_exit}, {exit_in_the_middle, any}].
 
 main([Path, Seconds]) ->
     Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can)],
     Echo = spawn(fun Loop() -> receive {From, X} -> From ! {echo, X}, Loop() end end),
     put(echo, Echo),
     Tests = [{M, T, D} || M <- Modes, T <- [ring, socket], D <- misdeeds()],
-    io:format("1..~b~n", [length(Tests) + 3]),
-    N = lists:foldl(fun({M, T, {What, Expected}}, N) ->
+    io:format("1..~b~n", [length(Tests) + length(Modes) + 3]),
+    First = lists:foldl(fun({M, T, {What, Expected}}, I) ->
                         load(M, T, Path),
-                        report(N, [atom_to_list(M), ", ", atom_to_list(T), ": ", atom_to_list(What)], catch check(What, Expected)),
-                        N + 1
+                        report(I, [atom_to_list(M), ", ", atom_to_list(T), ": ", atom_to_list(What)], catch check(What, Expected)),
+                        I + 1
                     end, 1, Tests),
+    N = lists:foldl(fun(M, I) ->
+                        load(M, ring, Path),
+                        report(I, [atom_to_list(M), ": a worker that never says what it has read"], catch never_taken()),
+                        I + 1
+                    end, First, Modes),
     report(N, "libraries that claim to be what they are not", catch claims(hd(Modes), Path)),
     report(N + 1, "any of them again and again", catch again(Modes, Path, now_ms() + list_to_integer(Seconds) * 1000, 0)),
     report(N + 2, "nothing is left behind", catch nothing_left()).
@@ -113,6 +118,14 @@ fits(ok, [ok], _) -> true;
 fits(later, [K], _) -> lists:member(K, [ok, value, violation]) orelse is_tuple(K);
 fits(later_exit, [K], _) -> lists:member(K, [ok, exit]);
 fits(Expected, Kinds, What) -> error({What, Expected, Kinds}).
+
+%% The ring has 64 places. What finds it full has not begun, and runs on the next worker.
+never_taken() ->
+    #{restarts := Before} = isolation:info(?MODULE),
+    [{returned, ok} = call(not_taken) || _ <- lists:seq(1, 100)],
+    #{restarts := After} = isolation:info(?MODULE),
+    true = After > Before,
+    serves().
 
 flush() -> receive _ -> flush() after 0 -> ok end.
 

@@ -229,6 +229,20 @@ static void do_taken(void) /* the words that say what it has read */
     usleep(1000);
     send_body(1, 0, 0, NULL, 0);
 }
+static void do_not_taken(void) /* answers, and says no more what it has read */
+{
+    static const uint8_t body[] = { 5, 0, 0, 0, 131, 119, 2, 'o', 'k' }; /* a wire_term: ok */
+    if (w.garbage_fd >= 0) {
+        answer();
+        return;
+    }
+    struct ring *r = ring_of(w.channel);
+    static uint32_t said;
+    said = said != 0 ? said : r->in.number;
+    r->out.slots[(r->out.number + 1) % RING_SLOTS].taken = said;
+    atomic_store(&r->mine->taken, said);
+    send_raw(&(struct frame_header) { FRAME_RESULT, w.call.number, sizeof(body), 0 }, body, sizeof(body));
+}
 static void do_stamps(void)
 {
     if (w.garbage_fd < 0) {
@@ -362,7 +376,7 @@ static const struct {
     { "crash_record", do_crash_record }, { "questions", do_questions }, { "question_flood", do_question_flood },
     { "send_flood", do_send_flood }, { "taken", do_taken }, { "stamps", do_stamps }, { "rewrite", do_rewrite },
     { "datagrams", do_datagrams }, { "datagram_flood", do_datagram_flood }, { "endless_message", do_endless_message },
-    { "descriptors", do_descriptors }, { "close_socket", do_close_socket }, { "ring_the_bell", do_ring_the_bell }, { "stop", do_stop },
+    { "descriptors", do_descriptors }, { "close_socket", do_close_socket }, { "ring_the_bell", do_ring_the_bell }, { "stop", do_stop }, { "not_taken", do_not_taken },
     { "exit", do_exit }, { "exit_in_the_middle", do_exit_in_the_middle },
 };
 
