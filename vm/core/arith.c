@@ -334,34 +334,6 @@ static term shift(struct heap *h, term a, term by, bool left, enum arith_status 
     return left ? shift_left(h, a, n, st) : shift_right(h, a, n, st);
 }
 
-static term smalls(struct heap *h, enum arith_op op, term a, term b, enum arith_status *st)
-{
-    intptr_t i = term_to_small(a), j = term_to_small(b);
-    switch (op) {
-    case ARITH_ADD:
-        return heap_integer(h, i + j);
-    case ARITH_SUB:
-        return heap_integer(h, i - j);
-    case ARITH_MUL:
-        return multiply_smalls(h, i, j, st);
-    case ARITH_BAND:
-        return term_from_small(i & j);
-    case ARITH_BOR:
-        return term_from_small(i | j);
-    case ARITH_BXOR:
-        return term_from_small(i ^ j);
-    case ARITH_IDIV:
-    case ARITH_REM:
-        return divide(h, a, b, op == ARITH_IDIV, st);
-    case ARITH_BSL:
-    case ARITH_BSR:
-        return shift(h, a, b, op == ARITH_BSL, st);
-    case ARITH_FDIV:
-        break;
-    }
-    return fail(st, ARITH_BADARITH);
-}
-
 static term integers(struct heap *h, enum arith_op op, term a, term b, enum arith_status *st)
 {
     switch (op) {
@@ -384,6 +356,32 @@ static term integers(struct heap *h, enum arith_op op, term a, term b, enum arit
         break;
     }
     return fail(st, ARITH_BADARITH);
+}
+
+static term smalls(struct heap *h, enum arith_op op, term a, term b, enum arith_status *st)
+{
+    intptr_t i = term_to_small(a), j = term_to_small(b);
+    switch (op) {
+    case ARITH_ADD:
+        return heap_integer(h, i + j);
+    case ARITH_SUB:
+        return heap_integer(h, i - j);
+    case ARITH_MUL:
+        return multiply_smalls(h, i, j, st);
+    case ARITH_BAND:
+        return term_from_small(i & j);
+    case ARITH_BOR:
+        return term_from_small(i | j);
+    case ARITH_BXOR:
+        return term_from_small(i ^ j);
+    case ARITH_IDIV:
+    case ARITH_REM:
+    case ARITH_BSL:
+    case ARITH_BSR:
+    case ARITH_FDIV:
+        break;
+    }
+    return integers(h, op, a, b, st);
 }
 
 /* ---- floats ---- */
