@@ -3,7 +3,9 @@
 -import(t, [id/1, outcome/1]).
 
 cases() ->
-    [{order, fun() -> lists:sort(zoo()) end},
+    [{search_in_nothing, fun() -> [outcome(fun() -> binary:F(S, id(P), O) end) || F <- [match, matches, split], {S, O} <- [{<<>>, []}, {<<"abc">>, [{scope, {0, 0}}]}, {<<"abc">>, [{scope, {1, 0}}]}, {<<>>, [x]}, {a, []}],
+                                                                                            P <- [a, [], <<>>, <<"a">>]] end},
+     {order, fun() -> lists:sort(zoo()) end},
      {compare_matrix, fun() -> [[sign(A, B) || B <- zoo()] || A <- zoo()] end},
      {equal_matrix, fun() -> [{A, B} || A <- zoo(), B <- zoo(), A == B, A =/= B] end},
      {tuple_access, fun() -> T = id({a, b, c}), {element(1, T), element(3, T), tuple_size(T), setelement(2, T, x)} end},

@@ -92,15 +92,14 @@ static void chain_pattern(struct search *s, size_t i)
     *link = (uint32_t) i + 1;
 }
 
-/* false: not patterns, or not a binary. Else search_destroy(). */
-static bool search_init(struct search *s, term subject, term pattern)
+/* false: not patterns. s->subject is there already; s may be destroyed either way. */
+static bool take_patterns(struct search *s, term pattern)
 {
     term source = pattern_source(pattern);
-    if (term_is_none(source) || !bif_text_from_binary(subject, &s->subject)) {
+    if (term_is_none(source)) {
         return false;
     }
     s->n_patterns = 1;
-    s->patterns = &s->one;
     if (!term_is_cons(source)) {
         load_pattern(&s->one, source);
         return true;
@@ -225,11 +224,14 @@ static bool scope_of(const struct options *o, size_t size, size_t *from, size_t 
 static bool begin(struct proc *p, struct search *s, struct options *o, const term *args, term options, bool is_split,
     size_t *from, size_t *to)
 {
-    if (!read_options(options, o, is_split) || !search_init(s, args[0], args[1])) {
+    s->n_patterns = 0;
+    s->patterns = &s->one;
+    if (!read_options(options, o, is_split) || !bif_text_from_binary(args[0], &s->subject)) {
         proc_badarg(p);
         return false;
     }
-    if (!scope_of(o, s->subject.n, from, to)) {
+    /* In nothing nothing is found; as in OTP whatever the pattern. */
+    if (!scope_of(o, s->subject.n, from, to) || (*to > 0 && !take_patterns(s, args[1]))) {
         search_destroy(s);
         proc_badarg(p);
         return false;

@@ -388,7 +388,7 @@ term bif_erts_internal_purge_module_2(struct proc *p, term *args)
 
 term bif_erlang_purge_module_1(struct proc *p, term *args)
 {
-    if (!term_is_atom(args[0])) {
+    if (!term_is_atom(args[0]) || code_old_image(args[0]) == NULL) {
         return proc_badarg(p);
     }
     return proc_trap(p, export_get(ATOM(code), ATOM(purge_module), 1), args, 1);

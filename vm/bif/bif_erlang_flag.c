@@ -126,9 +126,6 @@ term bif_erlang_process_flag_2(struct proc *p, term *args)
     } else if (term_same(flag, ATOM(scheduler))) {
         old = term_from_small(0); /* a wish: processes go where there is room */
         ok = term_is_small(value) && term_to_small(value) >= 0 && term_to_small(value) <= sched_count();
-    } else if (term_same(flag, ATOM(async_dist))) {
-        old = ATOM(false); /* there is no distribution yet */
-        ok = term_is_bool(value);
     } else if (is_monitor_nodes(flag)) {
         old = term_from_small(0); /* no node comes or goes, so nobody is told and none are counted */
         ok = term_is_bool(value);
@@ -162,6 +159,9 @@ static void save_calls_request(struct proc *target, void *arg)
 term bif_erlang_process_flag_3(struct proc *p, term *args)
 {
     term answer;
+    if (!term_is_pid(args[0])) {
+        return proc_raise_cause(p, ATOM(badarg), ATOM(badtype));
+    }
     if (!term_is_local_pid(args[0]) || !term_same(args[1], ATOM(save_calls)) || !term_is_small(args[2])
         || term_to_small(args[2]) < 0 || term_to_small(args[2]) > MAX_SAVED_CALLS) {
         return proc_badarg(p);

@@ -81,9 +81,8 @@ term bif_erlang_adler32_2(struct proc *p, term *args)
 
 static term combine(struct proc *p, uLong (*fn)(uLong, uLong, z_off_t), term *args)
 {
-    uint32_t first, second;
-    int64_t length;
-    if (!get_u32(args[0], &first) || !get_u32(args[1], &second) || !integer_to_int64(args[2], &length) || length < 0) {
+    uint32_t first, second, length;
+    if (!get_u32(args[0], &first) || !get_u32(args[1], &second) || !get_u32(args[2], &length)) {
         return proc_badarg(p);
     }
     return heap_uinteger(&p->heap, fn(first, second, (z_off_t) length));
@@ -95,7 +94,9 @@ term bif_erlang_crc32_combine_3(struct proc *p, term *args)
 }
 term bif_erlang_adler32_combine_3(struct proc *p, term *args)
 {
-    return combine(p, adler32_combine, args);
+    bool nothing = term_same(args[2], term_from_small(0)) && term_is_integer(args[0]) && term_is_integer(args[1]);
+    term sum = combine(p, adler32_combine, args);
+    return nothing && !term_is_none(sum) ? args[0] : sum; /* also where it is no checksum that there can be */
 }
 
 /* ---- MD5: the context travels as a binary ---- */

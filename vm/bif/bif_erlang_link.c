@@ -196,11 +196,19 @@ term bif_erlang_send_2(struct proc *p, term *args)
     return args[1];
 }
 
-/* Options nosuspend and noconnect do not matter to local processes. */
+static bool is_elsewhere(term t)
+{
+    return (term_is_pid(t) && !term_is_local_pid(t)) || term_has_tag(t, TAG_EXT_REF)
+        || (is_named(t) && term_is_tuple(t) && !term_same(term_tuple_get(t, 1), ATOM(nonode)));
+}
+
+/* Options nosuspend and noconnect do not matter to local processes; to others there is no connection. */
 term bif_erlang_send_3(struct proc *p, term *args)
 {
     term list = args[2];
+    bool connect = true;
     for (; term_is_cons(list); list = term_tail(list)) {
+        connect &= !term_same(term_head(list), ATOM(noconnect));
         if (!term_same(term_head(list), ATOM(nosuspend)) && !term_same(term_head(list), ATOM(noconnect))) {
             return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
         }
@@ -211,7 +219,7 @@ term bif_erlang_send_3(struct proc *p, term *args)
     if (!is_destination(args[0]) || !signal_send(p, args[0], args[1])) {
         return proc_badarg(p);
     }
-    return ATOM(ok);
+    return connect || !is_elsewhere(args[0]) ? ATOM(ok) : ATOM(noconnect);
 }
 
 /* ---- names ---- */

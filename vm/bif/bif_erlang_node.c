@@ -51,10 +51,10 @@ term bif_erlang_is_alive_0(struct proc *p, term *args)
 
 term bif_erlang_monitor_node_2(struct proc *p, term *args)
 {
-    if (!term_is_atom(args[0]) || !term_is_bool(args[1])) {
-        return proc_badarg(p);
+    if (term_is_atom(args[0]) && !term_same(args[0], ATOM(nonode))) {
+        return proc_raise(p, EXC_ERROR, ATOM(notalive));
     }
-    return term_same(args[0], ATOM(nonode)) ? ATOM(true) : proc_raise(p, EXC_ERROR, ATOM(notalive));
+    return term_is_atom(args[0]) && term_is_bool(args[1]) ? ATOM(true) : proc_badarg(p);
 }
 
 term bif_erlang_disconnect_node_1(struct proc *p, term *args)
@@ -83,7 +83,11 @@ term bif_erlang_nodes_2(struct proc *p, term *args)
 
 term bif_erlang_monitor_node_3(struct proc *p, term *args)
 {
-    return term_is_list(args[2]) ? bif_erlang_monitor_node_2(p, args) : proc_badarg(p);
+    term list = args[2];
+    while (term_is_cons(list) && term_same(term_head(list), ATOM(allow_passive_connect))) {
+        list = term_tail(list);
+    }
+    return term_is_nil(list) ? bif_erlang_monitor_node_2(p, args) : proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
 }
 
 term bif_erts_internal_get_creation_0(struct proc *p, term *args)

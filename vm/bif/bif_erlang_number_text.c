@@ -206,11 +206,11 @@ term bif_erlang_binary_to_integer_2(struct proc *p, term *args)
 
 struct float_options {
     enum { FORM_SCIENTIFIC, FORM_FIXED, FORM_SHORT } form;
-    unsigned decimals;
+    intptr_t decimals; /* checked only if it is not overruled by an option behind it */
     bool compact;
 };
 
-enum { MAX_DECIMALS = 253, MAX_SCIENTIFIC = 249 };
+enum { MAX_DECIMALS = 253, MAX_SCIENTIFIC = 249, FLOAT_SCIENTIFIC_DIGITS = 6 /* what less than none stands for */ };
 
 static bool read_float_option(term option, struct float_options *o)
 {
@@ -228,11 +228,21 @@ static bool read_float_option(term option, struct float_options *o)
     term name = term_tuple_get(option, 0);
     bool fixed = term_same(name, ATOM(decimals));
     intptr_t n = term_to_small(term_tuple_get(option, 1));
-    if ((!fixed && !term_same(name, ATOM(scientific))) || n < 0 || n > (fixed ? MAX_DECIMALS : MAX_SCIENTIFIC)) {
+    if (!fixed && !term_same(name, ATOM(scientific))) {
         return false;
     }
     o->form = fixed ? FORM_FIXED : FORM_SCIENTIFIC;
-    o->decimals = (unsigned) n;
+    o->decimals = !fixed && n < 0 ? FLOAT_SCIENTIFIC_DIGITS : n;
+    return true;
+}
+
+static bool is_in_range(const struct float_options *o)
+{
+    switch (o->form) {
+    case FORM_SHORT: break;
+    case FORM_FIXED: return o->decimals >= 0 && o->decimals <= MAX_DECIMALS;
+    case FORM_SCIENTIFIC: return o->decimals <= MAX_SCIENTIFIC;
+    }
     return true;
 }
 
@@ -244,14 +254,14 @@ static term float_text(struct proc *p, term f, term options, text_maker make)
             return proc_badarg(p);
         }
     }
-    if (!term_is_nil(options) || !term_is_float(f)) {
+    if (!term_is_nil(options) || !term_is_float(f) || !is_in_range(&o)) {
         return proc_badarg(p);
     }
     char text[FLOAT_TEXT_MAX];
     double d = term_to_double(f);
     size_t n = o.form == FORM_SHORT ? float_text_short(text, d)
-        : o.form == FORM_FIXED      ? float_text_fixed(text, d, o.decimals, o.compact)
-                                    : float_text_scientific(text, d, o.decimals);
+        : o.form == FORM_FIXED      ? float_text_fixed(text, d, (unsigned) o.decimals, o.compact)
+                                    : float_text_scientific(text, d, (unsigned) o.decimals);
     return n == 0 ? proc_badarg(p) : make(p, text, n);
 }
 

@@ -187,11 +187,11 @@ term bif_erlang_spawn_opt_2(struct proc *p, term *args)
 term bif_erlang_spawn_opt_4(struct proc *p, term *args)
 {
     struct spawn_options o = spawn_defaults;
-    if (!is_mfa(args[0], args[1], args[2])) {
-        return proc_badarg(p);
-    }
     if (!take_options(args[3], &o)) {
         return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
+    }
+    if (!is_mfa(args[0], args[1], args[2])) {
+        return proc_badarg(p);
     }
     return spawn_mfa(p, args[0], args[1], args[2], &o);
 }
@@ -302,7 +302,7 @@ term bif_erts_internal_dist_spawn_request_4(struct proc *p, term *args)
 {
     struct request_options o = { ATOM(spawn_reply), true, true, spawn_defaults };
     bool is_request = term_same(args[3], ATOM(spawn_request));
-    if (!term_is_atom(args[0]) || !term_is_tuple_of(args[1], 3)
+    if (!term_is_atom(args[0]) || term_list_length(args[2]) < 0 || !term_is_tuple_of(args[1], 3)
         || !is_mfa(term_tuple_get(args[1], 0), term_tuple_get(args[1], 1), term_tuple_get(args[1], 2))) {
         return ATOM(badarg);
     }

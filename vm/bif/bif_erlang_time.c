@@ -260,7 +260,7 @@ static bool take_date_time(term t, struct tm *out)
     return true;
 }
 
-enum { FIRST_LOCAL_YEAR = 1902 }; /* what OTP takes for local time */
+enum { FIRST_LOCAL_YEAR = 1902, FIRST_UNIVERSAL_YEAR = 1600 }; /* what OTP takes */
 
 term bif_erlang_localtime_to_universaltime_2(struct proc *p, term *args)
 {
@@ -296,21 +296,43 @@ term bif_erlang_universaltime_to_localtime_1(struct proc *p, term *args)
 term bif_erlang_universaltime_to_posixtime_1(struct proc *p, term *args)
 {
     struct tm tm;
-    return take_date_time(args[0], &tm) ? heap_integer(&p->heap, timegm(&tm)) : proc_badarg(p);
+    bool good = take_date_time(args[0], &tm) && tm.tm_year >= FIRST_UNIVERSAL_YEAR - 1900;
+    return good ? heap_integer(&p->heap, timegm(&tm)) : proc_badarg(p);
+}
+
+/* The date of a day, counted from 1970-01-01. Before the year 0 with the slips of OTP's, which divides towards zero. */
+static void date_of_day(int64_t day, int64_t *year, int64_t *month, int64_t *day_of_month)
+{
+    enum { FROM_MARCH_OF_0 = 719468, DAYS_PER_10000_YEARS = 3652425 };
+    day += FROM_MARCH_OF_0;
+    int64_t y = (10000 * day + 14780) / DAYS_PER_10000_YEARS;
+    int64_t left = day - (365 * y + y / 4 - y / 100 + y / 400);
+    if (left < 0) {
+        y--;
+        left = day - (365 * y + y / 4 - y / 100 + y / 400);
+    }
+    int64_t m = (100 * left + 52) / 3060; /* 0 is March */
+    *year = y + (m + 2) / 12;
+    *month = (m + 2) % 12 + 1;
+    *day_of_month = left - (m * 306 + 5) / 10 + 1;
 }
 
 term bif_erlang_posixtime_to_universaltime_1(struct proc *p, term *args)
 {
-    int64_t seconds;
-    struct tm tm;
+    enum { DAY = 86400 };
+    struct heap *h = &p->heap;
+    int64_t seconds, year, month, day;
     if (!integer_to_int64(args[0], &seconds)) {
         return proc_badarg(p);
     }
-    time_t t = (time_t) seconds;
-    if (gmtime_r(&t, &tm) == NULL) {
-        return proc_badarg(p);
+    int64_t days = seconds / DAY, rest = seconds % DAY;
+    if (rest < 0) {
+        days--;
+        rest += DAY;
     }
-    return date_time(p, &tm);
+    date_of_day(days, &year, &month, &day);
+    term date = heap_tuple3(h, heap_integer(h, year), term_from_small(month), term_from_small(day));
+    return heap_tuple2(h, date, heap_tuple3(h, term_from_small(rest / 3600), term_from_small(rest / 60 % 60), term_from_small(rest % 60)));
 }
 
 /* ---- what is unique ---- */
