@@ -1,6 +1,8 @@
 /* Dirty schedulers: a pool for work that computes and one for work that blocks. Threads are made
- * when there is more to do than threads that wait. */
+ * when there is more to do than threads that wait. One of those that have nothing to do spins for a while: a process
+ * that makes one dirty call after the other would pay for waking a thread each time. */
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/runq.h"
 #include "vm/proc/sched_use.h"
@@ -9,8 +11,9 @@ struct dirty_pool {
     struct lock lock;
     pthread_cond_t work;
     struct proc *first, **last; /* guarded by lock, as the rest */
-    unsigned n_waiting, n_queued, n_threads, max_threads;
-    bool stopping;
+    unsigned n_waiting, n_threads, max_threads;
+    _Atomic unsigned n_queued; /* written under the lock */
+    bool spinning, stopping;
     enum sched_kind kind;
     pthread_t threads[SCHED_MAX];
 };
@@ -27,10 +30,31 @@ unsigned sched_count_dirty(enum sched_kind kind)
     return pool_of(kind)->max_threads;
 }
 
+static void spin(struct dirty_pool *d)
+{
+    enum { SPIN_NS = 10000 };
+    int64_t end = clock_monotonic_ns() + SPIN_NS;
+    do {
+        for (int i = 0; i < 20 && atomic_load_explicit(&d->n_queued, memory_order_relaxed) == 0; i++) {
+            base_relax();
+        }
+    } while (atomic_load_explicit(&d->n_queued, memory_order_relaxed) == 0 && clock_monotonic_ns() < end);
+}
+
 static struct proc *take_work(struct dirty_pool *d)
 {
+    bool spun = sched_count() < 2; /* there may be one CPU only */
     lock_take(&d->lock);
     while (d->first == NULL && !d->stopping) {
+        if (!spun && !d->spinning) {
+            d->spinning = true;
+            lock_drop(&d->lock);
+            spin(d);
+            lock_take(&d->lock);
+            d->spinning = false;
+            spun = true;
+            continue;
+        }
         d->n_waiting++;
         pthread_cond_wait(&d->work, &d->lock.mutex);
         d->n_waiting--;
@@ -90,11 +114,13 @@ void dirty_enqueue(struct proc *p)
     p->run_next = NULL;
     *d->last = p;
     d->last = &p->run_next;
-    d->n_queued++;
-    if (d->n_queued > d->n_waiting && d->n_threads < d->max_threads) {
+    unsigned n_asleep = ++d->n_queued - d->spinning; /* for whom one that sleeps is wanted */
+    if (n_asleep > d->n_waiting && d->n_threads < d->max_threads) {
         (void) add_thread_locked(d); /* the first thread, made at start, serves all then */
     }
-    pthread_cond_signal(&d->work);
+    if (n_asleep > 0) {
+        pthread_cond_signal(&d->work);
+    }
     lock_drop(&d->lock);
 }
 

@@ -101,7 +101,7 @@ static bool spin(struct sched *s, int64_t *now)
         if (runq_length(&s->private->queue) > 0 || steal(s, false)) {
             return true;
         }
-        for (int i = 0; i < 20; i++) {
+        for (int i = 0; i < 20 && runq_length(&s->private->queue) == 0; i++) {
             base_relax();
         }
         *now = clock_monotonic_ns();
