@@ -9,7 +9,9 @@
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/proc_table.h"
 
-enum { NS_PER_MS = 1000000, SHORT_MS = 200, AGAIN_MS = 1000, AGAIN_MOST_MS = 60000, MANY_BYTES = 4 << 20 };
+enum { NS_PER_MS = 1000000, MANY_BYTES = 4 << 20, VERY_MANY_BYTES = 16 * MANY_BYTES };
+static const int64_t SHORT_NS = INT64_C(200) * NS_PER_MS;
+static const int64_t AGAIN_NS = INT64_C(1000) * NS_PER_MS, AGAIN_MOST_NS = INT64_C(60000) * NS_PER_MS;
 
 struct literal_round {
     struct literal_batch batch;
@@ -180,51 +182,70 @@ static int64_t run_round(struct literal_grace *g, size_t *out_left)
 
 /* ---- when ---- */
 
+/* What the thread goes by: times in ns, of clock_monotonic_ns(). */
+struct pace {
+    size_t n_left;  /* blocks that the last round found in use */
+    int64_t cost;   /* what that took */
+    int64_t ended;
+    int64_t first;  /* when something was retired that no round has looked at; 0: nothing was */
+    int64_t again;  /* how long to leave those that are in use */
+};
+
 static int64_t longer(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
 
+/* When the next round begins; INT64_MAX: not before something is retired. */
+static int64_t next_round(const struct pace *p, size_t bytes, int64_t now)
+{
+    int64_t due = INT64_MAX;
+    if (bytes >= VERY_MANY_BYTES) {
+        return now;
+    }
+    if (bytes >= MANY_BYTES) {
+        due = p->ended + 2 * p->cost;
+    } else if (bytes > 0) {
+        due = p->first + longer(SHORT_NS, 100 * p->cost);
+    }
+    int64_t retry = p->n_left > 0 ? p->ended + longer(p->again, 100 * p->cost) : INT64_MAX;
+    return due < retry ? due : retry;
+}
+
+static void wait_for_more(uint32_t seen, size_t bytes, int64_t ns)
+{
+    size_t more = bytes == 0 ? 1 : bytes < MANY_BYTES ? (size_t) MANY_BYTES : (size_t) VERY_MANY_BYTES;
+    atomic_store(&ring_at, more);
+    if (literal_retired_bytes() < more) {
+        futex_wait(&bell, seen, ns);
+    }
+    atomic_store(&ring_at, SIZE_MAX);
+}
+
 static void *collect_main(void *arg)
 {
     struct literal_grace grace = { 0 };
-    size_t n_left = 0;
-    int64_t cost = 0, ended = 0, first = 0, again = (int64_t) AGAIN_MS * NS_PER_MS;
+    struct pace p = { .again = AGAIN_NS };
     (void) arg;
     while (!atomic_load(&stopping)) {
         uint32_t seen = atomic_load(&bell);
-        size_t bytes = literal_retired_bytes();
-        int64_t now = clock_monotonic_ns(), due = INT64_MAX;
-        first = bytes == 0 ? 0 : first == 0 ? now : first;
-        if (bytes >= 16 * (size_t) MANY_BYTES) {
-            due = now;
-        } else if (bytes >= MANY_BYTES) {
-            due = ended + 2 * cost;
-        } else if (bytes > 0) {
-            due = first + longer((int64_t) SHORT_MS * NS_PER_MS, 100 * cost);
-        }
-        if (n_left > 0 && ended + longer(again, 100 * cost) < due) {
-            due = ended + longer(again, 100 * cost);
-        }
+        size_t bytes = literal_retired_bytes(), before = p.n_left;
+        int64_t now = clock_monotonic_ns();
+        p.first = bytes == 0 ? 0 : p.first == 0 ? now : p.first;
+        int64_t due = next_round(&p, bytes, now);
         if (due > now) {
-            size_t more = bytes == 0 ? 1 : bytes < MANY_BYTES ? (size_t) MANY_BYTES : 16 * (size_t) MANY_BYTES;
-            atomic_store(&ring_at, more);
-            if (literal_retired_bytes() < more) {
-                futex_wait(&bell, seen, due == INT64_MAX ? FUTEX_FOREVER : due - now);
-            }
+            wait_for_more(seen, bytes, due == INT64_MAX ? FUTEX_FOREVER : due - now);
             continue;
         }
-        atomic_store(&ring_at, SIZE_MAX);
-        size_t before = n_left;
-        cost = run_round(&grace, &n_left);
-        if (cost < 0) {
+        p.cost = run_round(&grace, &p.n_left);
+        if (p.cost < 0) {
             break;
         }
-        ended = clock_monotonic_ns();
-        first = 0;
+        p.ended = clock_monotonic_ns();
+        p.first = 0;
         /* What is in use may stay so for long. */
-        again = n_left < before || bytes > 0 ? (int64_t) AGAIN_MS * NS_PER_MS : again * 2;
-        again = again < (int64_t) AGAIN_MOST_MS * NS_PER_MS ? again : (int64_t) AGAIN_MOST_MS * NS_PER_MS;
+        p.again = p.n_left < before || bytes > 0 ? AGAIN_NS : p.again * 2;
+        p.again = p.again < AGAIN_MOST_NS ? p.again : AGAIN_MOST_NS;
     }
     vm_free(grace.slices);
     return NULL;
