@@ -268,8 +268,10 @@ int cli_run(int argc, char **argv)
         if (!source_resolve(o.file, &source)) {
             return CLI_USAGE;
         }
-        if (!add_to_list(o.boot.path_first, &o.boot.n_path_first, source.dir)) {
-            return CLI_USAGE;
+        for (size_t i = 0; i < source.n_dirs; i++) {
+            if (!add_to_list(o.boot.path_first, &o.boot.n_path_first, source.dirs[i])) {
+                return CLI_USAGE;
+            }
         }
     }
     char error[256];

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "lib/base/arena.h"
+#include "vm/emu/archive.h"
 #include "vm/emu/cli.h"
 
 extern char **environ;
@@ -312,13 +313,63 @@ static char *unpack_beam(const char *cache, const struct escript_body *body)
     return beam;
 }
 
-static char *resolve_escript(const char *path, const char *text, size_t n)
+/* The module that "%%! -escript main Module" among the header lines names; else it is called as the file. */
+static char *main_module(const char *path, const char *text, size_t header_bytes)
+{
+    static const char option[] = "-escript main ";
+    const char *at = memmem(text, header_bytes, option, strlen(option));
+    if (at == NULL) {
+        return module_of(path);
+    }
+    at += strlen(option);
+    at += strspn(at, " ");
+    return copy_text(at, strcspn(at, " \t\r\n"));
+}
+
+struct module_search {
+    struct source *source;
+    char *module;
+};
+
+static void take_code_dir(const char *path, void *context)
+{
+    struct module_search *search = context;
+    struct source *s = search->source;
+    s->dirs = vm_realloc(s->dirs, (s->n_dirs + 1) * sizeof(*s->dirs));
+    s->dirs[s->n_dirs++] = copy_text(path, strlen(path));
+    char *with_slash = format_path("%s/%s", path, search->module);
+    char *beam = format_path("%s%s", with_slash, ".beam");
+    vm_free(with_slash);
+    if (s->beam_path == NULL && access(beam, R_OK) == 0) {
+        s->beam_path = beam;
+    } else {
+        vm_free(beam);
+    }
+}
+
+/* A file of that name in the cache says that all of the archive is there. */
+static void unpack_archive(const char *cache, const char *path, const char *text, const struct escript_body *body,
+    struct source *out)
+{
+    char *dir = format_path("%s/%s", cache, "archive");
+    char *mark = format_path("%s/%s", cache, "unpacked");
+    bool good = access(mark, F_OK) == 0
+                || (archive_unpack(path, (const uint8_t *) body->text, body->n, dir) && write_file(mark, "", "", 0));
+    struct module_search search = { out, main_module(path, text, (size_t) (body->text - text)) };
+    if (good) {
+        archive_each_code_dir(dir, take_code_dir, &search);
+        if (out->beam_path == NULL) {
+            cli_error("%s: no module %s in its archive", path, search.module);
+        }
+    }
+    vm_free(search.module);
+    vm_free(mark);
+    vm_free(dir);
+}
+
+static char *resolve_escript(const char *path, const char *text, size_t n, struct source *out)
 {
     struct escript_body body = escript_body_of(text, n);
-    if (starts_with(&body, "PK\003\004")) {
-        cli_error("%s: archive escripts are not supported; unpack it and use -pa", path);
-        return NULL;
-    }
     if (body.n == 0) {
         cli_error("%s: neither a .beam nor a .erl file, and no escript: there is nothing behind its first line", path);
         return NULL;
@@ -326,6 +377,11 @@ static char *resolve_escript(const char *path, const char *text, size_t n)
     char *cache = cache_dir(path, text, n);
     if (cache == NULL) {
         return NULL;
+    }
+    if (starts_with(&body, "PK\003\004")) {
+        unpack_archive(cache, path, text, &body, out);
+        vm_free(cache);
+        return out->beam_path;
     }
     bool is_beam =
         starts_with(&body, "FOR1") || starts_with(&body, "\037\213"); /* plain or gzipped */
@@ -355,20 +411,32 @@ bool source_resolve(const char *path, struct source *out)
     char *beam;
     bool is_source = (has_suffix(path, ".erl") || has_suffix(path, ".S")) && strncmp(text, "#!", 2) != 0;
     bool is_escript = !is_source && looks_like_escript(path, text, n);
+    *out = (struct source) { .is_escript = is_escript };
     if (is_source) {
         beam = compile_source(path, text, n);
     } else if (is_escript) {
-        beam = resolve_escript(path, text, n);
+        beam = resolve_escript(path, text, n, out);
     } else {
         beam = copy_text(path, strlen(path));
     }
     vm_free(text);
-    *out = (struct source) { beam, beam == NULL ? NULL : dir_of(path), is_escript };
+    out->beam_path = beam;
+    if (beam != NULL && out->n_dirs == 0) { /* where the file itself is */
+        out->dirs = vm_alloc(sizeof(*out->dirs));
+        out->dirs[out->n_dirs++] = dir_of(path);
+    }
+    if (beam == NULL) {
+        source_free(out);
+    }
     return beam != NULL;
 }
 
 void source_free(struct source *s)
 {
     vm_free(s->beam_path);
-    vm_free(s->dir);
+    for (size_t i = 0; i < s->n_dirs; i++) {
+        vm_free(s->dirs[i]);
+    }
+    vm_free(s->dirs);
+    *s = (struct source) { 0 };
 }

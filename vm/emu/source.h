@@ -2,7 +2,8 @@
  *
  *   X.beam          itself
  *   X.erl, X.S      compiled by erlc into a cache, keyed by content and compiler
- *   escript         a file that starts with "#!": its source or .beam body (archives are refused)
+ *   escript         a file that starts with "#!": its source, its .beam, or the main module of its archive, which
+ *                   is unpacked in the cache
  *
  * The cache is $XDG_CACHE_HOME/bulkhead (or ~/.cache/bulkhead, or a directory under $TMPDIR). A source that
  * includes files of its own is compiled each time.
@@ -15,7 +16,8 @@
 
 struct source {
     char *beam_path; /* owned (vm_free): the file to load */
-    char *dir;       /* owned: directory to search for sibling modules */
+    char **dirs;     /* owned, each too: directories to search for other modules */
+    size_t n_dirs;
     bool is_escript;
 };
 

@@ -44,6 +44,52 @@ END
 is "an escript knows its name" '{"script",["a","b"]}' "$(timeout -k 10 300 "$BULKHEAD" run "$dir/script" a b 2>&1)"
 printf '%s\n' 'this line is skipped' 'main(Args) -> io:format("~p", [Args]).' >"$dir/plain"
 is "an escript's first line is skipped, whatever it is" '["a"]' "$(timeout -k 10 300 "$BULKHEAD" run "$dir/plain" a 2>&1)"
+cat >"$dir/arch_lib.erl" <<'END'
+-module(arch_lib).
+-export([text/0]).
+text() -> "found".
+END
+cat >"$dir/arch_main.erl" <<'END'
+-module(arch_main).
+-export([main/1]).
+main([Kind, File, Dir]) ->
+    Beam = fun(M) -> {ok, B} = file:read_file(filename:join(Dir, M ++ ".beam")), B end,
+    Files = [{"app/ebin/arch_main.beam", Beam("arch_main")}, {"arch_lib.beam", Beam("arch_lib")}, {"app/priv/text", <<"text">>}],
+    Archive = case Kind of
+        "stored" -> {archive, Files, [{uncompress, all}]};
+        "outside" -> {archive, [{"app/../../../outside.beam", <<>>} | Files], []};
+        _ -> {archive, Files, []}
+    end,
+    Flags = [{emu_args, "+sbtu -escript main arch_main"} || Kind =/= "unnamed"],
+    ok = escript:create(File, [shebang | Flags] ++ [Archive]),
+    {ok, Whole} = file:read_file(File),
+    [file:write_file(File, binary:part(Whole, 0, byte_size(Whole) - 1)) || Kind =:= "cut"],
+    Middle = byte_size(Whole) div 2,
+    [file:write_file(File, [binary:part(Whole, 0, Middle), <<(bnot binary:at(Whole, Middle))>>, binary:part(Whole, Middle + 1, byte_size(Whole) - Middle - 1)])
+        || Kind =:= "changed"];
+main(Args) ->
+    Priv = filename:join([filename:dirname(filename:dirname(code:which(?MODULE))), "priv", "text"]),
+    io:format("~0p", [{arch_lib:text(), filename:basename(escript:script_name()), Args, file:read_file(Priv)}]).
+END
+modules "$dir/arch_lib.erl" "$dir/arch_main.erl"
+mkdir "$dir/archived"
+archive() # kind, file: what running it says
+{
+    timeout -k 10 300 "$BULKHEAD" run "$dir/arch_main.beam" "$1" "$dir/archived/$2" "$dir" &&
+        (cd "$dir/archived" && XDG_CACHE_HOME=$dir/archive-cache timeout -k 10 300 "$BULKHEAD" run "$2" x 2>&1; echo " $?")
+}
+ran='{"found","script",["x"],{ok,<<"text">>}} 0'
+is "an escript may be an archive" "$ran" "$(archive packed script)"
+is "which is unpacked once" "$ran" "$(cd "$dir/archived" && XDG_CACHE_HOME=$dir/archive-cache timeout -k 10 300 "$BULKHEAD" run script x; echo " 0")"
+is "one that is not compressed, too" "$ran" "$(archive stored script)"
+is "its main module is called like itself if nothing else is said" '{"found","arch_main",["x"],{ok,<<"text">>}} 0' \
+    "$(archive unnamed arch_main)"
+is "or is missed" "bulkhead: other: no module other in its archive 2" "$(archive unnamed other | tr '\n' ' ' | sed 's/ *$//;s/  / /')"
+damaged="cannot unpack its archive: it is damaged"
+is "an archive that is cut off is damaged" "bulkhead: script: $damaged 2" "$(archive cut script | tr '\n' ' ' | sed 's/ *$//;s/  / /')"
+is "and one with other bytes in it" "bulkhead: script: $damaged 2" "$(archive changed script | tr '\n' ' ' | sed 's/ *$//;s/  / /')"
+is "no name in an archive leads out of its directory" "bulkhead: script: $damaged 2, 0 files outside" \
+    "$(archive outside script | tr '\n' ' ' | sed 's/ *$//;s/  / /'), $(find "$dir/archive-cache" "$dir/archived" -name 'outside*' | wc -l) files outside"
 is "a file in place of a command is asked about" \
     "bulkhead: unknown command '$dir/plain'; did you mean 'bulkhead run $dir/plain'?" "$("$BULKHEAD" "$dir/plain" 2>&1)"
 echo 'main(_) -> ok.' >"$dir/short"
