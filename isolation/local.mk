@@ -93,7 +93,8 @@ TESTS += isolation/remote/tests/leftovers.sh
 EXTRA_DIST += isolation/remote/tests/leftovers.sh isolation/remote/tests/leftovers.erl isolation/remote/tests/libs/leftovers.c
 
 TESTS += isolation/tests/remote.sh
-EXTRA_DIST += isolation/tests/remote.sh isolation/tests/remote_tests.erl isolation/tests/remote_loads.erl \
+EXTRA_DIST += isolation/tests/remote.sh isolation/tests/remote_tests.erl isolation/tests/remote_tests.hrl \
+  isolation/tests/remote_worker_tests.erl isolation/tests/remote_term_tests.erl isolation/tests/remote_loads.erl \
   isolation/tests/libs/remote_tests_nif.c isolation/tests/libs/remote_loads_nif.c
 TESTS += isolation/tests/rust.sh
 EXTRA_DIST += isolation/tests/rust.sh isolation/tests/rust_tests.erl isolation/tests/libs/rust_panics.rs
