@@ -9,9 +9,9 @@ erts_tests_beams = $(erts_tests_erl:.erl=.beam)
 EXTRA_DIST += $(erts_tests_erl) erts_tests/run-conformance.sh erts_tests/nif_tests_nif.c
 CLEANFILES += $(erts_tests_beams) erts_tests/nif_tests_nif.so
 check_DATA += $(erts_tests_beams) erts_tests/nif_tests_nif.so
-TESTS += erts_tests/run-conformance.sh erts_tests/stop.sh erts_tests/elixir.sh
+TESTS += erts_tests/run-conformance.sh erts_tests/stop.sh erts_tests/elixir.sh erts_tests/libraries.sh
 EXTRA_DIST += erts_tests/stop.sh erts_tests/stop_app.erl
-EXTRA_DIST += erts_tests/elixir.sh erts_tests/elixir/script.exs erts_tests/elixir/tests.exs erts_tests/elixir/crash.exs \
+EXTRA_DIST += erts_tests/libraries.sh erts_tests/library_tests.erl erts_tests/elixir.sh erts_tests/elixir/script.exs erts_tests/elixir/tests.exs erts_tests/elixir/crash.exs \
   erts_tests/elixir/crash_nif.c
 
 # A differential fuzzer: random programs and calls must come out as on OTP. `make check` runs a few seeds, `make fuzz-otp` new ones.
