@@ -43,23 +43,17 @@ __attribute__((format(printf, 2, 3))) static void add(struct report *r, const ch
     }
 }
 
-static void write_all(const char *text, size_t n)
+/* If nobody listens, that is that. */
+static void write_text(const char *text, size_t n)
 {
-    while (n > 0) {
-        ssize_t done = write(STDERR_FILENO, text, n);
-        if (done <= 0) {
-            return; /* nobody listens */
-        }
-        text += done;
-        n -= (size_t) done;
-    }
+    (void) base_write_all(STDERR_FILENO, text, n);
 }
 
 void crash_report_line(const char *text)
 {
     struct report r = { .n = 0 };
     add(&r, "bulkhead: %s", text);
-    write_all(r.text, r.n);
+    write_text(r.text, r.n);
 }
 
 static void write_report(const struct report *r)
@@ -69,7 +63,7 @@ static void write_report(const struct report *r)
     struct iovec parts[] = { { prefix, PREFIX_BYTES }, { (char *) r->text, r->n } };
     ssize_t done = writev(STDERR_FILENO, parts, ARRAY_LEN(parts)); /* both at once, or others write in between */
     if (done >= PREFIX_BYTES) {
-        write_all(r->text + (done - PREFIX_BYTES), r->n - (size_t) (done - PREFIX_BYTES));
+        write_text(r->text + (done - PREFIX_BYTES), r->n - (size_t) (done - PREFIX_BYTES));
     }
 }
 
@@ -277,5 +271,5 @@ void crash_report_fatal(const char *what, const siginfo_t *si, const ucontext_t 
             add(&r, "  bulkhead+%#lx\n", (unsigned long) (pc - (uintptr_t) __extension__({ extern const char __executable_start[]; __executable_start; })));
         }
     }
-    write_all(r.text, r.n);
+    write_text(r.text, r.n);
 }

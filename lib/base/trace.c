@@ -50,18 +50,8 @@ uint64_t trace_count(enum trace_kind kind)
 
 static void flush_locked(void)
 {
-    const char *at = sink.buffer;
-    while (sink.used > 0) {
-        ssize_t n = write(sink.fd, at, sink.used);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) { /* a full disk loses events, not the VM */
-            sink.error = sink.error == 0 ? errno : sink.error;
-            break;
-        }
-        at += n;
-        sink.used -= (size_t) n;
+    if (!base_write_all(sink.fd, sink.buffer, sink.used) && sink.error == 0) { /* a full disk loses events, not the VM */
+        sink.error = errno;
     }
     sink.used = 0;
 }

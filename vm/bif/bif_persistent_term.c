@@ -75,12 +75,12 @@ static void add(struct table *t, term key, term value)
     t->n_keys++;
 }
 
-/* A larger one. Its predecessor, and the keys that it alone has, are for the caller to retire. */
 static void free_table(struct literal_junk *j)
 {
     vm_free(j);
 }
 
+/* A larger one. Its predecessor, and the keys that it alone has, are for the caller to retire. */
 static struct table *grow(struct table *t, struct literal_block **old_keys)
 {
     size_t size = t == NULL ? 64 : t->size;

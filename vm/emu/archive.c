@@ -81,7 +81,7 @@ static bool write_whole(const char *path, const uint8_t *bytes, size_t n)
     char *part = vm_alloc(room);
     snprintf(part, room, "%s.%d", path, (int) getpid());
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && cli_write(fd, (const char *) bytes, n);
+    bool good = fd >= 0 && base_write_all(fd, bytes, n);
     if (fd >= 0) {
         good = close(fd) == 0 && good;
     }

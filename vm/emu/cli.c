@@ -10,21 +10,6 @@
 
 #include "lib/base/arena.h"
 
-bool cli_write(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = write(fd, bytes, n);
-        if (done < 0 && errno != EINTR) {
-            return false;
-        }
-        if (done > 0) {
-            bytes += done;
-            n -= (size_t) done;
-        }
-    }
-    return true;
-}
-
 int cli_output_failed(int error_number)
 {
     if (error_number != EPIPE) {
@@ -42,7 +27,7 @@ int cli_error(const char *fmt, ...)
     vsnprintf(line + prefix, sizeof(line) - prefix - 1, fmt, ap);
     va_end(ap);
     strcat(line, "\n"); /* vsnprintf left room for it */
-    (void) cli_write(STDERR_FILENO, line, strlen(line)); /* nobody is left to tell */
+    (void) base_write_all(STDERR_FILENO, line, strlen(line)); /* nobody is left to tell */
     return CLI_USAGE;
 }
 

@@ -3,7 +3,7 @@
  * A command gets its arguments without the command's own name and returns the exit status:
  * CLI_OK, CLI_FAILED (uncaught error or exit in Erlang), CLI_USAGE (bad arguments or a file that
  * cannot be loaded, one line on stderr). Runs on the main thread; stdio is for the commands that do
- * not start the VM, everything else writes with cli_write.
+ * not start the VM, everything else writes with base_write_all().
  */
 #ifndef EMU_CLI_H
 #define EMU_CLI_H
@@ -17,8 +17,6 @@ int cli_disasm(int argc, char **argv);
 int cli_info(int argc, char **argv);
 int cli_matrix(int argc, char **argv);
 
-/* All of it, whatever short writes and signals do. false: errno says why not. */
-bool cli_write(int fd, const char *bytes, size_t n);
 /* Says that standard output could not be written, unless its reader just went away; returns CLI_FAILED. */
 int cli_output_failed(int error_number);
 /* "bulkhead: ..." and a newline on stderr; returns CLI_USAGE. */

@@ -33,7 +33,7 @@ int cli_disasm(int argc, char **argv)
     struct text out = { 0 };
     char error[256];
     bool ok = disasm_beam(bytes, n, &out, error);
-    bool written = cli_write(STDOUT_FILENO, out.data, out.len);
+    bool written = base_write_all(STDOUT_FILENO, out.data, out.len);
     int error_number = errno;
     text_free(&out);
     vm_free(bytes);

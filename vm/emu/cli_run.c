@@ -194,7 +194,7 @@ static void report_exit(const struct proc_watch *w)
     text_cstr(&t, "** exception exit: ");
     print_term(&t, w->reason, PRINT_PRETTY);
     text_cstr(&t, "\n");
-    (void) cli_write(STDERR_FILENO, t.data, t.len);
+    (void) base_write_all(STDERR_FILENO, t.data, t.len);
     text_free(&t);
 }
 

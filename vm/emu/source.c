@@ -212,7 +212,7 @@ static bool write_file(const char *path, const char *head, const char *body, siz
         cli_error("cannot write %s: %s", path, strerror(errno));
         return false;
     }
-    bool good = cli_write(fd, head, strlen(head)) && cli_write(fd, body, n);
+    bool good = base_write_all(fd, head, strlen(head)) && base_write_all(fd, body, n);
     if (!good) {
         cli_error("cannot write %s: %s", path, strerror(errno));
     }

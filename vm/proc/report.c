@@ -4,7 +4,6 @@
  * is printed here, on one line: there is no logger, it is far behind, memory is short, the reason is
  * so large that formatting it would be the worse trouble.
  */
-#include <errno.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,17 +66,6 @@ bool report_send(term report)
     return true;
 }
 
-static void write_all(const char *text, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t w = write(STDERR_FILENO, text + done, n - done);
-        if (w <= 0 && errno != EINTR) {
-            break;
-        }
-        done += w > 0 ? (size_t) w : 0;
-    }
-}
-
 void report_text(term level, const char *text, size_t n)
 {
     struct heap h;
@@ -91,7 +79,7 @@ void report_text(term level, const char *text, size_t n)
         text_cstr(&t, "bulkhead: ");
         text_add(&t, text, n);
         text_cstr(&t, "\n");
-        write_all(t.data, t.len);
+        (void) base_write_all(STDERR_FILENO, t.data, t.len);
         text_free(&t);
     }
 }
@@ -117,6 +105,6 @@ void report_exit(struct proc *p, term reason)
     print_term(&t, reason, PRINT_PRETTY);
     t.max = 0;
     text_cstr(&t, "\n\n");
-    write_all(t.data, t.len);
+    (void) base_write_all(STDERR_FILENO, t.data, t.len);
     text_free(&t);
 }
