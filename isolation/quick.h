@@ -3,7 +3,7 @@
  * is exec_in_process.c's.
  *
  *   if (native_is_quick(lib)) {                  one comparison: see decide_quick() in library.c
- *       value = native_call_quick(&call, &dirt);
+ *       value = native_call_quick(&call, code, arg, &dirt);
  *       if (dirt != 0) native_end_call(&call, value, &out);
  *   }
  */
@@ -12,6 +12,17 @@
 
 #include "isolation/thread.h"
 #include "lib/base/sanitize.h"
+#include "nif/nif_env.h"
+
+/* For calls of functions one after the other in the same environment: what does not change between them. At the start, and
+ * after a crash: that may have written anywhere. */
+static inline void native_call_prepare(struct native_call *call, struct enif_environment_t *env)
+{
+    *call = (struct native_call) { .entry = NATIVE_FUNCTION, .arg = { (uintptr_t) env }, .env = env };
+    nif_env_clear(env);
+    env->owed_at = 0;
+    env->outer = NULL;
+}
 
 /* The stack at hand is of the size that the library wants, and it wants no more. */
 static inline bool native_is_quick(const struct native_library *lib)

@@ -1,5 +1,4 @@
 /* worker_lane.c - a thread that takes calls from its lane, one at a time. */
-#include <sched.h>
 #include <unistd.h>
 
 #include "isolation/isolation.h"
@@ -57,21 +56,12 @@ static bool no_more_parts(const struct worker_lane *lane, int64_t since_ns, stru
     return true;
 }
 
-/* What does not change from call to call. At the start, and after a crash: that may have written anywhere. */
-static void prepare(struct worker_lane *lane)
-{
-    lane->call = (struct native_call) { .entry = NATIVE_FUNCTION, .arg = { (uintptr_t) &lane->env }, .env = &lane->env };
-    nif_env_clear(&lane->env);
-    lane->env.owed_at = 0;
-    lane->env.outer = NULL;
-}
-
 static void crashed(struct worker_lane *lane, struct call_result *r)
 {
     nif_env_abort(&lane->env);
     lane->env.lib->tainted = true;
     r->end = CALL_CRASHED;
-    prepare(lane);
+    native_call_prepare(&lane->call, &lane->env);
 }
 
 /* Calls f; what became of it is in *out and lane->env. */
@@ -314,7 +304,7 @@ static void *serve(void *arg)
     struct frame_header h;
     native_thread_attach_as(lane->thread);
     worker_lane = lane;
-    prepare(lane);
+    native_call_prepare(&lane->call, &lane->env);
     while (brief_await(lane->channel) || channel_wait(lane->channel, NULL) == CHANNEL_OK) {
         if (serve_brief(lane) || channel_receive(lane->channel, &h) != CHANNEL_OK) {
             continue;

@@ -159,15 +159,6 @@ static _Thread_local struct native_slot {
     struct enif_environment_t env;
 } slot;
 
-/* What does not change from call to call. At the start of a thread, and after a crash: that may have written anywhere. */
-static void prepare(struct native_slot *s)
-{
-    s->call = (struct native_call) { .entry = NATIVE_FUNCTION, .arg = { (uintptr_t) &s->env }, .env = &s->env };
-    nif_env_clear(&s->env);
-    s->env.owed_at = 0;
-    s->env.outer = NULL;
-}
-
 /* The call came back, but without a value. */
 static __attribute__((noinline)) term without_value(
     struct proc *p, const struct nif_func *f, term *args, struct enif_environment_t *env)
@@ -202,7 +193,7 @@ static __attribute__((noinline)) term settle(struct proc *p, const struct nif_fu
     }
     if (s->out.status != NATIVE_RETURNED) {
         result = did_not_return(p, &s->env, &s->call, &s->out);
-        prepare(s);
+        native_call_prepare(&s->call, &s->env);
         return result;
     }
     if (valueless) {
@@ -240,7 +231,7 @@ static term run(struct proc *p, const struct nif_func *f, term *args)
     term result = { s->out.value };
     if (finding != VERIFY_GOOD) {
         result = refused(p, finding, &s->env, &s->call, &s->out);
-        prepare(s);
+        native_call_prepare(&s->call, &s->env);
         return result;
     }
     if (s->out.status != NATIVE_RETURNED || s->env.eventful || !nif_result_plausible(&p->heap, result) || p->native != NULL) {
@@ -471,7 +462,7 @@ static void thread_started(struct sched *s)
 {
     (void) s;
     isolation_thread_start();
-    prepare(&slot);
+    native_call_prepare(&slot.call, &slot.env);
 }
 static void thread_stops(struct sched *s)
 {
