@@ -71,6 +71,11 @@ cases() ->
      {binary_split, fun() -> {binary:split(<<"a,b,c">>, <<",">>), binary:split(<<"a,b,,c">>, <<",">>, [global, trim_all]), binary:split(<<"ab">>, <<"x">>)} end},
      {binary_replace, fun() -> {binary:replace(<<"a.b.c">>, <<".">>, <<"--">>, [global]), binary:replace(<<"abc">>, <<"b">>, <<"[]">>, [{insert_replaced, 1}])} end},
      {binary_misc, fun() -> {binary:copy(<<"ab">>, 3), binary:first(<<"xyz">>), binary:at(<<"xyz">>, 1), binary:longest_common_prefix([<<"abcd">>, <<"abx">>]), binary:longest_common_suffix([<<"xab">>, <<"yab">>])} end},
+     {binary_search, fun() -> %% where the first byte of a pattern is rare, common, and all there is
+         Texts = [list_to_binary([element(1 + (I * I div 7 + I) rem N, {$a, $b, $a, $c, $d}) || I <- lists:seq(1, 3000)]) || N <- [1, 2, 3, 5]],
+         [erlang:phash2([{N, F, binary:matches(T, binary:part(T, F, N)), binary:match(T, <<(binary:part(T, F, N))/binary, "!">>)}
+                         || N <- [2, 3, 8, 40, 64, 65, 200], F <- [0, 17, 1000, 2700]]) || T <- Texts]
+     end},
      {binary_bad, fun() -> [outcome(fun() -> binary:at(id(<<"a">>), 1) end), outcome(fun() -> binary:first(id(<<>>)) end), outcome(fun() -> binary:match(id(<<"a">>), <<>>) end), outcome(fun() -> binary:part(id(<<"ab">>), 1, 5) end)] end},
      {binary_hex, fun() -> {binary:encode_hex(<<1, 171, 255>>), binary:decode_hex(<<"01ABFF">>)} end},
      {unicode, fun() -> {unicode:characters_to_binary([228, "ö", <<"ü"/utf8>>]), unicode:characters_to_list(<<"grüße"/utf8>>), unicode:characters_to_binary("äö", unicode, latin1)} end},

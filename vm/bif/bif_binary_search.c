@@ -1,7 +1,7 @@
 /* bif_binary_search.c - binary:match, matches, split.
  *
  * A compiled pattern is {bm, Binary} for one pattern and {ac, [Binary]} for several. One pattern is
- * left to memmem(). Several are tried at each place where one of them may start: the first place
+ * left to memchr() and memmem(). Several are tried at each place where one of them may start: the first place
  * wins, there the longest pattern.
  */
 #include "lib/base/arena.h"
@@ -129,6 +129,27 @@ static void search_destroy(struct search *s)
     vm_free(s->subject.owned);
 }
 
+/* A pattern of several bytes. memchr() takes a tenth of the time of memmem() where its first byte is rare, and more where
+ * it is not: false starts tell. */
+static const uint8_t *find_one(const struct pattern *p, const uint8_t *at, const uint8_t *end)
+{
+    enum { LONG_PATTERN = 64, FALSE_STARTS = 8, BYTES_PER_FALSE_START = 32 };
+    const uint8_t *start = at;
+    size_t n_false = 0;
+    while (p->n <= LONG_PATTERN && n_false <= FALSE_STARTS + (size_t) (at - start) / BYTES_PER_FALSE_START) {
+        if ((size_t) (end - at) < p->n) {
+            return NULL;
+        }
+        const uint8_t *hit = memchr(at, p->bytes[0], (size_t) (end - at) - p->n + 1);
+        if (hit == NULL || memcmp(hit + 1, p->bytes + 1, p->n - 1) == 0) {
+            return hit;
+        }
+        at = hit + 1;
+        n_false++;
+    }
+    return memmem(at, (size_t) (end - at), p->bytes, p->n);
+}
+
 /* First match within [from, to). */
 static bool find(const struct search *s, size_t from, size_t to, struct found *out)
 {
@@ -136,7 +157,7 @@ static bool find(const struct search *s, size_t from, size_t to, struct found *o
     if (s->n_patterns == 1) {
         const struct pattern *p = s->patterns;
         const uint8_t *hit = p->n == 1 ? memchr(text + from, p->bytes[0], to - from)
-                                       : memmem(text + from, to - from, p->bytes, p->n);
+                                       : find_one(p, text + from, text + to);
         if (hit == NULL) {
             return false;
         }

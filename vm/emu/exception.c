@@ -266,9 +266,15 @@ static term frame_of(struct heap *h, uintptr_t address, term args, term info)
 }
 
 struct frame_list {
-    term frames[DEPTH_MAX];
     size_t n, max;
+    term frames[DEPTH_MAX]; /* n of them */
 };
+
+static void begin_frames(struct frame_list *l, size_t max)
+{
+    l->n = 0;
+    l->max = max < DEPTH_MAX ? max : DEPTH_MAX;
+}
 
 static void add_frame(struct frame_list *l, term frame)
 {
@@ -316,14 +322,16 @@ term exception_stacktrace(struct proc *p, term raw)
     if (term_is_list(term_tuple_get(raw, RAW_PCS)) && term_same(term_tuple_get(raw, RAW_KIND), term_from_small(RAW_LIST))) {
         return term_tuple_get(raw, RAW_PCS);
     }
-    struct frame_list l = { .n = 0, .max = proc_backtrace_depth() };
+    struct frame_list l;
+    begin_frames(&l, proc_backtrace_depth());
     return build_list(&p->heap, raw, &l);
 }
 
 term interp_stacktrace(struct proc *p, struct heap *h, size_t max_depth)
 {
     uintptr_t pcs[DEPTH_MAX];
-    struct frame_list l = { .n = 0, .max = max_depth < DEPTH_MAX ? max_depth : DEPTH_MAX };
+    struct frame_list l;
+    begin_frames(&l, max_depth);
     if (p->pc == interp_hibernated_code()) {
         return heap_cons(h, heap_tuple4(h, ATOM(erlang), ATOM(hibernate), term_from_small(3), TERM_NIL), TERM_NIL);
     }
@@ -358,7 +366,8 @@ static term check_frame(struct heap *h, term t)
 
 term interp_check_stacktrace(struct proc *p, term t)
 {
-    struct frame_list l = { .n = 0, .max = proc_backtrace_depth() };
+    struct frame_list l;
+    begin_frames(&l, proc_backtrace_depth());
     for (; term_is_cons(t); t = term_tail(t)) {
         term frame = check_frame(&p->heap, term_head(t));
         if (term_is_none(frame)) {
