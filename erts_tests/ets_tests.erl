@@ -6,7 +6,18 @@
 -define(TYPES, [set, ordered_set, bag, duplicate_bag]).
 
 cases() ->
-    [{new_names, fun() -> T = ets:new(x, [named_table]), R = {T, ets:whereis(x) =:= ets:info(x, id), is_reference(ets:whereis(x))}, ets:delete(x), {R, ets:whereis(x), ets:info(x)} end},
+    [{what_fails_in_a_body, fun() -> T = ets:new(t, []), ets:insert(T, {a, 0}),
+                                   [ets:select(T, [{{a, 0}, [], [B]}]) || B <- [{{1, {hd, a}}}, {is_atom, {hd, a}}, {'andalso', 5, true}, {'orelse', false, 5, true}, {{{'andalso', 5, true}, {'orelse', true, 5}}},
+                                                                                #{{hd, a} => {hd, b}}, [{hd, a} | {tl, a}], {hd, {hd, a}}]] end},
+     {not_in_match_specifications, fun() -> [element(1, ets:test_ms({a}, [{'$1', [], [G]}])) || G <- [{ceil, 1.0}, {floor, 1.0}, {max, 1, 2}, {is_boolean, true}, {tuple_size, '$1'}, {is_function, a, 1},
+                                                                                                     {is_record, '$1', a}, {is_record, '$1', a, 1}, {is_bitstring, 1}, {size, '$1'}]] end},
+     {replace_in_bags, fun() -> [begin T = ets:new(t, [Type]), ets:insert(T, {a, 0}), R = t:outcome(fun() -> ets:select_replace(T, S) end), {element(1, R), ets:tab2list(T)} end
+                                 || Type <- [set, bag, duplicate_bag], S <- [a, [], [{{'$1', '$2'}, [], [{hd, a}, {{'$1', 1}}]}], [{{'$1', '$2'}, [], [{{'$1', {hd, a}}}]}]]] end},
+     {updates_of_what_is_not_there, fun() -> [begin T = ets:new(t, [Type]), ets:insert(T, {k, 1, b}),
+                                                    case t:outcome(fun() -> ets:F(T, K, Op) end) of {error, R, [{_, _, _, I} | _]} -> {R, I}; Good -> Good end
+                                              end || F <- [update_counter, update_element], Type <- [set, bag], K <- [k, x],
+                                                     Op <- [{1, 1}, {2, 1}, {4, 1}, {0, 1}, {-1, 1}, {4, a}, [{2, 1}, {1, 1}], [{2, 1} | a], a, [], {3, 1}, {1 bsl 70, 1}, {2, 1, 5, 0}]] end},
+     {new_names, fun() -> T = ets:new(x, [named_table]), R = {T, ets:whereis(x) =:= ets:info(x, id), is_reference(ets:whereis(x))}, ets:delete(x), {R, ets:whereis(x), ets:info(x)} end},
      {new_bad, fun() -> [class(fun() -> ets:new(N, id(O)) end) || {N, O} <- [{"x", []}, {x, [foo]}, {x, [{keypos, 0}]}, {x, [{keypos, a}]}, {x, a}, {x, [set | b]}, {x, [{heir, a, b}]}]] end},
      {new_taken, fun() -> ets:new(taken, [named_table]), class(fun() -> ets:new(taken, [named_table]) end) end},
      {insert_lookup, fun() -> each(fun(T) -> [ets:insert(T, O) || O <- objects()], [lists:sort(ets:lookup(T, K)) || K <- [1, 1.0, 2, a, "k", {t}, none]] end) end},

@@ -1,6 +1,6 @@
 %% External terms, mutated; and compressed bytes.
 -module(diff_etf).
--export([bytes/0, options/0, deflated/1]).
+-export([bytes/0, options/0, options_that_work/0, deflated/1]).
 -import(diff_rand, [int/2, pick/1, chance/1, pick_fun/1]).
 
 bytes() ->

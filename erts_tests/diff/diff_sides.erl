@@ -4,7 +4,18 @@
 
 %% [{Case, OTP's text, ours}]
 differences(Cases) ->
-    [Different || {_, Otp, Ours} = Different <- results(Cases), Otp =/= Ours, Otp =/= <<"resources">>].
+    [Different || {Case, Otp, Ours} = Different <- results(Cases), Otp =/= Ours, not is_no_answer(Otp), lineless(Case, Otp) =/= lineless(Case, Ours)].
+
+%% OTP's line of a call is sometimes that of the call behind it: where code for the first ends, that for the second begins.
+lineless({module, _, _, _}, Text) -> re:replace(Text, "{line,[0-9]+}", "{line}", [global, {return, binary}]);
+lineless(_, Text) -> Text.
+
+%% Where OTP gives no answer to be compared with: it took too long, fails in the middle of itself (as re:run does with an offset
+%% behind the subject), or does not load what its compiler made.
+is_no_answer(<<"resources">>) -> true;
+is_no_answer(<<"{died,{internal_error", _/binary>>) -> true;
+is_no_answer(<<"error {badmatch,{error,badfile}}", _/binary>>) -> true;
+is_no_answer(_) -> false.
 
 results([]) -> [];
 results(Cases) ->

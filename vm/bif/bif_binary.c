@@ -70,13 +70,14 @@ term bif_binary_part_3(struct proc *p, term *args)
 static term copies(struct proc *p, term binary, term times)
 {
     uint64_t n_times;
-    if (!term_is_binary(binary) || !integer_to_uint64(times, &n_times)) {
+    /* Of bits that are no binary there are no copies, but no copies of them there are. */
+    if (!term_is_bits(binary) || !integer_to_uint64(times, &n_times) || (n_times > 0 && !term_is_binary(binary))) {
         return proc_badarg(p);
     }
     struct bits_view v = bits_view(binary);
     size_t n = v.size / 8, total;
     uint8_t *out;
-    if (n == 0) {
+    if (n == 0 || n_times == 0) {
         return bits_from_bytes(&p->heap, "", 0);
     }
     if (__builtin_mul_overflow(n, (size_t) n_times, &total)) {

@@ -477,7 +477,7 @@ static term port_info(struct proc *p, term port, term item)
                 return ATOM(undefined);
             }
         }
-        if (!term_is_port(port)) {
+        if (!term_is_port(port) && !term_is_none(item)) {
             return proc_raise_cause(p, ATOM(badarg), ATOM(badtype));
         }
         if (!term_is_local_port(port) || (!term_is_none(item) && !is_info_item(item))) {

@@ -245,9 +245,10 @@ static bool measure(term t, bool latin1, size_t *chars, size_t *bytes)
         if (term_is_cons(t)) {
             term tail = term_tail(t);
             /* An integer is no tail. */
-            ok = term_is_list(tail) || term_is_bits(tail);
-            worklist_push(&todo, tail.word);
+            worklist_push(&todo, term_is_list(tail) || term_is_bits(tail) ? tail.word : ATOM(false).word);
             worklist_push(&todo, term_head(t).word);
+        } else if (term_is_big(t)) {
+            break; /* no character: as in OTP what follows is not looked at */
         } else if (term_is_integer(t)) {
             ++*chars;
             *bytes += 4;

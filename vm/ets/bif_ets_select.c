@@ -428,20 +428,27 @@ term bif_ets_select_replace_2(struct proc *p, term *args)
 {
     enum ets_status st;
     struct match_spec *ms = match_spec_compile(args[1], MATCH_SPEC, false);
-    if (ms == NULL) {
-        return bif_ets_badarg(p, args[0], ETS_WRITE);
-    }
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     if (t == NULL) {
-        match_spec_free(ms);
+        if (ms != NULL) {
+            match_spec_free(ms);
+        }
         return bif_ets_raise(p, st);
+    }
+    if (t->type == ETS_BAG || ms == NULL) {
+        term cause = t->type == ETS_BAG ? ATOM(table_type) : TERM_NONE;
+        ets_release(t, NULL);
+        if (ms != NULL) {
+            match_spec_free(ms);
+        }
+        return term_is_none(cause) ? bif_ets_badarg(p, args[0], ETS_WRITE) : proc_raise_cause(p, ATOM(badarg), cause);
     }
     if (is_far(p, t, ms)) {
         return go_far(p, t, ms, "ets_select_replace", args);
     }
     struct results objects = { 0 }, values = { 0 };
     struct ets_object *gone = NULL;
-    bool ok = t->type != ETS_BAG && match_spec_keeps_key(args[1], t->key_position)
+    bool ok = match_spec_keeps_key(args[1], t->key_position)
         && find_matching(p, t, ms, &objects, &values);
     bool room = ok && replace_all(t, &objects, &values, &gone);
     ets_release(t, gone);

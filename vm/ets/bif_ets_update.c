@@ -34,59 +34,59 @@ static term first_of(term t)
     return term_is_cons(t) ? term_head(t) : t;
 }
 
-static bool position_of(const struct ets_table *t, const struct ets_object *o, term t_position, size_t *out)
+/* What is wrong with an operation: nothing, its form, or one of the two that have a name. */
+enum fault { FAULT_NONE, FAULT_FORM, FAULT_POSITION, FAULT_KEY_POSITION };
+
+static enum fault position_of(const struct ets_table *t, const struct ets_object *o, term t_position, size_t *out)
 {
-    if (!term_is_small(t_position) || term_to_small(t_position) < 1) {
-        return false;
+    if (!term_is_small(t_position)) {
+        return FAULT_FORM;
     }
-    *out = (size_t) term_to_small(t_position);
-    return *out <= header_arity(o->words[0]) && *out != t->key_position;
+    *out = (size_t) term_to_small(t_position); /* what is negative becomes large */
+    return *out == t->key_position ? FAULT_KEY_POSITION
+        : *out < 1 || *out > header_arity(o->words[0]) ? FAULT_POSITION
+                                                       : FAULT_NONE;
+}
+
+static term raise_fault(struct proc *p, term table, enum fault fault)
+{
+    return fault == FAULT_FORM ? bif_ets_badarg(p, table, ETS_WRITE)
+                               : proc_raise_cause(p, ATOM(badarg), fault == FAULT_POSITION ? ATOM(position) : ATOM(keypos));
 }
 
 /* Are all of {Position, Value} good for o? */
-static bool element_specs_ok(const struct ets_table *t, const struct ets_object *o, term specs)
+static enum fault check_element_specs(const struct ets_table *t, const struct ets_object *o, term specs)
 {
     size_t position;
     if (term_is_tuple(specs)) {
-        return term_is_tuple_of(specs, 2) && position_of(t, o, term_tuple_get(specs, 0), &position);
+        return term_is_tuple_of(specs, 2) ? position_of(t, o, term_tuple_get(specs, 0), &position) : FAULT_FORM;
     }
     for (; term_is_cons(specs); specs = term_tail(specs)) {
         term s = term_head(specs);
-        if (!term_is_tuple_of(s, 2) || !position_of(t, o, term_tuple_get(s, 0), &position)) {
-            return false;
+        enum fault fault = term_is_tuple_of(s, 2) ? position_of(t, o, term_tuple_get(s, 0), &position) : FAULT_FORM;
+        if (fault != FAULT_NONE) {
+            return fault;
         }
     }
-    return term_is_nil(specs);
-}
-
-static bool element_specs_well_formed(term specs)
-{
-    if (term_is_tuple_of(specs, 2)) {
-        return term_is_small(term_tuple_get(specs, 0));
-    }
-    for (; term_is_cons(specs); specs = term_tail(specs)) {
-        if (!term_is_tuple_of(term_head(specs), 2) || !term_is_small(term_tuple_get(term_head(specs), 0))) {
-            return false;
-        }
-    }
-    return term_is_nil(specs);
+    return term_is_nil(specs) ? FAULT_NONE : FAULT_FORM;
 }
 
 term bif_ets_update_element_3(struct proc *p, term *args)
 {
     enum ets_status st;
     struct ets_object *gone = NULL;
-    if (!element_specs_well_formed(args[2])) {
-        return bif_ets_badarg(p, args[0], ETS_WRITE);
-    }
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     if (t == NULL) {
         return bif_ets_raise(p, st);
     }
-    struct ets_object *o = ets_is_bag(t) ? NULL : ets_find(t, args[1]);
-    bool bad = ets_is_bag(t) || (o != NULL && !element_specs_ok(t, o, args[2]));
+    if (ets_is_bag(t)) {
+        ets_release(t, NULL);
+        return bif_ets_badarg(p, args[0], ETS_WRITE);
+    }
+    struct ets_object *o = ets_find(t, args[1]); /* without one nobody looks at the rest */
+    enum fault fault = o != NULL ? check_element_specs(t, o, args[2]) : FAULT_NONE;
     term specs = args[2];
-    while (!bad && o != NULL && !term_is_nil(specs)) {
+    while (fault == FAULT_NONE && o != NULL && !term_is_nil(specs)) {
         term s = first_of(specs);
         o = set_element(t, o, (size_t) term_to_small(term_tuple_get(s, 0)), term_tuple_get(s, 1), &gone);
         if (o == NULL) {
@@ -96,7 +96,10 @@ term bif_ets_update_element_3(struct proc *p, term *args)
         specs = term_is_cons(specs) ? term_tail(specs) : TERM_NIL;
     }
     ets_release(t, gone);
-    return bad ? bif_ets_badarg(p, args[0], ETS_WRITE) : term_from_bool(o != NULL);
+    if (fault != FAULT_NONE) {
+        return raise_fault(p, args[0], fault == FAULT_POSITION ? FAULT_FORM : fault);
+    }
+    return term_from_bool(o != NULL);
 }
 
 /* One operation of update_counter: {Position, Increment} or {Position, Increment, Threshold, SetTo}. */
@@ -105,25 +108,25 @@ struct counter_op {
     term increment, threshold, set_to; /* threshold TERM_NONE: none */
 };
 
-static bool counter_op_of(const struct ets_table *t, const struct ets_object *o, term spec, struct counter_op *out)
+static enum fault counter_op_of(const struct ets_table *t, const struct ets_object *o, term spec, struct counter_op *out)
 {
     *out = (struct counter_op) { 0 };
     if (term_is_integer(spec)) {
         out->position = (size_t) t->key_position + 1;
         out->increment = spec;
-        return out->position <= header_arity(o->words[0]);
+        return out->position <= header_arity(o->words[0]) ? FAULT_NONE : FAULT_POSITION;
     }
     if (term_is_tuple_of(spec, 4)) {
         out->threshold = term_tuple_get(spec, 2);
         out->set_to = term_tuple_get(spec, 3);
         if (!term_is_integer(out->threshold) || !term_is_integer(out->set_to)) {
-            return false;
+            return FAULT_FORM;
         }
     } else if (!term_is_tuple_of(spec, 2)) {
-        return false;
+        return FAULT_FORM;
     }
     out->increment = term_tuple_get(spec, 1);
-    return term_is_integer(out->increment) && position_of(t, o, term_tuple_get(spec, 0), &out->position);
+    return term_is_integer(out->increment) ? position_of(t, o, term_tuple_get(spec, 0), &out->position) : FAULT_FORM;
 }
 
 /* The new value, on p's heap. */
@@ -139,15 +142,19 @@ static term count(struct proc *p, term value, const struct counter_op *op)
     return (down ? order < 0 : order > 0) ? op->set_to : sum;
 }
 
-/* Runs every operation; the result is a value or, for a list of operations, a list. TERM_NONE: badarg,
+/* Runs every operation; the result is a value or, for a list of operations, a list. TERM_NONE: badarg for *fault,
  * and nothing is changed. */
-static term update_counters(struct proc *p, struct ets_table *t, struct ets_object *o, term specs, struct ets_object **gone)
+static term update_counters(
+    struct proc *p, struct ets_table *t, struct ets_object *o, term specs, struct ets_object **gone, enum fault *fault)
 {
     bool many = term_is_list(specs);
-    intptr_t n = many ? term_list_length(specs) : 1;
-    if (n < 0) {
-        return TERM_NONE;
+    intptr_t n = 1;
+    if (many) {
+        term rest = specs;
+        for (n = 0; term_is_cons(rest); rest = term_tail(rest), n++) {
+        }
     }
+    *fault = FAULT_FORM;
     struct counter_op op;
     term *values = vm_alloc(((size_t) n + 1) * sizeof(*values)), result = TERM_NONE;
     term rest = specs;
@@ -157,7 +164,12 @@ static term update_counters(struct proc *p, struct ets_table *t, struct ets_obje
     memcpy(elements, o->words, (arity + 1) * sizeof(*elements));
     for (intptr_t i = 0; i < n; i++) {
         term spec = many ? term_head(rest) : specs;
-        if (!counter_op_of(t, o, spec, &op) || !term_is_integer(elements[op.position])) {
+        enum fault here = counter_op_of(t, o, spec, &op);
+        if (here != FAULT_NONE) {
+            *fault = here;
+            goto done;
+        }
+        if (!term_is_integer(elements[op.position])) {
             goto done;
         }
         values[i] = count(p, elements[op.position], &op);
@@ -166,6 +178,9 @@ static term update_counters(struct proc *p, struct ets_table *t, struct ets_obje
         }
         elements[op.position] = values[i];
         rest = many ? term_tail(rest) : rest;
+    }
+    if (many && !term_is_nil(rest)) {
+        goto done;
     }
     rest = specs;
     for (intptr_t i = 0; i < n && o != NULL; i++) {
@@ -187,7 +202,7 @@ static bool count_small(const struct ets_table *t, struct ets_object *o, term sp
 {
     size_t position = (size_t) t->key_position + 1;
     if (term_is_tuple_of(spec, 2)) {
-        if (!position_of(t, o, term_tuple_get(spec, 0), &position)) {
+        if (position_of(t, o, term_tuple_get(spec, 0), &position) != FAULT_NONE) {
             return false;
         }
         spec = term_tuple_get(spec, 1);
@@ -233,8 +248,9 @@ static term update_counter(struct proc *p, term *args, term default_tuple)
     }
     if (ets_is_bag(t)) {
         ets_release(t, NULL);
-        return bif_ets_badarg(p, args[0], ETS_WRITE);
+        return proc_raise_cause(p, ATOM(badarg), ATOM(table_type));
     }
+    enum fault fault = FAULT_FORM;
     struct ets_object *o = ets_find(t, args[1]);
     bool made = false, had = o != NULL;
     if (o == NULL && !term_is_none(default_tuple)) {
@@ -243,7 +259,7 @@ static term update_counter(struct proc *p, term *args, term default_tuple)
     }
     term result = TERM_NONE;
     if (o != NULL && !count_small(t, o, args[2], &result)) {
-        result = update_counters(p, t, o, args[2], &gone);
+        result = update_counters(p, t, o, args[2], &gone, &fault);
     }
     if (term_is_none(result) && made) {
         ets_remove_key(t, args[1], &gone);
@@ -252,7 +268,7 @@ static term update_counter(struct proc *p, term *args, term default_tuple)
     if (!term_is_none(result)) {
         return result;
     }
-    return had || !term_is_none(default_tuple) ? bif_ets_badarg(p, args[0], ETS_WRITE) : proc_raise_cause(p, ATOM(badarg), ATOM(badkey));
+    return had || !term_is_none(default_tuple) ? raise_fault(p, args[0], fault) : proc_raise_cause(p, ATOM(badarg), ATOM(badkey));
 }
 
 term bif_ets_update_counter_3(struct proc *p, term *args)

@@ -220,14 +220,29 @@ static bool compile_logic(struct compiler *c, term t, enum match_op_code code, u
     return ok;
 }
 
+/* May a match specification call it? What came into guards later never came here, as on OTP. */
+static bool is_callable(const struct export *e)
+{
+    static const struct { enum atom_index name; uint32_t arity; } not_here[] = {
+        { ATOM_INDEX_floor, 1 }, { ATOM_INDEX_ceil, 1 }, { ATOM_INDEX_min, 2 }, { ATOM_INDEX_max, 2 }, { ATOM_INDEX_is_bitstring, 1 },
+        { ATOM_INDEX_is_boolean, 1 }, { ATOM_INDEX_is_function, 2 }, { ATOM_INDEX_is_record, 2 }, { ATOM_INDEX_tuple_size, 1 },
+        { ATOM_INDEX_get, 1 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(not_here); i++) {
+        if (term_to_atom_index(e->function) == (size_t) not_here[i].name && e->arity == not_here[i].arity) {
+            return false;
+        }
+    }
+    return (e->bif->flags & BIF_GUARD) != 0 || (e->arity == 0 && term_same(e->function, ATOM(self)));
+}
+
 static bool compile_call(struct compiler *c, term t, unsigned depth)
 {
     term name = term_tuple_get(t, 0);
     size_t n = term_tuple_arity(t) - 1;
     bool fold = n > 2 && (term_same(name, ATOM(and)) || term_same(name, ATOM(or)));
     struct export *e = export_lookup(ATOM(erlang), name, fold ? 2 : (uint32_t) n);
-    bool is_self = n == 0 && term_same(name, ATOM(self));
-    if (e == NULL || e->bif == NULL || (!(e->bif->flags & BIF_GUARD) && !is_self)) {
+    if (e == NULL || e->bif == NULL || !is_callable(e)) {
         return false;
     }
     if (!compile_elements(c, t, 1, depth)) {

@@ -113,8 +113,8 @@ bool match_spec_keeps_key(term spec, size_t position)
 {
     for (; term_is_cons(spec); spec = term_tail(spec)) {
         term pattern = term_tuple_get(term_head(spec), 0), body = term_tuple_get(term_head(spec), 2);
-        while (term_is_cons(term_tail(body))) {
-            body = term_tail(body);
+        if (!term_is_nil(term_tail(body))) {
+            return false; /* more than one expression is more than OTP looks at */
         }
         term expr = term_head(body);
         if (term_same(expr, ATOM(dollar_underscore)) || (term_is_atom(pattern) && is_same_part(pattern, expr, 0))) {

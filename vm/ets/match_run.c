@@ -180,11 +180,18 @@ static term run_code(struct match_run *r, const struct match_op *op, term object
             top -= op->n;
             *top = call_bif(r, op->fn, top);
             failed = term_is_none(*top++);
+            if (failed && in_body) {
+                top[-1] = ATOM(EXIT); /* and that goes on as a value */
+                failed = false;
+            }
             break;
         case EXPR_ANDALSO:
         case EXPR_ORELSE: {
             term decides = term_from_bool(op->code == EXPR_ORELSE);
             if (term_same(top[-1], decides)) {
+                op = r->ms->ops + op->n - 1;
+            } else if (!term_is_bool(top[-1]) && in_body) {
+                top[-1] = ATOM(EXIT);
                 op = r->ms->ops + op->n - 1;
             } else {
                 failed = !term_is_bool(*--top);
@@ -205,7 +212,7 @@ static term run_code(struct match_run *r, const struct match_op *op, term object
         case PAT_MAP_KEY: VM_REQUIRE(!"an instruction of a guard or body");
         }
         if (failed) {
-            return in_body ? ATOM(EXIT) : TERM_NONE;
+            return TERM_NONE;
         }
     }
 }
