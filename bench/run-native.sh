@@ -91,10 +91,18 @@ for mode in $modes; do
         || echo "$mode failed"
 done >"$tmp/workers"
 
+{
+    for mode in $modes; do
+        say "JSON: $mode..."
+        timeout -k 10 60 "$BULKHEAD" run -S 2 --isolation "jiffy=$mode" "$dir/bench_json.beam" "$mode" 2>>"$tmp/errors" || echo "$mode failed"
+    done
+    [ -z "${ERL-}" ] || timeout -k 10 60 "$ERL" -noshell -noinput +S 2:2 +sbwt none -pa "$dir" -s bench_json start 2>>"$tmp/errors" || echo "otp failed"
+} >"$tmp/json"
+
 table() { # table FILE TITLE
     [ -s "$1" ] || return 0
     echo
-    echo "native calls on $2, ns each"
+    echo "$2, ns each"
     awk '
         NF == 2 { print "  " $0; next }
         !($1 in col) { col[$1] = ++n; name[n] = $1 }
@@ -111,8 +119,9 @@ table() { # table FILE TITLE
             }
         }' "$1"
 }
-table "$tmp/2cpu" "two CPUs (the worker on one of its own)"
-table "$tmp/1cpu" "one CPU"
+table "$tmp/2cpu" "native calls on two CPUs (the worker on one of its own)"
+table "$tmp/1cpu" "native calls on one CPU"
+table "$tmp/json" "Debian's jiffy: to and from JSON of that size"
 
 echo
 echo "native calls: aims (load $(cut -d' ' -f1-3 /proc/loadavg))"
@@ -167,7 +176,7 @@ awk '
             k = "w" SUBSEP m SUBSEP "kill_to_exit"; if (k in v) printf "  %-64s %9.2f us\n", m ", kill -9 of the worker to the exit of its caller", v[k] / 1000
         }
     }' "$tmp/2cpu" "$tmp/1cpu" "$tmp/channel" "$tmp/pairs" "$tmp/workers"
-grep failed "$tmp/2cpu" "$tmp/1cpu" "$tmp/workers" "$tmp/channel" >"$tmp/failed" || exit 0
+grep failed "$tmp/2cpu" "$tmp/1cpu" "$tmp/workers" "$tmp/channel" "$tmp/json" >"$tmp/failed" || exit 0
 echo
 echo "not everything ran:"
 sed 's/.*:/  /' "$tmp/failed"

@@ -1,5 +1,5 @@
 # The "native calls" of `make bench`; `make bench-native` runs them alone.
-bench_native_erl = bench/native/bench_native.erl bench/native/bench_native_dirty.erl bench/native/bench_worker.erl
+bench_native_erl = bench/native/bench_native.erl bench/native/bench_native_dirty.erl bench/native/bench_json.erl bench/native/bench_worker.erl
 bench_native_files = $(bench_native_erl:.erl=.beam) bench/native/bench_native.so bench/native/bench_native_dirty.so \
   bench/native/bench_port bench/bench_channel$(EXEEXT) bench/bench_nif.so bench/bench_nif.beam
 EXTRA_DIST += $(bench_native_erl) bench/native/bench_native.c bench/native/bench_port.c bench/native/bench_cnode.c bench/run-native.sh
