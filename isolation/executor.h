@@ -42,6 +42,8 @@ struct remote_lane;
 struct native_progress {
     /* The caller is gone: frees it. Who must get the caller's heap when that is freed; NULL: nobody reads it. */
     struct heap_keeper *(*cancel)(struct native_progress *p);
+    struct native_library *library;
+    const struct nif_func *held; /* the caller's, with a reference to its library; NULL: its code keeps that */
 };
 /* A call that runs elsewhere (EXEC_CAP_ASYNC): what the executor needs instead of an environment. */
 struct native_call_elsewhere {

@@ -71,6 +71,14 @@ static inline void nif_lib_ref(struct nif_lib *lib)
 {
     atomic_fetch_add_explicit(&lib->refs, 1, memory_order_relaxed);
 }
+/* false: it is about to be closed. */
+static inline MUST_CHECK bool nif_lib_try_ref(struct nif_lib *lib)
+{
+    size_t n = atomic_load_explicit(&lib->refs, memory_order_relaxed);
+    while (n != 0 && !atomic_compare_exchange_weak_explicit(&lib->refs, &n, n + 1, memory_order_acquire, memory_order_relaxed)) {
+    }
+    return n != 0;
+}
 void nif_lib_unref(struct nif_lib *lib);
 
 /* Called right before a file is closed: isolation forgets its code. */

@@ -55,7 +55,7 @@ static struct remote_progress *begin(struct native_call_elsewhere *call)
     struct remote_pool *pool = pool_of(call->library);
     struct remote_progress *p = progress_new();
     p->pool = pool;
-    p->base.cancel = cancel;
+    p->base = (struct native_progress) { cancel, call->library, NULL };
     p->pid = call->pid;
     p->library_id = call->library_id;
     *call->progress = &p->base;

@@ -58,6 +58,7 @@ tests() ->
                [begin set(#{stack => 1 bsl Bits}), ok = act(give, ok) end || Bits <- [17, 18, 19]],
                #{restarts := N, circuit := closed} = isolation:info(remote_tests) end},
      {"load runs anew in a new worker; upgrade, purge and unload", fun upgrade/0},
+     {"what is loaded, purged and set while a load or a batch is on its way", fun meanwhile/0},
      {"a load that fails, crashes, ends or does not end", fun bad_loads/0},
      {"the mode changes: among workers at once, to the VM at the next load", fun change_mode/0},
      {"a crash in a thread of the library ends its worker only",
@@ -334,6 +335,30 @@ upgrade() ->
     ok = load(2, "w"),
     both(2),
     forget_loads().
+meanwhile() ->
+    forget_loads(),
+    ok = load(1, "w"),
+    Batch = start(fun() -> {isolation:call_many(remote_loads, nap, [[300], [1]]), act(give, own)} end),
+    wait(fun() -> [B || #{busy := B} <- maps:get(workers, isolation:info(remote_loads)), B > 0] =/= [] end),
+    forget_loads(),
+    {returned, {[300, 1], own}} = ended(Batch),
+    Info = filename:join(get(dir), atom_to_list(get(mode)) ++ "_load"),
+    ok = file:write_file(Info, "s"),
+    Init = fun() -> Answer = remote_loads:init(filename:join(get(dir), "remote_loads_1"), Info), {Answer, remote_loads:version()} end,
+    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads", element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
+    Two = [start(Init), start(Init)],
+    [{returned, {ok, {1, Pid}}}, {returned, {{error, {reload, _}}, {1, Pid}}}] = lists:sort([ended(T) || T <- Two]),
+    forget_loads(),
+    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads", element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
+    One = start(Init),
+    wait(fun() -> lists:member($l, log()) end), % those that were loaded before may leave theirs late
+    ok = isolation:set(remote_loads, #{mode => in_process}),
+    {returned, {ok, {1, _}}} = ended(One),
+    "l" = [L || L <- log(), L =:= $l],
+    Mode = get(mode),
+    #{active := Mode} = isolation:info(remote_loads),
+    forget_loads().
+
 both(Version) ->
     Calls = [start(fun() -> remote_loads:version() end) || _ <- lists:seq(1, 50)],
     [{returned, {Version, _}} = ended(C) || C <- Calls].

@@ -8,6 +8,7 @@
 #include "isolation/watchdog.h"
 #include "isolation/worker/worker_state.h"
 #include "lib/base/clock.h"
+#include "lib/base/sanitize.h"
 #include "nif/host.h"
 #include "vm/core/shared_root.h"
 
@@ -194,6 +195,7 @@ static void give_back(struct worker_lane *lane)
 
 static void put_result(struct worker_lane *lane, struct call_result *r)
 {
+    sanitize_hand_over(&worker); /* the VM may let go of what the call used, and tell the main thread */
     switch (r->end) {
     case CALL_RETURNED: worker.mode->put_result(lane, r->value); break;
     case CALL_RAISED: send_raised(lane, 0, r->value); break;

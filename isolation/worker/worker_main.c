@@ -8,6 +8,7 @@
 #include "isolation/remote/protocol.h"
 #include "isolation/worker/worker.h"
 #include "isolation/worker/worker_state.h"
+#include "lib/base/sanitize.h"
 #include "lib/base/arena.h"
 #include "nif/host.h"
 #include "nif/nif_handle.h"
@@ -121,6 +122,7 @@ _Noreturn void worker_main(int socket)
             worker_lane_abandon((unsigned) (d.value >> 32), (uint32_t) d.value);
             break;
         case DATAGRAM_RELEASE:
+            sanitize_take_over(&worker);
             for (size_t i = 0; (i + 1) * sizeof(struct wire_release) <= (size_t) n; i++) {
                 struct wire_release r;
                 memcpy(&r, payload + i * sizeof(r), sizeof(r));

@@ -37,6 +37,18 @@ static inline void sanitize_fence(void)
 #endif
 }
 
+/* What this thread has done up to the one, with what it tells another process next, comes before what that one's answer makes
+ * a thread do after the other. TSan sees one process. */
+#ifdef __SANITIZE_THREAD__
+void __tsan_release(void *at);
+void __tsan_acquire(void *at);
+static inline void sanitize_hand_over(void *by) { __tsan_release(by); }
+static inline void sanitize_take_over(void *by) { __tsan_acquire(by); }
+#else
+static inline void sanitize_hand_over(void *by) { (void) by; }
+static inline void sanitize_take_over(void *by) { (void) by; }
+#endif
+
 #ifdef __SANITIZE_ADDRESS__
 void __asan_unpoison_memory_region(void const volatile *start, size_t bytes);
 void __sanitizer_start_switch_fiber(void **fake_stack, const void *bottom, size_t bytes);

@@ -127,15 +127,30 @@ term bif_isolation_libraries_0(struct proc *p, term *args)
     return list;
 }
 
-/* The function's record if it is native and its library runs in another OS process; else NULL. */
-static struct nif_func *function_elsewhere(term module, term name, size_t arity)
+/* What is loaded now, with a reference: the module may be purged meanwhile. NULL: nothing. */
+static struct nif_lib *open_library(term module)
 {
     struct native_library *lib = library_of_module(module);
-    struct nif_lib *nif = lib != NULL ? lib->nif : NULL;
+    if (lib == NULL) {
+        return NULL;
+    }
+    lock_take(&lib->lock);
+    struct nif_lib *nif = lib->nif != NULL && nif_lib_try_ref(lib->nif) ? lib->nif : NULL;
+    lock_drop(&lib->lock);
+    return nif;
+}
+
+/* The function's record, with a reference to its library, if it is native and that runs in another OS process; else NULL. */
+static const struct nif_func *function_elsewhere(term module, term name, size_t arity)
+{
+    struct nif_lib *nif = open_library(module);
     for (size_t i = 0; nif != NULL && nif->elsewhere != 0 && i < nif->n_funcs; i++) {
         if (term_same(nif->funcs[i].name, name) && nif->funcs[i].arity == arity) {
             return &nif->funcs[i];
         }
+    }
+    if (nif != NULL) {
+        nif_lib_unref(nif);
     }
     return NULL;
 }
@@ -146,6 +161,17 @@ term bif_isolation_call_elsewhere_4(struct proc *p, term *args)
     if (!term_is_atom(args[0]) || !term_is_atom(args[1]) || !term_is_small(args[2]) || term_to_small(args[2]) < 0) {
         return proc_badarg(p);
     }
-    struct nif_func *f = function_elsewhere(args[0], args[1], (size_t) term_to_small(args[2]));
-    return f != NULL ? native_call_many(p, f, args[3]) : ATOM(local);
+    /* It goes on with what it began with. */
+    const struct nif_func *f = p->elsewhere != NULL ? p->elsewhere->held
+                                                    : function_elsewhere(args[0], args[1], (size_t) term_to_small(args[2]));
+    if (f == NULL) {
+        return ATOM(local);
+    }
+    term results = native_call_many(p, f, args[3]);
+    if (p->elsewhere != NULL) {
+        p->elsewhere->held = f;
+    } else {
+        nif_lib_unref(f->lib);
+    }
+    return results;
 }

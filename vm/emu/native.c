@@ -348,7 +348,7 @@ static term call_elsewhere(struct proc *p, struct nif_func *f, term *args)
 }
 
 /* isolation:call_many/3, for a function whose library runs elsewhere: one crossing for all calls. */
-term native_call_many(struct proc *p, struct nif_func *f, term lists)
+term native_call_many(struct proc *p, const struct nif_func *f, term lists)
 {
     struct native_call_elsewhere call = { .library = isolation_library(f->lib), .func = f, .request = lists };
     return step_elsewhere(p, &call, true);
@@ -358,8 +358,12 @@ static void drop_elsewhere(struct proc *p)
 {
     struct native_progress *progress = p->elsewhere;
     if (progress != NULL) {
+        const struct nif_func *held = progress->held;
         p->elsewhere = NULL;
         p->heap_keeper = progress->cancel(progress);
+        if (held != NULL) {
+            nif_lib_unref(held->lib);
+        }
     }
 }
 

@@ -16,7 +16,7 @@
  * EXIT after a crash. p->heap is written back; the caller's return address is on top of the stack. */
 term native_call(struct proc *p, struct nif_func *f, term *args);
 
-term native_call_many(struct proc *p, struct nif_func *f, term lists);
+term native_call_many(struct proc *p, const struct nif_func *f, term lists);
 
 /* Signal handlers, policies of the command line, the NIF API's host, hooks of threads. Main thread,
  * once, before sched_start. false: a line in error. */

@@ -273,6 +273,19 @@ static void patch_functions(struct code_image *image, struct nif_lib *lib)
     }
 }
 
+static term from_old_code(struct proc *p, const struct code_image *image)
+{
+    char line[1200];
+    int n = snprintf(line, sizeof(line), "Calling load_nif from old module '%s' not allowed", atom_cstr(image->module));
+    return load_error(p, ATOM(old_code), line, (size_t) n);
+}
+
+static term loaded_already(struct proc *p)
+{
+    static const char text[] = "NIF library already loaded (reload disallowed since OTP 20).";
+    return load_error(p, ATOM(reload), text, sizeof(text) - 1);
+}
+
 /* The answer of whoever opened it: {ok, Functions} or {error, {Kind, Text}}. */
 static term opened_elsewhere(struct proc *p, struct code_image *image, const char *path, struct native_call_elsewhere *call, term answer)
 {
@@ -281,6 +294,11 @@ static term opened_elsewhere(struct proc *p, struct code_image *image, const cha
     if (is_pair && term_same(term_tuple_get(answer, 0), ATOM(error)) && term_is_tuple_of(term_tuple_get(answer, 1), 2)) {
         return answer;
     }
+    const struct module *m = module_find(image->module);
+    if (is_pair && (image->nif != NULL || (m != NULL && m->old == image))) { /* others were faster */
+        call->library->ops->close(call->library, call->library_id);
+        return image->nif != NULL ? loaded_already(p) : from_old_code(p, image);
+    }
     struct nif_lib *lib = nif_lib_from_elsewhere(image->module, path, call->library_id,
         is_pair && term_same(term_tuple_get(answer, 0), ATOM(ok)) ? term_tuple_get(answer, 1) : TERM_NONE, check_function, image, &error);
     if (lib == NULL) {
@@ -288,7 +306,9 @@ static term opened_elsewhere(struct proc *p, struct code_image *image, const cha
         return load_error_text(p, &error);
     }
     lib->isolation = call->library;
+    lock_take(&call->library->lock);
     call->library->nif = lib;
+    lock_drop(&call->library->lock);
     patch_functions(image, lib);
     return ATOM(ok);
 }
@@ -330,7 +350,8 @@ static term load(struct proc *p, struct code_image *image, const char *path, ter
     struct code_image *before = m == NULL                             ? NULL
                                 : current == image || current == NULL ? m->old
                                                                       : current;
-    struct native_library *library = isolation_library_elsewhere(image->module, path);
+    /* It goes on where it began, whatever options have been set meanwhile. */
+    struct native_library *library = p->elsewhere != NULL ? p->elsewhere->library : isolation_library_elsewhere(image->module, path);
     if (library != NULL) {
         return load_elsewhere(p, image, library, path, before != NULL ? before->nif : NULL, load_info);
     }
@@ -353,7 +374,6 @@ term bif_erlang_load_nif_2(struct proc *p, term *args)
 {
     static const char applied[] = "load_nif/2 must be explicitly called from the NIF module. It "
                                   "cannot be called through apply/3.";
-    static const char loaded[] = "NIF library already loaded (reload disallowed since OTP 20).";
     static atomic_flag worker_started = ATOMIC_FLAG_INIT, busy = ATOMIC_FLAG_INIT;
     char *path = path_text(args[0]);
     if (path == NULL) {
@@ -365,13 +385,10 @@ term bif_erlang_load_nif_2(struct proc *p, term *args)
     term result;
     if (image == NULL) {
         result = load_error(p, ATOM(bad_lib), applied, sizeof(applied) - 1);
-    } else if (m != NULL && m->old == image) {
-        char line[1200];
-        int n = snprintf(line, sizeof(line), "Calling load_nif from old module '%s' not allowed",
-            atom_cstr(image->module));
-        result = load_error(p, ATOM(old_code), line, (size_t) n);
-    } else if (image->nif != NULL) {
-        result = load_error(p, ATOM(reload), loaded, sizeof(loaded) - 1);
+    } else if (m != NULL && m->old == image && p->elsewhere == NULL) {
+        result = from_old_code(p, image);
+    } else if (image->nif != NULL && p->elsewhere == NULL) {
+        result = loaded_already(p);
     } else if (atomic_flag_test_and_set(&busy)) { /* one load at a time: come again */
         vm_free(path);
         return proc_retry(p);

@@ -34,6 +34,7 @@ static int start(ErlNifEnv *env, void **priv, ERL_NIF_TERM info, const char *let
     if (how == 'c') { volatile int *volatile nowhere = NULL; *nowhere = 1; }
     if (how == 'l') { for (;;) { __asm__ volatile(""); } }
     if (how == 'e') { exit(5); }
+    if (how == 's') { usleep(300000); }
     return 0;
 }
 static int load(ErlNifEnv *env, void **priv, ERL_NIF_TERM info) { return start(env, priv, info, "l"); }
@@ -59,5 +60,13 @@ static ERL_NIF_TERM crash(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
     *nowhere = 1;
     return argv[0];
 }
-static ErlNifFunc functions[] = { { "version", 0, version, 0 }, { "crash", 0, crash, 0 } };
+static ERL_NIF_TERM nap(ErlNifEnv *env, int argc, const ERL_NIF_TERM argv[])
+{
+    int ms = 0;
+    (void) argc;
+    enif_get_int(env, argv[0], &ms);
+    usleep((useconds_t) ms * 1000);
+    return argv[0];
+}
+static ErlNifFunc functions[] = { { "nap", 1, nap, 0 }, { "version", 0, version, 0 }, { "crash", 0, crash, 0 } };
 ERL_NIF_INIT(remote_loads, functions, load, NULL, upgrade, unload)
