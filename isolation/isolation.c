@@ -78,7 +78,7 @@ static void forget(struct nif_lib *lib)
     lock_take(&l->lock);
     if (l->nif == lib) {
         l->nif = NULL;
-        l->n_code = 0;
+        __atomic_store_n(&l->n_code, 0, __ATOMIC_RELAXED);
     }
     lock_drop(&l->lock);
     if (lib->elsewhere != 0) {

@@ -45,7 +45,7 @@ struct native_library {
     bool changes_fp;             /* its code may change FP control: look after each call */
     _Atomic bool has_threads;    /* it made some: never closed */
     bool elsewhere;              /* it runs in another OS process; for ever */
-    struct nif_lib *nif;         /* while it is open; NULL: closed */
+    struct nif_lib *_Atomic nif; /* while it is open; NULL: closed. Used with the lock held */
     struct remote_pool *_Atomic pool; /* its workers; NULL: never had any */
     struct lock lock;            /* guards what follows */
     struct heap last_crash_heap; /* of fragments, owned: */
@@ -79,7 +79,8 @@ static inline uint64_t library_policy(const struct native_library *lib, enum pol
 }
 static inline bool library_has_code(const struct native_library *lib, uintptr_t pc)
 {
-    for (unsigned i = 0; i < lib->n_code; i++) {
+    unsigned n = __atomic_load_n(&lib->n_code, __ATOMIC_ACQUIRE); /* in signal handlers, too */
+    for (unsigned i = 0; i < n; i++) {
         if (pc - lib->code[i].start < lib->code[i].end - lib->code[i].start) {
             return true;
         }

@@ -177,7 +177,7 @@ static void begin(struct worker_lane *lane, const struct frame_header *h)
 {
     lane->number = h->number;
     lane->percent = 0;
-    atomic_store_explicit(&lane->running, h->number, memory_order_relaxed);
+    atomic_store_explicit(&lane->running, h->number, memory_order_release); /* and there is a record of the thread */
 }
 
 static void end(struct worker_lane *lane)

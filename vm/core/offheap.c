@@ -2,13 +2,13 @@
 #include "vm/core/bits.h"
 
 /* Private memory of the program: nobody else writes here. */
-static void (*destroyers[OFFHEAP_KINDS])(struct offheap_bin *);
+static void (*_Atomic destroyers[OFFHEAP_KINDS])(struct offheap_bin *);
 
 void (*offheap_unreadable_hook)(void);
 
 void offheap_set_destroy(enum offheap_kind kind, void (*destroy)(struct offheap_bin *))
 {
-    destroyers[kind] = destroy;
+    atomic_store_explicit(&destroyers[kind], destroy, memory_order_relaxed);
 }
 
 struct offheap_bin *offheap_bin_new(size_t bytes)
@@ -37,8 +37,9 @@ void offheap_bin_ref(struct offheap_bin *b)
 static void destroy_kind(struct offheap_bin *b, uint64_t kind)
 {
     /* A number that is none was written by somebody else: leave the block alone. */
-    if (kind < OFFHEAP_KINDS && destroyers[kind] != NULL) {
-        destroyers[kind](b);
+    void (*destroy)(struct offheap_bin *) = kind < OFFHEAP_KINDS ? atomic_load_explicit(&destroyers[kind], memory_order_relaxed) : NULL;
+    if (destroy != NULL) {
+        destroy(b);
     }
 }
 

@@ -545,7 +545,7 @@ struct code_image *emit_image(const struct gen_code *code)
 void interp_patch_native(struct code_image *image, size_t index, void *nif_func)
 {
     struct code_function *f = &image->functions[index];
-    image->words[f->header_word + CODE_WORD_NATIVE] = (uintptr_t) nif_func;
+    __atomic_store_n(&image->words[f->header_word + CODE_WORD_NATIVE], (uintptr_t) nif_func, __ATOMIC_RELEASE);
     /* Somebody may be about to read the operands of what stands there. */
     uint64_t word = image->words[f->entry_word] & ~(uint64_t) UINT16_MAX;
     __atomic_store_n(&image->words[f->entry_word], word | I_call_nif, __ATOMIC_RELEASE);
