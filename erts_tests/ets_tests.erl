@@ -6,7 +6,9 @@
 -define(TYPES, [set, ordered_set, bag, duplicate_bag]).
 
 cases() ->
-    [{what_fails_in_a_body, fun() -> T = ets:new(t, []), ets:insert(T, {a, 0}),
+    [{no_variables, fun() -> T = ets:new(t, []), ets:insert(T, {9}), [ets:match(T, {V}) || V <- ['$01', '$00', '$1', '$001', '$0', '$x', '$']] end},
+     {element_that_is_not_there, fun() -> T = ets:new(named, [named_table]), ets:insert(T, {2, 1}), [t:outcome(fun() -> ets:lookup_element(named, K, P) end) || K <- [2, 3], P <- [0, 1, 3, a]] end},
+     {what_fails_in_a_body, fun() -> T = ets:new(t, []), ets:insert(T, {a, 0}),
                                    [ets:select(T, [{{a, 0}, [], [B]}]) || B <- [{{1, {hd, a}}}, {is_atom, {hd, a}}, {'andalso', 5, true}, {'orelse', false, 5, true}, {{{'andalso', 5, true}, {'orelse', true, 5}}},
                                                                                 #{{hd, a} => {hd, b}}, [{hd, a} | {tl, a}], {hd, {hd, a}}]] end},
      {not_in_match_specifications, fun() -> [element(1, ets:test_ms({a}, [{'$1', [], [G]}])) || G <- [{ceil, 1.0}, {floor, 1.0}, {max, 1, 2}, {is_boolean, true}, {tuple_size, '$1'}, {is_function, a, 1},

@@ -15,7 +15,7 @@ woke(To) -> To ! {woke, process_info(self(), messages)}.
 %% A process that waits, and one that is gone.
 waiter() -> P = spawn(?MODULE, wait, [{no_connection_wanted, fun() -> [outcome(fun() -> erlang:send(id(D), x, O) end) || D <- [{a, a}, {a, 'a@b'}, {a, node()}, self()], O <- [[], [noconnect], [nosuspend, noconnect]]] end},
      {monitor_node_wrong, fun() -> [outcome(fun() -> erlang:monitor_node(id(N), V, O) end) || N <- [a, 1, node()], V <- [true, x], O <- [[], [allow_passive_connect], [y], x]] end},
-     {spawn_elsewhere_wrong, fun() -> [outcome(fun() -> is_reference(spawn_request(a, fun self/0, O)) end) || O <- [x, 5, <<>>]] ++ [outcome(fun() -> spawn_opt(id(a), M, A, O) end) || M <- [m, 1], A <- [[], x], O <- [[x], x]] end},
+     {spawn_elsewhere_wrong, fun() -> [outcome(fun() -> is_reference(spawn_request(a, fun self/0, O)) end) || O <- [x, 5, <<>>]] ++ [outcome(fun() -> is_reference(spawn_request(id(N), fun self/0, O)) end) || N <- [node(), a], O <- [x, [a | b]]] ++ [outcome(fun() -> spawn_opt(id(a), M, A, O) end) || M <- [m, 1], A <- [[], x], O <- [[x], x]] end},
      {flag_of_no_process, fun() -> [outcome(fun() -> process_flag(id(P), F, V) end) || P <- [a, 1], F <- [save_calls, x], V <- [0, -1, a]] ++ [outcome(fun() -> process_flag(id(async_dist), x) end)] end},
      {info_of_no_port, fun() -> [outcome(fun() -> erlang:port_info(id(P), I) end) || P <- [1, [], nobody], I <- [links, x]] end},
      {purge_nothing, fun() -> [outcome(fun() -> erlang:purge_module(id(M)) end) || M <- [lists, nomodule, 1]] end},

@@ -115,10 +115,10 @@ leave_out(unicode_util, F, _) -> lists:member(F, [whitespace]);
 leave_out(_, _, _) -> false.
 
 %% BIFs whose results are the same on every VM. Not apply/2, which on OTP is a function of Erlang that shows in traces if it is
-%% itself applied, and not those that set what only OTP has: system_flag/2, process_display/2.
+%% itself applied, not those that ask which atoms there are, and not those that set what only OTP has: system_flag/2, process_display/2.
 pure() ->
     [{abs, 1}, {adler32, 1}, {adler32, 2}, {adler32_combine, 3}, {append_element, 2}, {atom_to_binary, 1}, {atom_to_binary, 2}, {atom_to_list, 1},
-     {binary_part, 2}, {binary_part, 3}, {binary_to_atom, 1}, {binary_to_atom, 2}, {binary_to_existing_atom, 1}, {binary_to_existing_atom, 2}, {binary_to_float, 1},
+     {binary_part, 2}, {binary_part, 3}, {binary_to_atom, 1}, {binary_to_atom, 2}, {binary_to_float, 1},
      {binary_to_integer, 1}, {binary_to_integer, 2}, {binary_to_list, 1}, {binary_to_list, 3}, {binary_to_term, 1}, {binary_to_term, 2}, {bit_size, 1},
      {bitstring_to_list, 1}, {byte_size, 1}, {ceil, 1}, {convert_time_unit, 3}, {crc32, 1}, {crc32, 2}, {crc32_combine, 3}, {decode_packet, 3},
      {delete_element, 2}, {element, 2}, {error, 1}, {error, 2}, {error, 3}, {exit, 1}, {external_size, 1}, {external_size, 2}, {float, 1},
@@ -127,7 +127,7 @@ pure() ->
      {integer_to_list, 2}, {iolist_size, 1}, {iolist_to_binary, 1}, {iolist_to_iovec, 1}, {is_atom, 1}, {is_binary, 1}, {is_bitstring, 1}, {is_boolean, 1},
      {is_builtin, 3}, {is_float, 1}, {is_function, 1}, {is_function, 2}, {is_integer, 1}, {is_list, 1}, {is_map, 1}, {is_map_key, 2}, {is_number, 1},
      {is_pid, 1}, {is_record, 2}, {is_record, 3}, {is_reference, 1}, {is_tuple, 1}, {length, 1}, {list_to_atom, 1}, {list_to_binary, 1},
-     {list_to_bitstring, 1}, {list_to_existing_atom, 1}, {list_to_float, 1}, {list_to_integer, 1}, {list_to_integer, 2}, {list_to_pid, 1}, {list_to_port, 1},
+     {list_to_bitstring, 1}, {list_to_float, 1}, {list_to_integer, 1}, {list_to_integer, 2}, {list_to_pid, 1}, {list_to_port, 1},
      {list_to_ref, 1}, {list_to_tuple, 1}, {make_fun, 3}, {make_tuple, 2}, {make_tuple, 3}, {map_get, 2}, {map_size, 1}, {max, 2}, {md5, 1}, {min, 2}, {node, 1},
      {phash, 2}, {phash2, 1}, {phash2, 2}, {posixtime_to_universaltime, 1}, {put, 2}, {raise, 3}, {round, 1}, {setelement, 3}, {size, 1}, {split_binary, 2},
      {term_to_binary, 1}, {term_to_binary, 2}, {term_to_iovec, 1}, {term_to_iovec, 2}, {throw, 1}, {tl, 1}, {trunc, 1}, {tuple_size, 1}, {tuple_to_list, 1},
@@ -141,8 +141,8 @@ pure() ->
 %% BIFs whose results are not: only how they fail is compared, and whether.
 only_errors() ->
     [{spawn, 1}, {spawn, 3}, {spawn_link, 1}, {spawn_link, 3}, {spawn_monitor, 1}, {spawn_monitor, 3}, {spawn_opt, 2}, {spawn_opt, 4}, {link, 1}, {monitor, 2}, {monitor, 3},
-     {alias, 1}, {exit, 2}, {group_leader, 2}, {process_info, 1}, {process_info, 2}, {process_flag, 3}, {monotonic_time, 1}, {system_time, 1}, {time_offset, 1}, {start_timer, 3},
+     {alias, 1}, {exit, 2}, {group_leader, 2}, {process_info, 1}, {process_info, 2}, {process_flag, 3}, {start_timer, 3},
      {start_timer, 4}, {send_after, 3}, {send_after, 4}, {statistics, 1}, {system_info, 1}, {unique_integer, 1}, 
      {garbage_collect, 1}, {garbage_collect, 2}, {check_process_code, 2}, {fun_info, 1}, {pid_to_list, 1}, {ref_to_list, 1}, {port_to_list, 1}, {port_info, 1},
-     {port_info, 2}, {port_command, 2}, {port_close, 1}, {port_connect, 2}, {port_control, 3}, {module_loaded, 1}, {get_module_info, 1}, {get_module_info, 2}, {suspend_process, 1}, {resume_process, 1},
+     {port_info, 2}, {port_command, 2}, {port_close, 1}, {port_connect, 2}, {port_control, 3}, {module_loaded, 1}, {suspend_process, 1}, {resume_process, 1},
      {bump_reductions, 1}, {spawn_request, 1}, {spawn_request, 3}, {spawn_request_abandon, 1}, {delete_module, 1}, {purge_module, 1}, {check_old_code, 1}, {monitor_node, 2}, {monitor_node, 3}, {nodes, 1}].

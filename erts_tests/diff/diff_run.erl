@@ -119,7 +119,7 @@ mask({Pattern, _}) when Pattern =:= bm; Pattern =:= ac -> {Pattern, compiled};
 mask(T) when is_tuple(T) -> list_to_tuple(mask(tuple_to_list(T)));
 mask(T) when is_map(T), map_size(T) =< 32 -> maps:from_list(mask(maps:to_list(T)));
 %% The order of a large map's keys is nobody's promise; this one's is.
-mask(T) when is_map(T) -> {large_map, lists:sort(mask(maps:to_list(T)))};
+mask(T) when is_map(T) -> {large_map, [KV || {_, KV} <- lists:sort([{#{K => 0}, KV} || {K, _} = KV <- mask(maps:to_list(T))])]}; % 1 before 1.0
 mask(T) -> T.
 
 %% What stands for a term that no file can hold, or that differs between VMs.

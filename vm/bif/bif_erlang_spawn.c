@@ -252,7 +252,7 @@ static void send_reply(struct proc *p, term tag, term ref, term status, term val
 term bif_erts_internal_spawn_request_4(struct proc *p, term *args)
 {
     struct request_options o = { ATOM(spawn_reply), true, true, spawn_defaults };
-    if (!is_mfa(args[0], args[1], args[2])) {
+    if (!is_mfa(args[0], args[1], args[2]) || term_list_length(args[3]) < 0) {
         return proc_badarg(p);
     }
     if (!take_request_options(args[3], &o)) {

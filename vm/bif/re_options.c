@@ -155,9 +155,13 @@ enum re_option_status re_options_read(struct re_options *o, term list)
 {
     *o = (struct re_options) { .match_limit = DEFAULT_MATCH_LIMIT,
         .recursion_limit = DEFAULT_MATCH_LIMIT };
-    enum re_option_status status = OPTION_OK;
+    enum re_option_status status = OPTION_OK, capture = OPTION_OK; /* what to capture is the last that is looked at */
     for (; status == OPTION_OK && term_is_cons(list); list = term_tail(list)) {
         status = one_option(o, term_head(list));
+        if (status == OPTION_BAD_CAPTURE) {
+            capture = status;
+            status = OPTION_OK;
+        }
     }
-    return status != OPTION_OK ? status : term_is_nil(list) ? OPTION_OK : OPTION_BAD;
+    return status != OPTION_OK ? status : term_is_nil(list) ? capture : OPTION_BAD;
 }

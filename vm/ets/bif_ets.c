@@ -212,7 +212,7 @@ term bif_ets_lookup_element_3(struct proc *p, term *args)
     if (!term_is_none(result)) {
         return result;
     }
-    return proc_raise_cause(p, ATOM(badarg), known ? ATOM(position) : ATOM(badkey));
+    return known ? bif_ets_badarg(p, args[0], ETS_READ) : proc_raise_cause(p, ATOM(badarg), ATOM(badkey));
 }
 
 /* ---- delete ---- */

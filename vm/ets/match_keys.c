@@ -11,7 +11,7 @@ bool match_is_variable(term t, uint32_t *out)
         return false;
     }
     struct atom_text text = atom_text(t);
-    if (text.bytes < 2 || text.bytes > 10 || text.utf8[0] != '$') {
+    if (text.bytes < 2 || text.bytes > 10 || text.utf8[0] != '$' || (text.utf8[1] == '0' && text.bytes > 2)) {
         return false;
     }
     uint32_t n = 0;
