@@ -18,12 +18,17 @@
 #include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 
-void boot_tables(void)
+void boot_memory(void)
 {
     if (!arena_init_all()) {
         _exit(cli_error("cannot reserve memory: address space or file descriptors are limited too tightly"
                         " (ulimit -v, ulimit -n)"));
     }
+}
+
+void boot_tables(void)
+{
+    boot_memory();
     atom_table_init();
     interp_init();
     bif_table_init();
@@ -116,7 +121,7 @@ bool boot_vm(const struct boot_options *o, char error[256])
     unsigned n = o->n_schedulers != 0 ? o->n_schedulers : cores > 0 ? (unsigned) cores : 1;
     struct sched_options threads = { n, n, 10 };
     if (!sched_start(&threads)) {
-        snprintf(error, 256, "cannot start %u scheduler threads", n);
+        snprintf(error, 256, "cannot start %u scheduler threads: address space or threads are limited too tightly (ulimit -v, ulimit -u)", n);
         return false;
     }
     if (!find_libraries(error)) {

@@ -21,6 +21,8 @@ struct boot_options {
  * Main thread, once. */
 bool boot_vm(const struct boot_options *o, char error[256]) MUST_CHECK;
 
+/* Before the first allocation. Does not return if there is no address space. */
+void boot_memory(void);
 /* Tables only, for commands that look at files but run nothing. */
 void boot_tables(void);
 

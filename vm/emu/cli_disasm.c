@@ -20,6 +20,7 @@ int cli_disasm(int argc, char **argv)
     if (argc != 1) {
         return cli_error("disasm takes one file; try 'bulkhead disasm --help'");
     }
+    boot_memory();
     struct source source;
     if (!source_resolve(argv[0], &source)) {
         return CLI_USAGE;

@@ -263,6 +263,7 @@ int cli_run(int argc, char **argv)
     if (!parse_options(argc, argv, &o)) {
         return CLI_USAGE;
     }
+    boot_memory();
     struct source source = { 0 };
     if (o.file != NULL) {
         if (!source_resolve(o.file, &source)) {

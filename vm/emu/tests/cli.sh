@@ -33,6 +33,10 @@ case ${SANITIZED-} in
     is "$no_files" hello "$( (ulimit -f 0; files hello) 2>&1 | cat)"
     is "$too_large" "{error,efbig}" "$( (ulimit -f 0; files write "$dir/x") 2>&1 >/dev/null | cat)" ;;
 esac
+case ${SANITIZED-} in
+'') is "little address space is told as that" "bulkhead: cannot reserve memory: address space or file descriptors are limited too tightly (ulimit -v, ulimit -n) status 2" \
+        "$( (ulimit -v 100000; files hello) 2>&1 | tr '\n' ' '; (ulimit -v 100000; files hello) >/dev/null 2>&1; echo "status $?")" ;;
+esac
 is "output that does not fit on its device says so" "{error,enospc}" "$(files print request 2>&1 >/dev/full)"
 is "output survives requests that are none, and answers as OTP's" \
     '[{error,put_chars},{error,put_chars},{error,{request,foo}},{error,{request,{setopts,foo}}},ok,eof]' \
