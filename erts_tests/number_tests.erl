@@ -6,6 +6,7 @@ cases() ->
     [{float_options_overruled, fun() -> [outcome(fun() -> float_to_list(1.5, id(O)) end)
                                          || O <- [[{decimals, 254}], [{decimals, 254}, short], [{scientific, -1}], [{scientific, 250}], [{scientific, 250}, {decimals, 2}], [{decimals, -3}], [{decimals, 1 bsl 70}, short]]] end},
      {checksums_combined, fun() -> [outcome(fun() -> erlang:F(A, B, C) end) || F <- [crc32_combine, adler32_combine], A <- [0, 1, 5, x], B <- [0, 6], C <- [0, 1, 1 bsl 32 - 1, 1 bsl 32, -1]] end},
+     {math_wrong_twice, fun() -> B = 1 bsl 1024, [outcome(fun() -> math:F(id(X), Y) end) || F <- [pow, atan2, fmod], {X, Y} <- [{B, a}, {a, B}, {a, a}, {B, 1}, {1, B}, {1, a}]] end},
      {checksum_of_nothing, fun() -> [erlang:F(id(N), D) || F <- [crc32, adler32], N <- [0, 1, 2147483646, 16#ffffffff], D <- [[], <<>>, "a"]] end},
      {posixtime_far_away, fun() -> [outcome(fun() -> erlang:posixtime_to_universaltime(id(S)) end)
                                     || S <- [0, -1, 1 bsl 58, 1 bsl 63 - 1, 1 bsl 63, -(1 bsl 40), -62167219200, -62167219201, -(1 bsl 60), 951782400, 951868800, -2203977600]] end},

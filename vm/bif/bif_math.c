@@ -10,23 +10,25 @@ static term result(struct proc *p, double d)
 }
 
 /* Numbers that are too large for a double are a matter of arithmetic, other terms are not. */
-static term refuse(struct proc *p, term a, term b)
+static term refuse(struct proc *p, term a)
 {
-    bool numbers = term_is_number(a) && term_is_number(b);
-    return numbers ? proc_raise(p, EXC_ERROR, ATOM(badarith)) : proc_badarg(p);
+    return term_is_number(a) ? proc_raise(p, EXC_ERROR, ATOM(badarith)) : proc_badarg(p);
 }
 
 static term apply1(struct proc *p, double (*fn)(double), term a)
 {
     double x;
-    return arith_to_double(a, &x) ? result(p, fn(x)) : refuse(p, a, a);
+    return arith_to_double(a, &x) ? result(p, fn(x)) : refuse(p, a);
 }
 
 static term apply2(struct proc *p, double (*fn)(double, double), term *args)
 {
     double x, y;
-    if (!arith_to_double(args[0], &x) || !arith_to_double(args[1], &y)) {
-        return refuse(p, args[0], args[1]);
+    if (!arith_to_double(args[0], &x)) {
+        return refuse(p, args[0]); /* the first that is wrong says what is */
+    }
+    if (!arith_to_double(args[1], &y)) {
+        return refuse(p, args[1]);
     }
     return result(p, fn(x, y));
 }
