@@ -5,7 +5,8 @@
 
 enum {
     SPIN_NS = 6000,           /* across two CPUs an answer takes less than that, or much longer */
-    SPIN_LONG_NS = 30000,     /* enough for a worker that sleeps: worth it after a spin that paid, or now and then */
+    SPIN_LONG_NS = 60000,     /* enough for a worker that sleeps, and what two wake-ups take: worth it after a spin that paid, or now
+                                 and then */
     SPIN_FIRST_NS = 120000,   /* for one that sleeps and has not run a call yet: who waits for a new worker has lost enough */
     SPIN_GIVE_UP = 8,         /* misses in a row */
     SPIN_RETRY = 32,          /* then each so many */

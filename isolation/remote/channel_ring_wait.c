@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@
 #include "lib/base/clock.h"
 
 enum {
-    WORKER_SPIN_NS = 4000,
+    WORKER_SPIN_NS = 40000,       /* to be woken on another CPU takes as long */
+    POLITE_NS = 6000,             /* who has spun for so long lets others have the CPU, if any want it */
     SPIN_SKIPS_MAX = 31,          /* waits without a spin, once spins have failed often */
     SLICE_NS = 1000000,           /* naps where the kernel cannot wait on several futexes */
 };
@@ -84,7 +86,7 @@ static bool is_due_after_state(struct direction *in, uint32_t *out_seen)
 
 static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
 {
-    int64_t deadline = 0;
+    int64_t deadline = 0, polite = 0;
     for (;;) {
         for (int i = 0; i < RING_LOOKS; i++) {
             if (ring_poll(c)) {
@@ -94,9 +96,15 @@ static bool spin_until(struct channel *c, int64_t ns, _Atomic uint32_t *stop)
         }
         /* Asking the clock costs as much as a short answer takes: not before the first looks. */
         int64_t now = clock_monotonic_ns();
-        deadline = deadline != 0 ? deadline : now + ns;
+        if (deadline == 0) {
+            deadline = now + ns;
+            polite = now + POLITE_NS;
+        }
         if (now >= deadline || (stop != NULL && atomic_load_explicit(stop, memory_order_relaxed) != 0)) {
             return false;
+        }
+        if (now > polite) {
+            sched_yield();
         }
     }
 }
