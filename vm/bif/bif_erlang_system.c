@@ -55,7 +55,6 @@ static term info_undefined(struct proc *p) { (void) p; return ATOM(undefined); }
 static term info_emu_flavor(struct proc *p) { (void) p; return ATOM(emu); }
 static term info_build_type(struct proc *p) { (void) p; return SANITIZE_BUILD_TYPE; }
 static term info_zero(struct proc *p) { (void) p; return term_from_small(0); }
-static term info_ets_count(struct proc *p) { return heap_uinteger(&p->heap, atomic_load_explicit(&bif_ets_count, memory_order_relaxed)); }
 static term info_ets_limit(struct proc *p) { (void) p; return term_from_small(ETS_LIMIT); }
 static term info_port_count(struct proc *p) { return term_from_small(term_list_length(table_all_ports(&p->heap))); }
 static term info_atom_limit(struct proc *p) { (void) p; return term_from_small(ATOM_LIMIT); }
@@ -93,6 +92,11 @@ static term info_bindings(struct proc *p)
         w[i] = ATOM(unbound).word;
     }
     return term_from_boxed_ptr(w);
+}
+
+static term info_ets_count(struct proc *p)
+{
+    return heap_uinteger(&p->heap, atomic_load_explicit(&bif_ets_count, memory_order_relaxed));
 }
 
 static term info_compiler(struct proc *p)

@@ -227,7 +227,8 @@ struct escript_body {
     unsigned line; /* its first line's number in the file */
 };
 
-/* The header: one line, usually "#!" and the interpreter's name, then at most two lines of "%%" (comment) or "%%!" (for the emulator). */
+/* The header: one line, usually "#!" and the interpreter's name, then at most two lines of "%%" (comment) or "%%!" (for the
+ * emulator). */
 static struct escript_body escript_body_of(const char *text, size_t n)
 {
     const char *end = text + n;
