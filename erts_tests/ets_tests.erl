@@ -6,7 +6,8 @@
 -define(TYPES, [set, ordered_set, bag, duplicate_bag]).
 
 cases() ->
-    [{no_variables, fun() -> T = ets:new(t, []), ets:insert(T, {9}), [ets:match(T, {V}) || V <- ['$01', '$00', '$1', '$001', '$0', '$x', '$']] end},
+    [{compile_nothing, fun() -> [t:outcome(fun() -> is_reference(ets:match_spec_compile(S)) end) || S <- [[], a]] end},
+     {no_variables, fun() -> T = ets:new(t, []), ets:insert(T, {9}), [ets:match(T, {V}) || V <- ['$01', '$00', '$1', '$001', '$0', '$x', '$']] end},
      {element_that_is_not_there, fun() -> T = ets:new(named, [named_table]), ets:insert(T, {2, 1}), [t:outcome(fun() -> ets:lookup_element(named, K, P) end) || K <- [2, 3], P <- [0, 1, 3, a]] end},
      {what_fails_in_a_body, fun() -> T = ets:new(t, []), ets:insert(T, {a, 0}),
                                    [ets:select(T, [{{a, 0}, [], [B]}]) || B <- [{{1, {hd, a}}}, {is_atom, {hd, a}}, {'andalso', 5, true}, {'orelse', false, 5, true}, {{{'andalso', 5, true}, {'orelse', true, 5}}},

@@ -15,7 +15,7 @@ re(P, O) -> {ok, RE} = re:compile(P, O), RE.
 f(F) -> case outcome(F) of {error, R, _} -> {error, R}; {ok, X} -> X end.
 
 cases() ->
-    [{wrong_twice, fun() -> [t:outcome(fun() -> re:run("a", "a", t:id(O)) end) || O <- [[{capture, a}, a], [{capture, a}, anchored], [{capture, a} | b], [{capture, a}]]] end},
+    [{wrong_twice, fun() -> [t:outcome(fun() -> re:run("a", "a", t:id(O)) end) || O <- [[{capture, a}, a], [{capture, a}, anchored], [{capture, a} | b], [{capture, a}, {capture, none}], [{capture, none}, {capture, a}], [{capture, a}]]] end},
      {compile, fun() -> [c(P) || P <- ["a(b)c", "(?<n>a)(?<m>b)", "(*CRLF)a", "(*UTF8)a", "\\j", "", "a{2}", "(?i)x", [$a, <<"b">>, ["c"]]]] end},
      {compile_errors, fun() -> [c(P) || P <- ["a(b", "a)", "[a", "a**", "*a", "\\", "(?<a>x)|(?<a>y)", "a{2,1}", "[[:foo:]]", "(?z)", "\\1", "(?<=a+)b"]] end},
      {compile_options, fun() -> [c("(a)b", [O]) || O <- [unicode, anchored, caseless, dollar_endonly, dotall, extended, firstline, multiline,

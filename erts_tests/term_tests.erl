@@ -3,7 +3,8 @@
 -import(t, [id/1, outcome/1]).
 
 cases() ->
-    [{search_in_nothing, fun() -> [outcome(fun() -> binary:F(S, id(P), O) end) || F <- [match, matches, split], {S, O} <- [{<<>>, []}, {<<"abc">>, [{scope, {0, 0}}]}, {<<"abc">>, [{scope, {1, 0}}]}, {<<>>, [x]}, {a, []}],
+    [{bits_referenced, fun() -> [binary:referenced_byte_size(id(B)) || B <- [<<36, 141, 95, 1:1>>, <<1:1>>, <<>>, <<1>>]] ++ [binary:copy(id(<<1:3>>), 0)] end},
+     {search_in_nothing, fun() -> [outcome(fun() -> binary:F(S, id(P), O) end) || F <- [match, matches, split], {S, O} <- [{<<>>, []}, {<<"abc">>, [{scope, {0, 0}}]}, {<<"abc">>, [{scope, {1, 0}}]}, {<<>>, [x]}, {a, []}],
                                                                                             P <- [a, [], <<>>, <<"a">>]] end},
      {order, fun() -> lists:sort(zoo()) end},
      {compare_matrix, fun() -> [[sign(A, B) || B <- zoo()] || A <- zoo()] end},

@@ -110,7 +110,7 @@ term bif_binary_copy_2(struct proc *p, term *args)
 
 term bif_binary_referenced_byte_size_1(struct proc *p, term *args)
 {
-    if (!term_is_binary(args[0])) {
+    if (!term_is_bits(args[0])) {
         return proc_badarg(p);
     }
     term base = bits_view(args[0]).base;

@@ -462,7 +462,7 @@ term bif_ets_select_replace_2(struct proc *p, term *args)
 
 term bif_ets_match_spec_compile_1(struct proc *p, term *args)
 {
-    struct match_spec *ms = match_spec_compile(args[0], MATCH_SPEC, true);
+    struct match_spec *ms = term_is_nil(args[0]) ? NULL : match_spec_compile(args[0], MATCH_SPEC, true);
     if (ms == NULL) {
         return proc_badarg(p);
     }
