@@ -24,7 +24,7 @@ static const struct {
     bool is_memory;           /* bytes, in whole pages */
     bool is_rate;             /* POLICY_RESTART_VALUE: "10/1000", ten in a second */
 } keys[POLICY_KEYS] = {
-    [POLICY_MODE] = { "mode", "how its native code is run: one of the modes" },
+    [POLICY_MODE] = { "mode", "how its native code is run: one of the modes", .built_in = 0 },
     [POLICY_TIMEOUT] = { "timeout", "milliseconds a call may take, 1 to 2^30, or infinity",
         WORDS("infinity"), .least = 1, .most = MAX_TIMEOUT_MS },
     [POLICY_STACK] = { "stack", "bytes of its stack, 16k to 1024m",
