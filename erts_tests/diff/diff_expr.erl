@@ -88,8 +88,9 @@ templates(int) ->
      "hd('@ints')", "lists:sum('@ints')", "lists:foldl(fun(X, Y) -> X + Y end, '@int', '@ints')", "max('@int', '@int')", "min('@int', '@int')", "erlang:phash2('@any')",
      "binary_to_integer(integer_to_binary('@int', 16), 16)", "begin <<X:'@size'>> = <<('@int'):'@size'>>, X end", "list_to_integer(integer_to_list('@int'))", "length([X || X <- '@list', is_atom(X)])",
      "erlang:crc32('@bin')", "binary:decode_unsigned('@bin')", "'@int' + 1", "1 - '@int'", "'@int' * 2", "'@int' div 2", "'@int' rem 16"};
+%% No unary +: of a literal OTP makes a sum with 0, and says so in traces.
 templates(num) ->
-    {"'@num' + '@num'", "'@num' - '@num'", "'@num' * '@num'", "'@num' / '@num'", "float('@num')", "- '@num'", "+ '@num'", "abs('@num')", "math:sqrt(abs('@num'))", "math:floor('@num')", "'@num' + 1.0", "'@num' * 0.5",
+    {"'@num' + '@num'", "'@num' - '@num'", "'@num' * '@num'", "'@num' / '@num'", "float('@num')", "- '@num'", "abs('@num')", "math:sqrt(abs('@num'))", "math:floor('@num')", "'@num' + 1.0", "'@num' * 0.5",
      "'@int' / '@int'", "lists:max(['@num', '@num'])", "binary_to_float(float_to_binary(float('@num')))", "begin <<X/float>> = <<('@num')/float>>, X end", "begin <<X:32/float>> = <<('@num'):32/float>>, X end",
      "begin <<X:16/float-little>> = <<('@num'):16/float-little>>, X end"};
 templates(bool) ->
