@@ -13,13 +13,7 @@ twice(To, X) -> To ! {X, X}.
 woke(To) -> To ! {woke, process_info(self(), messages)}.
 
 %% A process that waits, and one that is gone.
-waiter() -> P = spawn(?MODULE, wait, [{no_connection_wanted, fun() -> [outcome(fun() -> erlang:send(id(D), x, O) end) || D <- [{a, a}, {a, 'a@b'}, {a, node()}, self()], O <- [[], [noconnect], [nosuspend, noconnect]]] end},
-     {monitor_node_wrong, fun() -> [outcome(fun() -> erlang:monitor_node(id(N), V, O) end) || N <- [a, 1, node()], V <- [true, x], O <- [[], [allow_passive_connect], [y], x]] end},
-     {spawn_elsewhere_wrong, fun() -> [outcome(fun() -> is_reference(spawn_request(a, fun self/0, O)) end) || O <- [x, 5, <<>>]] ++ [outcome(fun() -> is_reference(spawn_request(id(N), fun self/0, O)) end) || N <- [node(), a], O <- [x, [a | b]]] ++ [outcome(fun() -> spawn_opt(id(a), M, A, O) end) || M <- [m, 1], A <- [[], x], O <- [[x], x]] end},
-     {flag_of_no_process, fun() -> [outcome(fun() -> process_flag(id(P), F, V) end) || P <- [a, 1], F <- [save_calls, x], V <- [0, -1, a]] ++ [outcome(fun() -> process_flag(id(async_dist), x) end)] end},
-     {info_of_no_port, fun() -> [outcome(fun() -> erlang:port_info(id(P), I) end) || P <- [1, [], nobody], I <- [links, x]] end},
-     {purge_nothing, fun() -> [outcome(fun() -> erlang:purge_module(id(M)) end) || M <- [lists, nomodule, 1]] end},
-     self()]), receive {ready, P} -> P end.
+waiter() -> P = spawn(?MODULE, wait, [self()]), receive {ready, P} -> P end.
 dead() -> {P, R} = spawn_monitor(fun() -> ok end), receive {'DOWN', R, process, P, _} -> P end.
 %% A process of a node that there is not.
 far() -> binary_to_term(<<131, 88, 119, 3, "a@b", 1:32, 0:32, 5:32>>).
@@ -264,7 +258,13 @@ system() ->
      {env, fun() -> true = os:putenv("BULKHEAD_TEST_X", "v\x{e4}l\x{20ac}"), A = os:getenv("BULKHEAD_TEST_X"), true = os:unsetenv("BULKHEAD_TEST_X"), {A, os:getenv("BULKHEAD_TEST_X"), os:getenv("BULKHEAD_TEST_X", "default"), is_list(os:getenv("PATH")), lists:keymember("PATH", 1, os:env())} end},
      {env_bad, fun() -> [fails(fun() -> os:getenv(id(X)) end) || X <- [a, 1, "a=b"]] ++ [fails(fun() -> os:putenv(id(X), "y") end) || X <- ["", "a=b", x]] end},
      {os_pid, fun() -> list_to_integer(os:getpid()) > 1 end},
-     {os_type, fun() -> os:type() end}].
+     {os_type, fun() -> os:type() end},
+     {no_connection_wanted, fun() -> [outcome(fun() -> erlang:send(id(D), x, O) end) || D <- [{a, a}, {a, 'a@b'}, {a, node()}, self()], O <- [[], [noconnect], [nosuspend, noconnect]]] end},
+     {monitor_node_wrong, fun() -> [outcome(fun() -> erlang:monitor_node(id(N), V, O) end) || N <- [a, 1, node()], V <- [true, x], O <- [[], [allow_passive_connect], [y], x]] end},
+     {spawn_elsewhere_wrong, fun() -> [outcome(fun() -> is_reference(spawn_request(a, fun self/0, O)) end) || O <- [x, 5, <<>>]] ++ [outcome(fun() -> is_reference(spawn_request(id(N), fun self/0, O)) end) || N <- [node(), a], O <- [x, [a | b]]] ++ [outcome(fun() -> spawn_opt(id(a), M, A, O) end) || M <- [m, 1], A <- [[], x], O <- [[x], x]] end},
+     {flag_of_no_process, fun() -> [outcome(fun() -> process_flag(id(P), F, V) end) || P <- [a, 1], F <- [save_calls, x], V <- [0, -1, a]] ++ [outcome(fun() -> process_flag(id(async_dist), x) end)] end},
+     {info_of_no_port, fun() -> [outcome(fun() -> erlang:port_info(id(P), I) end) || P <- [1, [], nobody], I <- [links, x]] end},
+     {purge_nothing, fun() -> [outcome(fun() -> erlang:purge_module(id(M)) end) || M <- [lists, nomodule, 1]] end}].
 
 shared() ->
     [{atomics, fun() -> R = atomics:new(3, []), {atomics:put(R, 1, 5), atomics:add(R, 1, -7), atomics:get(R, 1), atomics:add_get(R, 2, 3), atomics:sub_get(R, 2, 1), atomics:exchange(R, 3, 9), atomics:compare_exchange(R, 3, 9, 10), atomics:compare_exchange(R, 3, 9, 11)} end},
