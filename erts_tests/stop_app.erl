@@ -8,11 +8,11 @@ main([How]) ->
     [ok = application:start(A) || A <- [first_app, second_app]],
     stop_by(How).
 
-stop_by(stop) -> io:format("~p~n", [init:stop()]), timer:sleep(infinity);
-stop_by(status) -> io:format("~p~n", [init:stop(3)]), timer:sleep(infinity);
-stop_by(twice) -> io:format("~p ~p~n", [init:stop(4), init:stop(5)]), timer:sleep(infinity);
-stop_by(returns) -> io:format("~p~n", [init:stop(6)]);
-stop_by(inside) -> io:format("~p~n", [gen_server:call(second_app, stop)]), timer:sleep(infinity);
+stop_by(stop) -> ok = init:stop(), timer:sleep(infinity);
+stop_by(status) -> ok = init:stop(3), timer:sleep(infinity);
+stop_by(twice) -> ok = init:stop(4), ok = init:stop(5), timer:sleep(infinity);
+stop_by(returns) -> ok = init:stop(6);
+stop_by(inside) -> gen_server:cast(second_app, stop), timer:sleep(infinity);
 stop_by(bad) -> io:format("~p~n", [[catch element(1, element(2, catch init:stop(S))) || S <- [-1, stop, 1.0, ["x"]]]]), halt(7);
 stop_by(busy) -> [spawn(fun Loop() -> Loop() end) || _ <- lists:seq(1, 8)], init:stop(), timer:sleep(infinity);
 stop_by(sigterm) -> terminate_me(), timer:sleep(infinity);
@@ -36,6 +36,6 @@ name(A, 1) -> [{local, A}, ?MODULE, {server, A, 1}, []];
 name(A, I) -> [?MODULE, {server, A, I}, []].
 
 handle_event(sigterm, State) -> io:format("my handler~n"), halt(9), {ok, State}.
-handle_call(stop, _, State) -> {reply, init:stop(), State}.
-handle_cast(_, State) -> {noreply, State}.
+handle_call(_, _, State) -> {reply, ok, State}.
+handle_cast(stop, State) -> ok = init:stop(), {noreply, State}.
 terminate(Why, State) -> io:format("~p ends: ~p~n", [State, Why]).
