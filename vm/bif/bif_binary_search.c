@@ -130,7 +130,7 @@ static void search_destroy(struct search *s)
 }
 
 /* A pattern of several bytes. memchr() takes a tenth of the time of memmem() where its first byte is rare, and more where
- * it is not: false starts tell. */
+ * it is not: false starts tell. What one costs is bounded by the length of the pattern, so long ones do not try. */
 static const uint8_t *find_one(const struct pattern *p, const uint8_t *at, const uint8_t *end)
 {
     enum { LONG_PATTERN = 64, FALSE_STARTS = 8, BYTES_PER_FALSE_START = 32 };

@@ -32,13 +32,14 @@ unsigned sched_count_dirty(enum sched_kind kind)
 
 static void spin(struct dirty_pool *d)
 {
-    enum { SPIN_NS = 10000 };
+    enum { SPIN_NS = 10000, LOOKS_PER_CLOCK = 20 };
     int64_t end = clock_monotonic_ns() + SPIN_NS;
-    do {
-        for (int i = 0; i < 20 && atomic_load_explicit(&d->n_queued, memory_order_relaxed) == 0; i++) {
-            base_relax();
+    for (unsigned i = 1; atomic_load_explicit(&d->n_queued, memory_order_relaxed) == 0; i++) {
+        base_relax();
+        if (i % LOOKS_PER_CLOCK == 0 && clock_monotonic_ns() >= end) {
+            return;
         }
-    } while (atomic_load_explicit(&d->n_queued, memory_order_relaxed) == 0 && clock_monotonic_ns() < end);
+    }
 }
 
 static struct proc *take_work(struct dirty_pool *d)
