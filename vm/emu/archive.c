@@ -2,16 +2,14 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "lib/base/arena.h"
 #include "vm/emu/cli.h"
+#include "vm/emu/code_cache.h"
 
 /* The parts of a zip file that say where things are. Numbers are little endian.
  *
@@ -26,6 +24,12 @@ enum {
     END_BYTES = 22, END_ENTRIES = 10, END_START = 16, END_COMMENT_MAX = 0xffff,
 };
 enum { STORED = 0, DEFLATED = 8, FLAG_ENCRYPTED = 1 };
+enum { DEFLATE_MOST = 1032 }; /* times its size: what says it unpacks to more does not */
+
+struct archive {
+    const uint8_t *bytes;
+    size_t n;
+};
 
 static uint32_t number(const uint8_t *at, unsigned n_bytes)
 {
@@ -47,6 +51,12 @@ static size_t find_end(const uint8_t *bytes, size_t n)
     return n;
 }
 
+/* Are there n bytes at that place, and do they begin so? */
+static bool has_magic(const struct archive *a, size_t at, const char *magic, size_t n)
+{
+    return at <= a->n && n <= a->n - at && memcmp(a->bytes + at, magic, strlen(magic)) == 0;
+}
+
 /* Does it stay below the directory? */
 static bool is_inside(const char *name)
 {
@@ -61,35 +71,6 @@ static bool is_inside(const char *name)
     }
 }
 
-static bool make_parents(char *path)
-{
-    for (char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
-        *at = '\0';
-        int rc = mkdir(path, 0700);
-        *at = '/';
-        if (rc < 0 && errno != EEXIST) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Through a file of another name: another program that starts may be reading it. */
-static bool write_whole(const char *path, const uint8_t *bytes, size_t n)
-{
-    size_t room = strlen(path) + 32;
-    char *part = vm_alloc(room);
-    snprintf(part, room, "%s.%d", path, (int) getpid());
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && base_write_all(fd, bytes, n);
-    if (fd >= 0) {
-        good = close(fd) == 0 && good;
-    }
-    good = good && rename(part, path) == 0;
-    vm_free(part);
-    return good;
-}
-
 static bool inflate_all(const uint8_t *from, size_t n_packed, uint8_t *to, size_t n)
 {
     z_stream z = { .next_in = (Bytef *) from, .avail_in = (uInt) n_packed, .next_out = to, .avail_out = (uInt) n };
@@ -102,70 +83,79 @@ static bool inflate_all(const uint8_t *from, size_t n_packed, uint8_t *to, size_
     return good;
 }
 
-/* false with errno 0: the archive is damaged */
-static bool unpack_entry(const uint8_t *bytes, size_t n, const uint8_t *entry, const char *path)
+enum unpacked { UNPACKED, DAMAGED, UNWRITTEN /* errno says why */ };
+
+static enum unpacked unpack_entry(const struct archive *a, const uint8_t *entry, const char *path)
 {
     size_t packed = number(entry + ENTRY_PACKED, 4), size = number(entry + ENTRY_SIZE, 4);
     size_t local = number(entry + ENTRY_LOCAL, 4);
     uint32_t method = number(entry + ENTRY_METHOD, 2);
-    errno = 0;
-    if (local > n || n - local < LOCAL_BYTES || (method != STORED && method != DEFLATED)
-        || (number(entry + ENTRY_FLAGS, 2) & FLAG_ENCRYPTED) || (method == STORED && packed != size)) {
-        return false;
+    if (!has_magic(a, local, "PK\3\4", LOCAL_BYTES) || (number(entry + ENTRY_FLAGS, 2) & FLAG_ENCRYPTED)
+        || (method == STORED ? packed != size : method != DEFLATED)) {
+        return DAMAGED;
     }
-    size_t data = local + LOCAL_BYTES + number(bytes + local + LOCAL_NAME, 2) + number(bytes + local + LOCAL_EXTRA, 2);
-    if (data > n || packed > n - data) {
-        return false;
+    const uint8_t *header = a->bytes + local;
+    size_t data = local + LOCAL_BYTES + number(header + LOCAL_NAME, 2) + number(header + LOCAL_EXTRA, 2);
+    if (data > a->n || packed > a->n - data || size / DEFLATE_MOST > packed) {
+        return DAMAGED;
     }
-    const uint8_t *content = bytes + data;
+    const uint8_t *content = a->bytes + data;
     uint8_t *plain = NULL;
+    enum unpacked result = DAMAGED;
     if (method == DEFLATED) {
-        if (size / 1032 > packed) { /* more than deflate can do: do not reserve it */
-            return false;
-        }
         plain = vm_alloc(size + 1);
         if (!inflate_all(content, packed, plain, size)) {
-            vm_free(plain);
-            errno = 0;
-            return false;
+            goto done;
         }
         content = plain;
     }
-    bool good = crc32(0, content, (uInt) size) == number(entry + ENTRY_CRC, 4);
-    errno = 0;
-    good = good && write_whole(path, content, size);
+    if (crc32(0, content, (uInt) size) == number(entry + ENTRY_CRC, 4)) {
+        result = code_cache_write(path, content, size) ? UNPACKED : UNWRITTEN;
+    }
+done:
     vm_free(plain);
-    return good;
+    return result;
+}
+
+/* Goes through the entries that begin at *at, one a call. */
+static enum unpacked unpack_next(const struct archive *a, size_t *at, const char *dir)
+{
+    const uint8_t *entry = a->bytes + *at;
+    if (!has_magic(a, *at, "PK\1\2", ENTRY_BYTES)) {
+        return DAMAGED;
+    }
+    size_t name_bytes = number(entry + ENTRY_NAME, 2);
+    if (name_bytes > a->n - *at - ENTRY_BYTES) {
+        return DAMAGED;
+    }
+    *at += ENTRY_BYTES + name_bytes + number(entry + ENTRY_EXTRA, 2) + number(entry + ENTRY_COMMENT, 2);
+    char *name = cli_format("%.*s", (int) name_bytes, (const char *) entry + ENTRY_BYTES);
+    char *path = cli_format("%s/%s", dir, name);
+    size_t n = strlen(name);
+    enum unpacked result = DAMAGED;
+    if (is_inside(name)) {
+        bool is_dir = name[n - 1] == '/';
+        result = !code_cache_make_parents(path) ? UNWRITTEN : is_dir ? UNPACKED : unpack_entry(a, entry, path);
+    }
+    vm_free(path);
+    vm_free(name);
+    return result;
 }
 
 bool archive_unpack(const char *named, const uint8_t *bytes, size_t n, const char *dir)
 {
+    struct archive a = { bytes, n };
     size_t end = find_end(bytes, n);
     size_t at = end < n ? number(bytes + end + END_START, 4) : n;
     size_t n_entries = end < n ? number(bytes + end + END_ENTRIES, 2) : 0;
-    bool good = at < n && n_entries > 0;
-    errno = 0;
-    while (good && n_entries-- > 0) {
-        const uint8_t *entry = bytes + at;
-        good = at <= end && end - at >= ENTRY_BYTES && memcmp(entry, "PK\1\2", 4) == 0;
-        size_t name_bytes = good ? number(entry + ENTRY_NAME, 2) : 0;
-        good = good && name_bytes <= end - at - ENTRY_BYTES;
-        if (!good) {
-            break;
-        }
-        size_t room = strlen(dir) + name_bytes + 2;
-        char *path = vm_alloc(room);
-        snprintf(path, room, "%s/%.*s", dir, (int) name_bytes, (const char *) entry + ENTRY_BYTES);
-        bool is_dir = name_bytes > 0 && entry[ENTRY_BYTES + name_bytes - 1] == '/';
-        good = is_inside(path + strlen(dir) + 1) && make_parents(path)
-               && (is_dir || unpack_entry(bytes, n, entry, path));
-        vm_free(path);
-        at += ENTRY_BYTES + name_bytes + number(entry + ENTRY_EXTRA, 2) + number(entry + ENTRY_COMMENT, 2);
+    enum unpacked result = n_entries > 0 ? UNPACKED : DAMAGED;
+    for (; n_entries > 0 && result == UNPACKED; n_entries--) {
+        result = unpack_next(&a, &at, dir);
     }
-    if (!good) {
-        cli_error("%s: cannot unpack its archive: %s", named, errno == 0 ? "it is damaged" : strerror(errno));
+    if (result != UNPACKED) {
+        cli_error("%s: cannot unpack its archive: %s", named, result == DAMAGED ? "it is damaged" : strerror(errno));
     }
-    return good;
+    return result == UNPACKED;
 }
 
 void archive_each_code_dir(const char *dir, void (*visit)(const char *path, void *context), void *context)
@@ -174,9 +164,7 @@ void archive_each_code_dir(const char *dir, void (*visit)(const char *path, void
     int n = scandir(dir, &names, NULL, alphasort);
     visit(dir, context);
     for (int i = 0; i < n; i++) {
-        size_t room = strlen(dir) + strlen(names[i]->d_name) + 8;
-        char *ebin = vm_alloc(room);
-        snprintf(ebin, room, "%s/%s/ebin", dir, names[i]->d_name);
+        char *ebin = cli_format("%s/%s/ebin", dir, names[i]->d_name);
         struct stat st;
         if (names[i]->d_name[0] != '.' && stat(ebin, &st) == 0 && S_ISDIR(st.st_mode)) {
             visit(ebin, context);

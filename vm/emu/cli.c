@@ -31,6 +31,20 @@ int cli_error(const char *fmt, ...)
     return CLI_USAGE;
 }
 
+char *cli_format(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    VM_REQUIRE(n >= 0);
+    char *text = vm_alloc((size_t) n + 1);
+    va_start(ap, fmt);
+    vsnprintf(text, (size_t) n + 1, fmt, ap);
+    va_end(ap);
+    return text;
+}
+
 uint8_t *cli_read_file(const char *path, size_t *out_bytes)
 {
     uint8_t *bytes = NULL;

@@ -22,6 +22,8 @@ int cli_output_failed(int error_number);
 /* "bulkhead: ..." and a newline on stderr; returns CLI_USAGE. */
 int cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* As printf; vm_free it. */
+char *cli_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The whole file, vm_free it. NULL and errno. */
 uint8_t *cli_read_file(const char *path, size_t *out_bytes);
 

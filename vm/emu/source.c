@@ -1,29 +1,13 @@
 #include "vm/emu/source.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "lib/base/arena.h"
 #include "vm/emu/archive.h"
 #include "vm/emu/cli.h"
-
-extern char **environ;
-
-static char *format_path(const char *fmt, const char *a, const char *b)
-{
-    size_t n = strlen(fmt) + strlen(a) + strlen(b) + 1;
-    char *path = vm_alloc(n);
-    snprintf(path, n, fmt, a, b);
-    return path;
-}
+#include "vm/emu/code_cache.h"
 
 static char *copy_text(const char *text, size_t n)
 {
@@ -37,8 +21,7 @@ static char *copy_text(const char *text, size_t n)
 static char *dir_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash == NULL ? copy_text(".", 1)
-                         : copy_text(path, slash == path ? 1 : (size_t) (slash - path));
+    return slash == NULL ? copy_text(".", 1) : copy_text(path, slash == path ? 1 : (size_t) (slash - path));
 }
 
 static bool has_suffix(const char *text, const char *suffix)
@@ -46,112 +29,6 @@ static bool has_suffix(const char *text, const char *suffix)
     size_t n = strlen(text);
     size_t m = strlen(suffix);
     return n >= m && strcmp(text + n - m, suffix) == 0;
-}
-
-static bool make_dirs(char *path)
-{
-    for (char *at = path + 1; *at != '\0'; at++) {
-        if (*at == '/') {
-            *at = '\0';
-            int rc = mkdir(path, 0700);
-            *at = '/';
-            if (rc < 0 && errno != EEXIST) {
-                return false;
-            }
-        }
-    }
-    return mkdir(path, 0700) == 0 || errno == EEXIST;
-}
-
-/* Where cached code may be written; NULL and a message if nowhere. */
-static char *cache_root(void)
-{
-    const char *xdg = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
-    const char *tmp = getenv("TMPDIR");
-    char *root = NULL;
-    if (xdg != NULL && xdg[0] == '/') {
-        root = format_path("%s/%s", xdg, "bulkhead");
-    } else if (home != NULL && home[0] == '/') {
-        root = format_path("%s/.cache/%s", home, "bulkhead");
-    }
-    if (root != NULL && make_dirs(root)) {
-        return root;
-    }
-    vm_free(root);
-    char name[40];
-    snprintf(name, sizeof(name), "bulkhead-cache-%u", (unsigned) getuid());
-    root = format_path("%s/%s", tmp != NULL ? tmp : "/tmp", name);
-    struct stat st;
-    if (!make_dirs(root) || lstat(root, &st) < 0) {
-        cli_error("cannot make the cache directory %s: %s", root, strerror(errno));
-    } else if (!S_ISDIR(st.st_mode) || st.st_uid != getuid()) { /* anybody may write to /tmp */
-        cli_error("the cache directory %s is somebody else's", root);
-    } else {
-        return root;
-    }
-    vm_free(root);
-    return NULL;
-}
-
-/* A directory for this content: the same source with the same erlc finds its .beam again. */
-static char *cache_dir(const char *path, const char *bytes, size_t n)
-{
-    char *root = cache_root();
-    if (root == NULL) {
-        return NULL;
-    }
-    /* Includes are found next to the source, so its place is part of the key. */
-    char *absolute = realpath(path, NULL);
-    XXH64_hash_t key = XXH3_64bits_withSeed(bytes, n, XXH3_64bits(OTP_ROOT, strlen(OTP_ROOT)));
-    if (absolute != NULL) {
-        key = XXH3_64bits_withSeed(absolute, strlen(absolute), key);
-        free(absolute);
-    }
-    char name[32];
-    snprintf(name, sizeof(name), "%016llx", (unsigned long long) key);
-    char *dir = format_path("%s/%s", root, name);
-    vm_free(root);
-    if (!make_dirs(dir)) {
-        cli_error("cannot make the cache directory %s: %s", dir, strerror(errno));
-        vm_free(dir);
-        return NULL;
-    }
-    return dir;
-}
-
-/* Compiles source, which is `named` itself or was made from it. */
-static bool run_erlc(const char *out_dir, const char *source, const char *named)
-{
-    char *dir = dir_of(named);
-    char *include = format_path("%s%s", "-I", dir);
-    vm_free(dir);
-    char *argv[] = { "erlc", "+debug_info", include, "-o", (char *) out_dir, (char *) source,
-        NULL };
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    /* What the compiler says goes to stderr: stdout is the program's. */
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    pid_t pid;
-    int error = posix_spawnp(&pid, "erlc", &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    vm_free(include);
-    if (error != 0) {
-        cli_error("cannot run erlc: %s (apt-get install erlang-base)", strerror(error));
-        return false;
-    }
-    int status;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            cli_error("lost erlc: %s", strerror(errno));
-            return false;
-        }
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        cli_error("%s does not compile", named);
-        return false;
-    }
-    return true;
 }
 
 /* Module name of a source file: its name without directory and suffix. */
@@ -163,61 +40,17 @@ static char *module_of(const char *path)
     return copy_text(name, dot == NULL ? strlen(name) : (size_t) (dot - name));
 }
 
-/* Is the .beam missing, or older than what it is made from? Of included files we know nothing. */
-static bool is_stale(const char *beam, const char *named, const char *text)
-{
-    struct stat b;
-    struct stat s;
-    return stat(beam, &b) < 0 || stat(named, &s) < 0 || b.st_mtime < s.st_mtime
-           || strstr(text, "-include(") != NULL;
-}
-
-/* The .beam that erlc makes of source in the cache; NULL if it makes none. */
-static char *compile(
-    const char *cache, const char *module, const char *source, const char *named, const char *text)
-{
-    char *beam = format_path("%s/%s.beam", cache, module);
-    if (!is_stale(beam, named, text)) {
-        return beam;
-    }
-    bool ok = run_erlc(cache, source, named);
-    if (ok && access(beam, R_OK) < 0) {
-        ok = false;
-        cli_error("%s: erlc wrote no %s.beam (does -module match the file name?)", named, module);
-    }
-    if (!ok) {
-        vm_free(beam);
-        beam = NULL;
-    }
-    return beam;
-}
-
 static char *compile_source(const char *path, const char *text, size_t n)
 {
-    char *cache = cache_dir(path, text, n);
+    char *cache = code_cache_dir(path, text, n);
     if (cache == NULL) {
         return NULL;
     }
     char *module = module_of(path);
-    char *beam = compile(cache, module, path, path, text);
+    char *beam = code_cache_compile(cache, module, path, path, text);
     vm_free(module);
     vm_free(cache);
     return beam;
-}
-
-static bool write_file(const char *path, const char *head, const char *body, size_t n)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        cli_error("cannot write %s: %s", path, strerror(errno));
-        return false;
-    }
-    bool good = base_write_all(fd, head, strlen(head)) && base_write_all(fd, body, n);
-    if (!good) {
-        cli_error("cannot write %s: %s", path, strerror(errno));
-    }
-    close(fd);
-    return good;
 }
 
 /* What follows the header lines of an escript. */
@@ -276,6 +109,15 @@ static char *quote(const char *path)
     return quoted;
 }
 
+static bool write_file(const char *path, const void *bytes, size_t n)
+{
+    if (code_cache_write(path, bytes, n)) {
+        return true;
+    }
+    cli_error("cannot write %s: %s", path, strerror(errno));
+    return false;
+}
+
 /* Erlang source. As the escript program does: what has no module gets one, and lines keep their numbers. */
 static char *compile_script(const char *cache, const char *path, const struct escript_body *body)
 {
@@ -283,31 +125,30 @@ static char *compile_script(const char *cache, const char *path, const struct es
         "-module(bulkhead_escript). -compile([nowarn_unused_function, nowarn_export_all, export_all]).";
     char *module = module_attribute(body->text);
     char *file = quote(path);
-    size_t room = sizeof(unnamed) + strlen(file) + 40;
-    char *head = vm_alloc(room);
     /* The line named is that of the attribute itself. */
-    snprintf(
-        head, room, "%s -file(\"%s\", %u).\n", module == NULL ? unnamed : "", file, body->line - 1);
+    char *text = cli_format("%s -file(\"%s\", %u).\n", module == NULL ? unnamed : "", file, body->line - 1);
+    size_t head_bytes = strlen(text);
+    text = vm_realloc(text, head_bytes + body->n);
+    memcpy(text + head_bytes, body->text, body->n);
     if (module == NULL) {
         module = copy_text("bulkhead_escript", strlen("bulkhead_escript"));
     }
-    char *source = format_path(
-        "%s/%s.erl", cache, module); /* erlc wants file and module to be called the same */
+    char *source = cli_format("%s/%s.erl", cache, module); /* erlc wants file and module to be called the same */
     char *beam = NULL;
-    if (write_file(source, head, body->text, body->n)) {
-        beam = compile(cache, module, source, path, body->text);
+    if (write_file(source, text, head_bytes + body->n)) {
+        beam = code_cache_compile(cache, module, source, path, body->text);
     }
     vm_free(source);
     vm_free(module);
-    vm_free(head);
+    vm_free(text);
     vm_free(file);
     return beam;
 }
 
 static char *unpack_beam(const char *cache, const struct escript_body *body)
 {
-    char *beam = format_path("%s/%s", cache, "escript.beam");
-    if (!write_file(beam, "", body->text, body->n)) {
+    char *beam = cli_format("%s/escript.beam", cache);
+    if (!write_file(beam, body->text, body->n)) {
         vm_free(beam);
         return NULL;
     }
@@ -338,9 +179,7 @@ static void take_code_dir(const char *path, void *context)
     struct source *s = search->source;
     s->dirs = vm_realloc(s->dirs, (s->n_dirs + 1) * sizeof(*s->dirs));
     s->dirs[s->n_dirs++] = copy_text(path, strlen(path));
-    char *with_slash = format_path("%s/%s", path, search->module);
-    char *beam = format_path("%s%s", with_slash, ".beam");
-    vm_free(with_slash);
+    char *beam = cli_format("%s/%s.beam", path, search->module);
     if (s->beam_path == NULL && access(beam, R_OK) == 0) {
         s->beam_path = beam;
     } else {
@@ -352,10 +191,10 @@ static void take_code_dir(const char *path, void *context)
 static void unpack_archive(const char *cache, const char *path, const char *text, const struct escript_body *body,
     struct source *out)
 {
-    char *dir = format_path("%s/%s", cache, "archive");
-    char *mark = format_path("%s/%s", cache, "unpacked");
+    char *dir = cli_format("%s/archive", cache);
+    char *mark = cli_format("%s/unpacked", cache);
     bool good = access(mark, F_OK) == 0
-                || (archive_unpack(path, (const uint8_t *) body->text, body->n, dir) && write_file(mark, "", "", 0));
+                || (archive_unpack(path, (const uint8_t *) body->text, body->n, dir) && write_file(mark, "", 0));
     struct module_search search = { out, main_module(path, text, (size_t) (body->text - text)) };
     if (good) {
         archive_each_code_dir(dir, take_code_dir, &search);
@@ -375,7 +214,7 @@ static char *resolve_escript(const char *path, const char *text, size_t n, struc
         cli_error("%s: neither a .beam nor a .erl file, and no escript: there is nothing behind its first line", path);
         return NULL;
     }
-    char *cache = cache_dir(path, text, n);
+    char *cache = code_cache_dir(path, text, n);
     if (cache == NULL) {
         return NULL;
     }
@@ -384,8 +223,7 @@ static char *resolve_escript(const char *path, const char *text, size_t n, struc
         vm_free(cache);
         return out->beam_path;
     }
-    bool is_beam =
-        starts_with(&body, "FOR1") || starts_with(&body, "\037\213"); /* plain or gzipped */
+    bool is_beam = starts_with(&body, "FOR1") || starts_with(&body, "\037\213"); /* plain or gzipped */
     char *beam = is_beam ? unpack_beam(cache, &body) : compile_script(cache, path, &body);
     vm_free(cache);
     return beam;

@@ -1,13 +1,11 @@
 /* source.h - turns what a user names on the command line into .beam files.
  *
  *   X.beam          itself
- *   X.erl, X.S      compiled by erlc into a cache, keyed by content and compiler
- *   escript         a file that starts with "#!": its source, its .beam, or the main module of its archive, which
- *                   is unpacked in the cache
+ *   X.erl, X.S      compiled by erlc
+ *   escript         a file that starts with "#!", or whose text is no code of a module: its source, its .beam, or the
+ *                   main module of its archive, which is unpacked
  *
- * The cache is $XDG_CACHE_HOME/bulkhead (or ~/.cache/bulkhead, or a directory under $TMPDIR). A source that
- * includes files of its own is compiled each time.
- * Runs before the VM starts any thread, because it forks erlc.
+ * What is made for it is kept in the cache, code_cache.h. Runs before the VM starts any thread, because it starts erlc.
  */
 #ifndef EMU_SOURCE_H
 #define EMU_SOURCE_H

@@ -92,8 +92,24 @@ is "or is missed" "bulkhead: other: no module other in its archive 2" "$(archive
 damaged="cannot unpack its archive: it is damaged"
 is "an archive that is cut off is damaged" "bulkhead: script: $damaged 2" "$(archive cut script | tr '\n' ' ' | sed 's/ *$//;s/  / /')"
 is "and one with other bytes in it" "bulkhead: script: $damaged 2" "$(archive changed script | tr '\n' ' ' | sed 's/ *$//;s/  / /')"
+is "also when directories of it are there already" "bulkhead: script: $damaged 2" \
+    "$(archive changed script >/dev/null; archive changed script | tr '\n' ' ' | sed 's/ *$//;s/  / /')"
 is "no name in an archive leads out of its directory" "bulkhead: script: $damaged 2, 0 files outside" \
     "$(archive outside script | tr '\n' ' ' | sed 's/ *$//;s/  / /'), $(find "$dir/archive-cache" "$dir/archived" -name 'outside*' | wc -l) files outside"
+# While one program reads what is in the cache, others start.
+{ printf '#!/usr/bin/env escript\n'; cat "$dir/arch_lib.beam"; } >"$dir/cached"
+cached() { XDG_CACHE_HOME=$dir/cache timeout -k 10 300 "$BULKHEAD" run "$dir/cached" >/dev/null 2>&1; }
+cached
+made=$(find "$dir/cache" -name '*.beam')
+ln "$made" "$dir/first"
+cached
+[ -e "$dir/first" ] && [ ! "$made" -ef "$dir/first" ] && cmp "$made" "$dir/first"
+is "code in the cache is replaced as a whole" "status 0, 1 file" "status $?, $(find "$dir/cache" -type f | wc -l) file"
+for i in 1 2 3 4 5 6; do
+    XDG_CACHE_HOME=$dir/cache timeout -k 10 300 "$BULKHEAD" run "$dir/script" $i >"$dir/at_once.$i" 2>&1 &
+done
+wait
+is "programs that start at once compile what they share" "6" "$(grep -lF '{"script",["' "$dir"/at_once.? | wc -l)"
 is "a file in place of a command is asked about" \
     "bulkhead: unknown command '$dir/plain'; did you mean 'bulkhead run $dir/plain'?" "$("$BULKHEAD" "$dir/plain" 2>&1)"
 echo 'main(_) -> ok.' >"$dir/short"
