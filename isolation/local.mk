@@ -104,9 +104,10 @@ EXTRA_DIST += isolation/tests/break.sh isolation/tests/break_tests.erl isolation
 check_PROGRAMS += isolation/remote/tests/check_fragment
 isolation_remote_tests_check_fragment_SOURCES = isolation/remote/tests/check_fragment.c vm/core/tests/core_test.h
 
-check_PROGRAMS += isolation/remote/tests/check_channel
+check_PROGRAMS += isolation/remote/tests/check_channel isolation/remote/tests/check_channel_hostile
 hostile_peer = isolation/remote/tests/hostile_peer.c isolation/remote/tests/hostile_peer.h
 isolation_remote_tests_check_channel_SOURCES = isolation/remote/tests/check_channel.c $(hostile_peer)
+isolation_remote_tests_check_channel_hostile_SOURCES = isolation/remote/tests/check_channel_hostile.c $(hostile_peer)
 check_PROGRAMS += isolation/remote/tests/check_brief
 isolation_remote_tests_check_brief_SOURCES = isolation/remote/tests/check_brief.c $(hostile_peer)
 # Ten million malformed replies: part of `make soak`, best in a build with ASan and UBSan.

@@ -27,14 +27,16 @@ libcore_a_SOURCES += \
 core_tests = vm/core/tests/core_test.h
 check_PROGRAMS += \
   vm/core/tests/check_arith vm/core/tests/check_atom vm/core/tests/check_bits vm/core/tests/check_compare \
-  vm/core/tests/check_copy vm/core/tests/check_etf vm/core/tests/check_foreign vm/core/tests/check_hash \
-  vm/core/tests/check_heap vm/core/tests/check_heap_map vm/core/tests/check_literal vm/core/tests/check_map vm/core/tests/check_print
+  vm/core/tests/check_copy vm/core/tests/check_etf vm/core/tests/check_etf_crossing vm/core/tests/check_foreign \
+  vm/core/tests/check_hash vm/core/tests/check_heap vm/core/tests/check_heap_map vm/core/tests/check_literal \
+  vm/core/tests/check_map vm/core/tests/check_print
 vm_core_tests_check_arith_SOURCES = vm/core/tests/check_arith.c $(core_tests) vm/core/tests/number_vectors.h
 vm_core_tests_check_atom_SOURCES = vm/core/tests/check_atom.c $(core_tests)
 vm_core_tests_check_bits_SOURCES = vm/core/tests/check_bits.c $(core_tests) vm/core/tests/number_vectors.h
 vm_core_tests_check_compare_SOURCES = vm/core/tests/check_compare.c $(core_tests) vm/core/tests/term_vectors.h
 vm_core_tests_check_copy_SOURCES = vm/core/tests/check_copy.c
 vm_core_tests_check_etf_SOURCES = vm/core/tests/check_etf.c $(core_tests) vm/core/tests/term_vectors.h
+vm_core_tests_check_etf_crossing_SOURCES = vm/core/tests/check_etf_crossing.c $(core_tests) vm/core/tests/term_vectors.h
 vm_core_tests_check_foreign_SOURCES = vm/core/tests/check_foreign.c
 vm_core_tests_check_hash_SOURCES = vm/core/tests/check_hash.c $(core_tests) vm/core/tests/term_vectors.h
 vm_core_tests_check_heap_SOURCES = vm/core/tests/check_heap.c

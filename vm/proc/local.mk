@@ -22,13 +22,18 @@ libbulkhead_a_SOURCES += \
   vm/proc/watch.c vm/proc/watch.h
 
 check_PROGRAMS += \
+  vm/proc/tests/check_link \
+  vm/proc/tests/check_monitor \
   vm/proc/tests/check_proc_table \
   vm/proc/tests/check_registry \
   vm/proc/tests/check_sched \
   vm/proc/tests/check_signal \
   vm/proc/tests/check_timer
+signal_tests = vm/proc/tests/signal_test.h vm/proc/tests/proc_test.h
+vm_proc_tests_check_link_SOURCES = vm/proc/tests/check_link.c $(signal_tests)
+vm_proc_tests_check_monitor_SOURCES = vm/proc/tests/check_monitor.c $(signal_tests)
 vm_proc_tests_check_proc_table_SOURCES = vm/proc/tests/check_proc_table.c vm/proc/tests/proc_test.h
 vm_proc_tests_check_registry_SOURCES = vm/proc/tests/check_registry.c vm/proc/tests/proc_test.h
 vm_proc_tests_check_sched_SOURCES = vm/proc/tests/check_sched.c vm/proc/tests/proc_test.h
-vm_proc_tests_check_signal_SOURCES = vm/proc/tests/check_signal.c vm/proc/tests/proc_test.h
+vm_proc_tests_check_signal_SOURCES = vm/proc/tests/check_signal.c $(signal_tests)
 vm_proc_tests_check_timer_SOURCES = vm/proc/tests/check_timer.c vm/proc/tests/proc_test.h

@@ -3,7 +3,7 @@
 
 static term vector_term(const struct term_vector *v)
 {
-    term t = etf_decode(&test_heap, (const uint8_t *) v->bytes, v->n, 0, NULL);
+    term t = test_decode(v->bytes, v->n);
     ck_assert(!term_is_none(t));
     return t;
 }

@@ -34,6 +34,12 @@ static inline term num(intptr_t i)
     return term_from_small(i);
 }
 
+/* The term that these bytes say; TERM_NONE: none. */
+static inline term test_decode(const void *bytes, size_t n)
+{
+    return etf_decode(&test_heap, bytes, n, 0, NULL);
+}
+
 /* A pseudo-random sequence that is the same in every run. */
 static inline uint64_t test_random(uint64_t *state)
 {
