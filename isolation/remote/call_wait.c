@@ -40,13 +40,19 @@ static bool wait_here(struct remote_lane *lane)
     return executor_linger != NULL && executor_linger(sleep_on_lane, lane, LINGER_NS);
 }
 
+/* Who leaves a lane to the watcher and still looks at it keeps the worker, and so the lane, until then: the watcher may
+ * find at that moment that the worker has ended, and bury it. */
+
 void call_leave_to_end(struct remote_lane *lane)
 {
+    struct remote_worker *w = lane->worker;
     uint32_t watcher = READER_WATCHER;
+    worker_ref(w);
     atomic_store(&lane->reader, READER_WATCHER);
-    if (atomic_load(&lane->worker->dead) && atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)) {
+    if (atomic_load(&w->dead) && atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)) {
         lane_lost(lane);
     }
+    worker_unref(w);
 }
 
 /* Leaves the lane to the watcher. true: it is ours again, because something has come, or its worker is dead. */
@@ -55,21 +61,34 @@ static bool park(struct remote_lane *lane)
     if (!channel_arm(lane->channel)) {
         return true;
     }
-    bool output_waits = channel_wants_write(lane->channel);
+    struct remote_worker *w = lane->worker;
+    bool output_waits = channel_wants_write(lane->channel), left = false;
     uint32_t caller = READER_CALLER, watcher = READER_WATCHER;
+    worker_ref(w);
     if (atomic_compare_exchange_strong(&lane->reader, &caller, READER_WATCHER)) {
         /* From here on the channel is the watcher's. */
-        if (!atomic_load(&lane->worker->dead) || !atomic_compare_exchange_strong(&lane->reader, &watcher, READER_CALLER)) {
-            if (output_waits) {
-                watcher_take_over(lane);
-            }
-            return false;
+        left = !atomic_load(&w->dead) || !atomic_compare_exchange_strong(&lane->reader, &watcher, READER_CALLER);
+        if (left && output_waits) {
+            watcher_take_over(lane);
         }
     } else { /* READER_CALLER_RANG */
         atomic_store(&lane->reader, READER_CALLER);
     }
-    channel_disarm(lane->channel);
-    return true;
+    if (!left) {
+        channel_disarm(lane->channel);
+    }
+    worker_unref(w);
+    return !left;
+}
+
+/* The watcher goes on reading. */
+static void leave_with_more(struct remote_lane *lane)
+{
+    struct remote_worker *w = lane->worker;
+    worker_ref(w);
+    atomic_store(&lane->reader, READER_WATCHER);
+    watcher_take_over(lane);
+    worker_unref(w);
 }
 
 bool call_gave_up(struct remote_lane *lane)
@@ -101,10 +120,7 @@ void call_await(struct remote_progress *p)
                 call_leave_to_end(lane);
             }
             return;
-        case LANE_MORE:
-            atomic_store(&lane->reader, READER_WATCHER);
-            watcher_take_over(lane);
-            return;
+        case LANE_MORE: leave_with_more(lane); return;
         case LANE_NOTHING: break;
         }
         if (!wait_here(lane) && !park(lane)) {

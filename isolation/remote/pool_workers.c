@@ -248,6 +248,17 @@ static void promote_spare_locked(struct remote_pool *pool)
     }
 }
 
+void pool_worker_ending(struct remote_worker *w)
+{
+    struct remote_pool *pool = w->pool;
+    lock_take(&pool->lock);
+    if (w->state == WORKER_EMBRYO) {
+        w->state = WORKER_RETIRING;
+        pool->embryo_due_ns = clock_monotonic_ns() + EMBRYO_DEATH_DELAY_NS;
+    }
+    lock_drop(&pool->lock);
+}
+
 void pool_worker_died(struct remote_worker *w)
 {
     struct remote_pool *pool = w->pool;
@@ -263,11 +274,8 @@ void pool_worker_died(struct remote_worker *w)
         pool->starting = false;
         pool_back_off_locked(pool);
     }
-    if (was == WORKER_EMBRYO) { /* it harmed nobody */
-        pool->embryo_due_ns = clock_monotonic_ns() + EMBRYO_DEATH_DELAY_NS;
-    }
     pool_recall_locked(pool);
-    bool by_itself = was != WORKER_RETIRING && was != WORKER_EMBRYO && !pool->closing;
+    bool by_itself = was != WORKER_RETIRING && !pool->closing;
     if (by_itself) {
         note_death_locked(pool);
         promote_spare_locked(pool);

@@ -197,6 +197,8 @@ void pool_keep_lane(struct remote_lane *lane);
 void pool_withdraw(struct remote_progress *p);
 /* A worker has opened everything. */
 void pool_worker_ready(struct remote_worker *w);
+/* It has ended, how is not known yet. An embryo that did has harmed nobody, and is not taken any more. */
+void pool_worker_ending(struct remote_worker *w);
 /* It has ended (w->end): calls that had not begun go back to the queue. */
 void pool_worker_died(struct remote_worker *w);
 /* No more calls for it; it is closed as soon as its last is over. */

@@ -192,6 +192,7 @@ static bool failed_to_load_locked(const struct remote_worker *w)
 /* What it said last counts: answers that were on their way are delivered before its calls end. */
 static void bury(struct remote_worker *w)
 {
+    pool_worker_ending(w);
     w->end = worker_process_reap(&w->process);
     remote_trace(w, w->end.signalled ? "ended by a signal" : "ended");
     epoll_ctl(watcher.epoll, EPOLL_CTL_DEL, w->process.pidfd, NULL);
