@@ -62,6 +62,7 @@ tests() ->
      {"a worker that is killed while it starts has not failed to load", #{}, fun killed_at_start/0},
      {"a worker that was stopped does not keep its caller", #{}, fun stopped/0},
      {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
+     {"a batch whose caller is killed ends with the call it is in, alone", #{}, fun batch_killed/0},
      {"callbacks that ask the VM while processes end", #{}, fun callbacks/0},
      {"handles of workers that have ended keep their memory and descriptors from nobody", #{}, fun handles/0},
      {"a worker that cannot have another thread serves with those it has", #{}, fun few_threads/0},
@@ -176,6 +177,14 @@ for_ever() ->
     timer:sleep(400), true = is_process_alive(Other), true = lists:member(Os, os_pids()),
     exit(Other, kill), killed = ended(Bystander), serves(),
     isolation:set(?MODULE, #{timeout => 100}), {nif_timeout, 100} = reason(fun() -> act(for_ever, 0) end).
+
+batch_killed() ->
+    Os = act(os_pid, 0),
+    {Other, _} = Bystander = start(fun() -> act(pause, 0) end),
+    {P, _} = Call = start(fun() -> isolation:call_many(?MODULE, act, [[nap, 10] || _ <- lists:seq(1, 1000)]) end),
+    timer:sleep(100), exit(P, kill), killed = ended(Call),
+    timer:sleep(2500), true = is_process_alive(Other), true = lists:member(Os, os_pids()),
+    exit(Other, kill), killed = ended(Bystander).
 
 callbacks() ->
     Object = act(object, 0),

@@ -44,16 +44,26 @@ static void set_timeout(const struct worker_lane *lane, struct native_library *l
     }
 }
 
+static bool nobody_waits(const struct worker_lane *lane)
+{
+    return atomic_load_explicit(&lane->abandoned, memory_order_relaxed) == lane->number;
+}
+
+static void timed_out(const struct worker_lane *lane, struct call_result *r)
+{
+    r->outcome = (struct native_outcome) { .status = NATIVE_TIMED_OUT, .number = lane->timeout_ms };
+    r->end = CALL_CRASHED;
+}
+
 /* A call that schedules one part after the other is asked between them whether it is time to end. */
 static bool no_more_parts(const struct worker_lane *lane, int64_t since_ns, struct call_result *r)
 {
     uint32_t ms = lane->timeout_ms;
     bool late = ms != 0 && clock_monotonic_ns() - since_ns >= (int64_t) ms * 1000000;
-    if (!late && atomic_load_explicit(&lane->abandoned, memory_order_relaxed) != lane->number) {
+    if (!late && !nobody_waits(lane)) {
         return false;
     }
-    r->outcome = (struct native_outcome) { .status = NATIVE_TIMED_OUT, .number = ms };
-    r->end = CALL_CRASHED;
+    timed_out(lane, r);
     return true;
 }
 
@@ -280,7 +290,9 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
             _exit(3);
         }
         run(lane, f, args, n, (term) { call.caller }, &r);
-        if (r.end == CALL_RETURNED) {
+        if (r.end == CALL_RETURNED && nobody_waits(lane)) {
+            timed_out(lane, &r);
+        } else if (r.end == CALL_RETURNED) {
             results = heap_cons(&lane->heap, r.value, results);
             n_done++;
         }
