@@ -1,11 +1,15 @@
 /* main.c - `bulkhead COMMAND ...`: picks the command. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "vm/emu/cli.h"
+
+enum { MIN_STACK_KB = 128 }; /* twice of what the main thread uses */
 
 static const struct command {
     const char *name;
@@ -28,6 +32,19 @@ static void print_help(void)
     }
     printf("\n`bulkhead COMMAND --help` tells more. `bulkhead --version` prints the version.\n"
            "Exit status: 0 normal, 1 uncaught error or exit, 2 usage or load error.\n");
+}
+
+/* Who starts us with a standard stream closed gets one that leads nowhere. Or the next file to be opened, memory of
+ * ours or a file of the program's, would be that stream, and take what is meant for it. */
+static void open_standard_streams(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= STDIN_FILENO && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
 }
 
 /* What stdio still holds. false: it could not be written; a reader that went away needs no message. */
@@ -54,10 +71,20 @@ static _Noreturn void leave(int status)
     _exit(good || status != CLI_OK ? status : CLI_FAILED);
 }
 
+static void check_stack(void)
+{
+    struct rlimit stack;
+    if (getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < MIN_STACK_KB << 10) {
+        leave(cli_error("the stack is limited too tightly (ulimit -s): %d kB are needed", MIN_STACK_KB));
+    }
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, not our death */
     signal(SIGXFSZ, SIG_IGN); /* so is a file that `ulimit -f` keeps small */
+    check_stack();
     if (argc < 2) {
         leave(cli_error("no command given; try 'bulkhead --help'"));
     }

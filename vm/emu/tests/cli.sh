@@ -9,6 +9,11 @@ cat >"$dir/files.erl" <<'END'
 -export([main/1]).
 main(["hello"]) -> io:format("hello~n");
 main(["write", File]) -> io:format(standard_error, "~p", [file:write_file(File, <<"text">>)]);
+main(["streams", File]) ->
+    {ok, F} = file:open(File, [write]),
+    io:format("out~n"), io:format(standard_error, "err~n", []), erlang:display(x),
+    "cmd" = os:cmd("printf cmd"),
+    io:format(F, "own ~p", [io:get_line("")]);
 main(["nonsense"]) ->
     Ask = fun(R) -> user ! {io_request, self(), r, R}, receive {io_reply, r, A} -> A after 2000 -> none end end,
     io:format("~0p", [[Ask(R) || R <- [{put_chars, unicode, [a]}, {put_chars, latin1, erlang, error, [x]}, foo,
@@ -37,6 +42,10 @@ case ${SANITIZED-} in
 '') is "little address space is told as that" "bulkhead: cannot reserve memory: address space or file descriptors are limited too tightly (ulimit -v, ulimit -n) status 2" \
         "$( (ulimit -v 100000; files hello) 2>&1 | tr '\n' ' '; (ulimit -v 100000; files hello) >/dev/null 2>&1; echo "status $?")" ;;
 esac
+is "a small stack is told as that" "bulkhead: the stack is limited too tightly (ulimit -s): 128 kB are needed" \
+    "$( (ulimit -s 100; exec "$BULKHEAD" run "$dir/files.beam" hello) 2>&1)"
+timeout -k 10 300 "$BULKHEAD" run "$dir/files.beam" streams "$dir/own" <&- >&- 2>&-
+is "standard streams that were closed lead nowhere, and never to a file of the program's" "status 0: own eof" "status $?: $(cat "$dir/own")"
 is "output that does not fit on its device says so" "{error,enospc}" "$(files print request 2>&1 >/dev/full)"
 is "output survives requests that are none, and answers as OTP's" \
     '[{error,put_chars},{error,put_chars},{error,{request,foo}},{error,{request,{setopts,foo}}},ok,eof]' \
