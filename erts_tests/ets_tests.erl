@@ -8,6 +8,10 @@
 cases() ->
     [{compile_nothing, fun() -> [t:outcome(fun() -> is_reference(ets:match_spec_compile(S)) end) || S <- [[], a]] end},
      {no_variables, fun() -> T = ets:new(t, []), ets:insert(T, {9}), [ets:match(T, {V}) || V <- ['$01', '$00', '$1', '$001', '$0', '$x', '$']] end},
+     {variables_within_map_keys, fun() -> T = ets:new(t, []),
+         ets:insert(T, [{1, #{{a, b} => 1}}, {2, #{{a, '$2'} => 2}}, {3, #{[x] => 3}}, {4, #{'$1' => 4}}, {5, #{{a, '_'} => 5}}, {6, #{#{k => '_'} => 6}}]),
+         [case t:outcome(fun() -> lists:sort(ets:match(T, {'$1', #{K => '$2'}})) end) of {error, badarg, _} -> badarg; Good -> Good end
+          || K <- [{a, b}, {a, '$2'}, {a, '_'}, ['$1'], #{k => '_'}, #{'_' => '_'}, '$1', '$7', '_', {{{'$9'}}}]] end},
      {element_that_is_not_there, fun() -> T = ets:new(named, [named_table]), ets:insert(T, {2, 1}), [t:outcome(fun() -> ets:lookup_element(named, K, P) end) || K <- [2, 3], P <- [0, 1, 3, a]] end},
      {what_fails_in_a_body, fun() -> T = ets:new(t, []), ets:insert(T, {a, 0}),
                                    [ets:select(T, [{{a, 0}, [], [B]}]) || B <- [{{1, {hd, a}}}, {is_atom, {hd, a}}, {'andalso', 5, true}, {'orelse', false, 5, true}, {{{'andalso', 5, true}, {'orelse', true, 5}}},

@@ -252,6 +252,31 @@ system() ->
      {wall_time, fun wall_time/0},
      {statistics_bad, fun() -> fails(fun() -> erlang:statistics(id(x)) end) end},
      {system_flags, fun() -> [erlang:system_flag(K, V) || {K, V} <- [{min_heap_size, 233}, {fullsweep_after, 65535}, {scheduler_wall_time, false}, {backtrace_depth, 8}]] end},
+     {process_display_bad, fun() -> P = spawn(fun() -> ok end), timer:sleep(50), [t:outcome(fun() -> erlang:process_display(A, B) end) || {A, B} <- [{self(), foo}, {a, backtrace}, {P, backtrace}]] end},
+     {backtrace_text, fun() -> S = self(), P = spawn(fun() -> S ! ok, try waits([1, 2.5], <<"b">>) catch _:_ -> 1 end, {S} end), receive ok -> ok end, timer:sleep(100),
+         {backtrace, B} = process_info(P, backtrace),
+         re:replace(B, "0x[0-9a-f]+|\\+ [0-9]+|<[0-9.]+>", "", [global, {return, binary}]) end},
+     {system_flag_sizes, fun() -> flags_for(fun new_process_sizes/0, [{min_heap_size, 300}, {min_bin_vheap_size, 50000}, {fullsweep_after, 7}, {max_heap_size, #{size => 100000, kill => false}}]) end},
+     {system_flag_sizes_off, fun() -> new_process_sizes() end},
+     {system_flag_max_heap_least, fun() -> flags_for(fun() -> {fails(fun() -> erlang:system_flag(max_heap_size, 200) end), fails(fun() -> spawn_opt(fun() -> ok end, [{min_heap_size, 20000}]) end)} end, [{max_heap_size, 10000}]) end},
+     {heap_sizes_step, fun() -> {[process_flag(K, V) || {K, V} <- [{min_heap_size, 400}, {min_heap_size, 233}, {min_bin_vheap_size, 50000}, {min_bin_vheap_size, 1}]],
+         process_info(spawn_opt(fun() -> receive x -> x end end, [{min_heap_size, 500}, {min_bin_vheap_size, 60000}]), [min_heap_size, min_bin_vheap_size])} end},
+     {multi_scheduling, fun() -> S = fun(V) -> erlang:system_flag(multi_scheduling, V) end,
+         I = fun() -> {erlang:system_info(multi_scheduling), [erlang:system_info(K) =:= [self()] || K <- [multi_scheduling_blockers, normal_multi_scheduling_blockers]], erlang:system_info(schedulers_online)} end,
+         [{S(V), I()} || V <- [block_normal, block, block, unblock, unblock_normal, unblock, unblock]] end},
+     {multi_scheduling_ends, fun() -> {P, R} = spawn_monitor(fun() -> exit(erlang:system_flag(multi_scheduling, block)) end), X = receive {'DOWN', R, process, P, Y} -> Y end,
+         timer:sleep(50), {X, erlang:system_info(multi_scheduling), erlang:system_info(schedulers_active) =:= erlang:system_info(schedulers_online)} end},
+     {system_flags_remembered, fun() -> [begin Old = erlang:system_flag(K, V), {Old =:= erlang:system_flag(K, Old) orelse Old, erlang:system_flag(K, V), erlang:system_flag(K, Old)} end
+         || {K, V} <- [{trace_control_word, 5}, {outstanding_system_requests_limit, 10}, {sequential_tracer, false}, {backtrace_depth, 5}]] end},
+     {system_flags_info, fun() -> flags_for(fun() -> [erlang:system_info(K) || K <- [trace_control_word, outstanding_system_requests_limit, sequential_tracer]] end, [{trace_control_word, 7}, {outstanding_system_requests_limit, 10}]) end},
+     {system_flags_bad, fun() -> [{K, fails(fun() -> erlang:system_flag(id(K), id(V)) end)} || {K, V} <- [{trace_control_word, -1}, {trace_control_word, 1 bsl 32}, {outstanding_system_requests_limit, 0},
+         {outstanding_system_requests_limit, 1 bsl 27}, {fullsweep_after, -1}, {min_heap_size, -1}, {min_bin_vheap_size, x}, {max_heap_size, x}, {max_heap_size, #{}}, {multi_scheduling, x},
+         {schedulers_online, 0}, {schedulers_online, 2000}, {dirty_cpu_schedulers_online, 0}, {dirty_cpu_schedulers_online, 2000}, {scheduler_wall_time, x}, {microstate_accounting, x},
+         {time_offset, x}, {sequential_tracer, foo}, {system_logger, foo}, {scheduling_statistics, default}, {reset_seq_trace, false}]] end},
+     {system_flags_taken, fun() -> [erlang:system_flag(K, V) || {K, V} <- [{reset_seq_trace, true}, {scheduling_statistics, disable}, {time_offset, finalize}, {microstate_accounting, reset}]] end},
+     {time_units_large, fun() -> [{F, [abs(abs(erlang:F(U)) div (abs(erlang:F(1000)) + 1) - U div 1000) < U div 100 || U <- [1 bsl 59, 1 bsl 60, 1 bsl 63, 1 bsl 64, 1 bsl 100]]} || F <- [monotonic_time, system_time, time_offset]] end},
+     {time_units_bad, fun() -> [fails(fun() -> erlang:F(id(U)) end) || F <- [monotonic_time, system_time, time_offset], U <- [0, -1, -(1 bsl 70), 1.0, x]] end},
+     {time_unit_convert, fun() -> [t:outcome(fun() -> erlang:convert_time_unit(id(A), id(B), id(C)) end) || {A, B, C} <- [{1, second, 1 bsl 70}, {-1, 1 bsl 70, second}, {1 bsl 80, 1 bsl 70, native}, {7, 1 bsl 59, millisecond}, {a, second, native}, {1, 0, 1}]] end},
      {system_flag_bad, fun() -> fails(fun() -> erlang:system_flag(id(nope), 1) end) end},
      {memory, fun() -> {lists:sort([K || {K, V} <- erlang:memory(), is_integer(V)]), erlang:memory(total) > 100000, [K || {K, _} <- erlang:memory([total, ets])], fails(fun() -> id(erlang:memory(id(x))) end)} end},
      {nodes, fun() -> {node(), nodes(), lists:delete('a@b', nodes(known)), nodes([this, visible]), is_alive(), fails(fun() -> nodes(id(x)) end), erlang:disconnect_node('a@b')} end},
@@ -292,3 +317,19 @@ spin(End) ->
         T when T < End -> spin(End);
         _ -> ok
     end.
+
+%% With flags of the system set so; they get their old values back.
+flags_for(Fun, Flags) ->
+    Old = [{K, erlang:system_flag(K, V)} || {K, V} <- Flags],
+    try {Old, Fun()} after [erlang:system_flag(K, V) || {K, V} <- Old] end.
+
+new_process_sizes() ->
+    Keys = [min_heap_size, min_bin_vheap_size, fullsweep_after, max_heap_size],
+    P = spawn(fun() -> receive x -> x end end),
+    {process_info(P, min_heap_size), process_info(P, min_bin_vheap_size), process_info(P, fullsweep_after),
+     lists:keydelete(minor_gcs, 1, element(2, process_info(P, garbage_collection))), [erlang:system_info(K) || K <- Keys],
+     process_info(spawn_opt(fun() -> receive x -> x end end, [{fullsweep_after, 3}]), min_heap_size)}.
+
+waits(X, Y) ->
+    Z = receive never -> {X, Y} end,
+    {Z, id(X)}.

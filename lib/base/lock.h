@@ -22,6 +22,7 @@ enum lock_rank {
     RANK_POLICY,       /* isolation policies                                   isolation/policy */
     RANK_ETS_TABLES,   /* names and ids of tables                              vm/ets */
     RANK_ETS_TABLE,    /* one table's contents                                 vm/ets */
+    RANK_SYSTEM_FLAG,  /* who runs alone, threads online                       vm/bif */
     RANK_REGISTRY,     /* registered names                                     vm/proc/registry */
     RANK_PROC_TABLE,   /* pid -> process: writers                              vm/proc/proc_table */
     RANK_SIGNAL_QUEUE, /* one process's incoming signals                       vm/proc/signal */

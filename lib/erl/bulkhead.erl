@@ -2,7 +2,7 @@
 %% that applies one of these and waits for it: a normal end is exit status 0, anything else 1, and 2 if there
 %% is nothing to run.
 -module(bulkhead).
--export([run_file/5, run_module/4]).
+-export([run_file/5, run_module/4, process_display/1]).
 
 %% `bulkhead run FILE ARG...`: main/1 with the arguments as strings, else main/0, else start/0.
 %% Load: the file still to be loaded because it has an on_load function, or false.
@@ -47,4 +47,11 @@ run(Module, Function, Args, Print) ->
     case init:get_status() of
         {stopping, _} -> receive after infinity -> ok end; % it ends the program, with its own status
         _ -> init:finish()
+    end.
+
+%% erts_internal:process_display(Pid, backtrace), of a process that was alive just now.
+process_display(Pid) ->
+    case erlang:process_info(Pid, backtrace) of
+        {backtrace, Text} -> bulkhead_io:write(2, Text), true;
+        undefined -> badarg
     end.

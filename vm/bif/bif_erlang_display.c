@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "vm/bif/bif.h"
+#include "vm/core/fun.h"
 #include "vm/core/chars.h"
 #include "vm/core/print.h"
 
@@ -53,6 +54,18 @@ term bif_erlang_display_string_1(struct proc *p, term *args)
     write_all(STDERR_FILENO, t.data, t.len);
     text_free(&t);
     return ATOM(true);
+}
+
+/* process_display(Pid, backtrace) -> true | badarg | badopt: erlang.beam raises what is to be raised. */
+term bif_erts_internal_process_display_2(struct proc *p, term *args)
+{
+    if (!term_is_local_pid(args[0]) || !proc_alive(args[0])) {
+        return ATOM(badarg);
+    }
+    if (!term_same(args[1], ATOM(backtrace))) {
+        return ATOM(badopt);
+    }
+    return proc_trap(p, export_get(ATOM(bulkhead), ATOM(process_display), 1), args, 1);
 }
 
 term bif_erlang_display_nl_0(struct proc *p, term *args)

@@ -20,7 +20,7 @@ static bool set_bool(term value, bool *flag, term *old)
 static bool set_size(struct proc *p, term value, uint32_t *field, uint32_t standard, term *old)
 {
     size_t n;
-    if (!option_heap_size(value, &n) || n > UINT32_MAX) {
+    if (!option_heap_step(value, &n)) {
         return false;
     }
     *old = heap_uinteger(&p->heap, *field < standard ? standard : *field);

@@ -60,15 +60,7 @@ static term current_stacktrace(const struct info *i)
 static term backtrace(const struct info *i)
 {
     struct text t = { 0 };
-    term trace = interp_stacktrace(i->target, i->h, 100);
-    for (; term_is_cons(trace); trace = term_tail(trace)) {
-        term f = term_head(trace);
-        text_cstr(&t, "Return addr (");
-        print_atom(&t, term_tuple_get(f, 0));
-        text_cstr(&t, ":");
-        print_atom(&t, term_tuple_get(f, 1));
-        text_format(&t, "/%ld)\n", term_is_small(term_tuple_get(f, 2)) ? (long) term_to_small(term_tuple_get(f, 2)) : 0);
-    }
+    interp_write_backtrace(i->target, &t);
     term b = bits_from_bytes(i->h, t.data, t.len);
     text_free(&t);
     return b;

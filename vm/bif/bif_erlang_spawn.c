@@ -1,9 +1,9 @@
 /* bif_erlang_spawn.c - making processes. */
 #include "vm/bif/bif.h"
+#include "vm/bif/system_flag.h"
 #include "vm/core/arith.h"
 #include "vm/core/fun.h"
 #include "vm/core/map.h"
-#include "vm/proc/proc_options.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/signal.h"
 
@@ -42,10 +42,10 @@ static bool take_pair_option(term key, term value, struct spawn_options *out)
         return option_priority(value, &out->priority);
     }
     if (term_same(key, ATOM(min_heap_size))) {
-        return option_heap_size(value, &out->min_heap_words);
+        return option_heap_step(value, &out->min_heap_words);
     }
     if (term_same(key, ATOM(min_bin_vheap_size))) {
-        return option_heap_size(value, &out->min_vheap_words);
+        return option_heap_step(value, &out->min_vheap_words);
     }
     if (term_same(key, ATOM(fullsweep_after))) {
         size_t n;
@@ -133,31 +133,33 @@ static term spawn_fun(struct proc *p, term fun, const struct spawn_options *o)
 
 term bif_erlang_spawn_1(struct proc *p, term *args)
 {
-    return spawn_fun(p, args[0], &spawn_defaults);
+    struct spawn_options o = system_spawn_defaults();
+    return spawn_fun(p, args[0], &o);
 }
 
 term bif_erlang_spawn_3(struct proc *p, term *args)
 {
-    return spawn_mfa(p, args[0], args[1], args[2], &spawn_defaults);
+    struct spawn_options o = system_spawn_defaults();
+    return spawn_mfa(p, args[0], args[1], args[2], &o);
 }
 
 term bif_erlang_spawn_link_1(struct proc *p, term *args)
 {
-    struct spawn_options o = spawn_defaults;
+    struct spawn_options o = system_spawn_defaults();
     o.link = true;
     return spawn_fun(p, args[0], &o);
 }
 
 term bif_erlang_spawn_link_3(struct proc *p, term *args)
 {
-    struct spawn_options o = spawn_defaults;
+    struct spawn_options o = system_spawn_defaults();
     o.link = true;
     return spawn_mfa(p, args[0], args[1], args[2], &o);
 }
 
 term bif_erlang_spawn_monitor_1(struct proc *p, term *args)
 {
-    struct spawn_options o = spawn_defaults;
+    struct spawn_options o = system_spawn_defaults();
     o.monitor = true;
     if (term_has_tag(args[0], TAG_FUN) && term_fun_entry(args[0])->arity != 0) {
         return proc_badarg(p);
@@ -167,14 +169,22 @@ term bif_erlang_spawn_monitor_1(struct proc *p, term *args)
 
 term bif_erlang_spawn_monitor_3(struct proc *p, term *args)
 {
-    struct spawn_options o = spawn_defaults;
+    struct spawn_options o = system_spawn_defaults();
     o.monitor = true;
-    return spawn_mfa(p, args[0], args[1], args[2], &o);
+    term result = spawn_mfa(p, args[0], args[1], args[2], &o);
+    if (term_is_none(result) && term_is_atom(args[0]) && term_is_atom(args[1]) && term_is_list(args[2])) {
+        struct heap *h = &p->heap;
+        term options = heap_cons(h, ATOM(monitor), TERM_NIL);
+        p->exc.args = heap_tuple2(h, ATOM(spawn_opt), heap_list(h, (term[]) { args[0], args[1], args[2], options }, 4, TERM_NIL));
+        p->exc.outer = ATOM(spawn_monitor);
+        p->exc.outer_arity = 3;
+    }
+    return result;
 }
 
 term bif_erlang_spawn_opt_2(struct proc *p, term *args)
 {
-    struct spawn_options o = spawn_defaults;
+    struct spawn_options o = system_spawn_defaults();
     if (!term_is_fun(args[0])) {
         return proc_badarg(p);
     }
@@ -186,7 +196,7 @@ term bif_erlang_spawn_opt_2(struct proc *p, term *args)
 
 term bif_erlang_spawn_opt_4(struct proc *p, term *args)
 {
-    struct spawn_options o = spawn_defaults;
+    struct spawn_options o = system_spawn_defaults();
     if (!take_options(args[3], &o)) {
         return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
     }
@@ -198,7 +208,7 @@ term bif_erlang_spawn_opt_4(struct proc *p, term *args)
 
 term bif_erts_internal_spawn_system_process_3(struct proc *p, term *args)
 {
-    struct spawn_options o = spawn_defaults;
+    struct spawn_options o = system_spawn_defaults();
     o.priority = PRIORITY_HIGH;
     return spawn_mfa(p, args[0], args[1], args[2], &o);
 }
@@ -251,7 +261,7 @@ static void send_reply(struct proc *p, term tag, term ref, term status, term val
 /* spawn_request(Module, Function, Args, Options) */
 term bif_erts_internal_spawn_request_4(struct proc *p, term *args)
 {
-    struct request_options o = { ATOM(spawn_reply), true, true, spawn_defaults };
+    struct request_options o = { ATOM(spawn_reply), true, true, system_spawn_defaults() };
     if (!is_mfa(args[0], args[1], args[2]) || term_list_length(args[3]) < 0) {
         return proc_badarg(p);
     }
@@ -300,7 +310,7 @@ static bool take_remote_options(term list, bool is_request, struct request_optio
  * connected: the reply says so, and erlang.beam makes of it what the caller asked for. */
 term bif_erts_internal_dist_spawn_request_4(struct proc *p, term *args)
 {
-    struct request_options o = { ATOM(spawn_reply), true, true, spawn_defaults };
+    struct request_options o = { ATOM(spawn_reply), true, true, system_spawn_defaults() };
     bool is_request = term_same(args[3], ATOM(spawn_request));
     if (!term_is_atom(args[0]) || term_list_length(args[2]) < 0 || !term_is_tuple_of(args[1], 3)
         || !is_mfa(term_tuple_get(args[1], 0), term_tuple_get(args[1], 1), term_tuple_get(args[1], 2))) {

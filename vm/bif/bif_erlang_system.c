@@ -1,4 +1,4 @@
-/* bif_erlang_system.c - system_info, system_flag, statistics, memory, halt.
+/* bif_erlang_system.c - system_info, statistics, memory, halt.
  *
  * What programs ask in order to adapt is answered as OTP 25 would (otp_release, version, wordsize,
  * machine, limits); what tells the VM apart is emu_flavor and system_version.
@@ -11,15 +11,15 @@
 #include "lib/base/clock.h"
 #include "lib/base/sanitize.h"
 #include "vm/bif/bif.h"
+#include "vm/bif/system_flag.h"
 #include "vm/core/bits.h"
 #include "vm/core/print.h"
-#include "vm/proc/proc_options.h"
 #include "vm/proc/proc_table.h"
 #include "vm/proc/sched.h"
 #include "vm/proc/sched_use.h"
 #include "vm/proc/watch.h"
 
-enum { ATOM_LIMIT = 1048576, ETS_LIMIT = 8192, PORT_LIMIT = 65536, MIN_VHEAP_DEFAULT = 46422, FULLSWEEP_DEFAULT = 65535 };
+enum { ATOM_LIMIT = 1048576, ETS_LIMIT = 8192, PORT_LIMIT = 65536 };
 #define OTP_RELEASE "25"
 #define ERTS_VERSION "13.1.5"
 #define NIF_VERSION "2.16"
@@ -63,14 +63,22 @@ static term info_atom_count(struct proc *p) { return heap_uinteger(&p->heap, ato
 static term info_process_count(struct proc *p) { return heap_uinteger(&p->heap, proc_count()); }
 static term info_process_limit(struct proc *p) { return heap_uinteger(&p->heap, proc_limit()); }
 static term info_schedulers(struct proc *p) { (void) p; return term_from_small(sched_count()); }
-static term info_online(struct proc *p) { (void) p; return term_from_small(sched_online()); }
+static term info_online(struct proc *p) { (void) p; return term_from_small(system_schedulers_online()); }
+static term info_active(struct proc *p) { (void) p; return term_from_small(sched_online()); }
+static term info_dirty_cpu_online(struct proc *p) { (void) p; return term_from_small(system_dirty_cpu_online()); }
+static term info_multi(struct proc *p) { (void) p; return system_multi_scheduling(); }
+static term info_blockers(struct proc *p) { return system_multi_scheduling_blockers(&p->heap, false); }
+static term info_normal_blockers(struct proc *p) { return system_multi_scheduling_blockers(&p->heap, true); }
+static term info_control_word(struct proc *p) { return heap_uinteger(&p->heap, system_trace_control_word()); }
+static term info_requests_limit(struct proc *p) { return heap_uinteger(&p->heap, system_requests_limit()); }
 static term info_dirty_cpu(struct proc *p) { (void) p; return term_from_small(sched_count_dirty(SCHED_DIRTY_CPU)); }
 static term info_dirty_io(struct proc *p) { (void) p; return term_from_small(sched_count_dirty(SCHED_DIRTY_IO)); }
-static term info_logger(struct proc *p) { (void) p; return ATOM(logger); }
+static term info_seq_tracer(struct proc *p) { (void) p; return heap_tuple2(&p->heap, ATOM(sequential_tracer), system_seq_tracer()); }
+static term info_logger(struct proc *p) { (void) p; return system_logger(); }
 static term info_mode_off(struct proc *p) { (void) p; return ATOM(no_time_warp); }
 static term info_time_offset(struct proc *p) { (void) p; return ATOM(final); }
 static term info_enabled(struct proc *p) { (void) p; return ATOM(enabled); }
-static term info_unbound(struct proc *p) { (void) p; return ATOM(unbound); }
+static term info_bind_type(struct proc *p) { (void) p; return system_bind_type(); }
 static term info_unchanged(struct proc *p) { (void) p; return ATOM(unchanged); }
 static term info_none(struct proc *p) { (void) p; return ATOM(none); }
 static term info_on_heap(struct proc *p) { (void) p; return ATOM(on_heap); }
@@ -162,13 +170,27 @@ static term pair(struct proc *p, term key, term value)
     return heap_tuple2(&p->heap, key, value);
 }
 
-static term info_min_heap(struct proc *p) { return pair(p, ATOM(min_heap_size), term_from_small(HEAP_DEFAULT_MIN_WORDS)); }
-static term info_min_vheap(struct proc *p) { return pair(p, ATOM(min_bin_vheap_size), term_from_small(MIN_VHEAP_DEFAULT)); }
-static term info_fullsweep(struct proc *p) { return pair(p, ATOM(fullsweep_after), term_from_small(FULLSWEEP_DEFAULT)); }
+static term info_min_heap(struct proc *p)
+{
+    size_t n = system_spawn_defaults().min_heap_words;
+    return pair(p, ATOM(min_heap_size), heap_uinteger(&p->heap, n == 0 ? HEAP_DEFAULT_MIN_WORDS : n));
+}
+
+static term info_min_vheap(struct proc *p)
+{
+    size_t n = system_spawn_defaults().min_vheap_words;
+    return pair(p, ATOM(min_bin_vheap_size), heap_uinteger(&p->heap, n == 0 ? HEAP_DEFAULT_MIN_VHEAP_WORDS : n));
+}
+
+static term info_fullsweep(struct proc *p)
+{
+    int n = system_spawn_defaults().fullsweep_after;
+    return pair(p, ATOM(fullsweep_after), term_from_small(n < 0 ? UINT16_MAX : n));
+}
 
 static term info_max_heap(struct proc *p)
 {
-    struct max_heap_option o = { 0, true, true };
+    struct max_heap_option o = system_max_heap();
     return option_max_heap_term(&p->heap, &o);
 }
 
@@ -177,7 +199,7 @@ static term info_garbage_collection(struct proc *p)
     term list = heap_cons(&p->heap, info_fullsweep(p), TERM_NIL);
     list = heap_cons(&p->heap, info_min_heap(p), list);
     list = heap_cons(&p->heap, info_min_vheap(p), list);
-    return heap_cons(&p->heap, pair(p, ATOM(max_heap_size), term_from_small(0)), list);
+    return heap_cons(&p->heap, pair(p, ATOM(max_heap_size), heap_uinteger(&p->heap, system_max_heap().words)), list);
 }
 
 static term info_start_time(struct proc *p)
@@ -235,7 +257,7 @@ static const struct {
     { ATOM_INDEX_creation, info_zero },
     { ATOM_INDEX_debug_compiled, info_false },
     { ATOM_INDEX_dirty_cpu_schedulers, info_dirty_cpu },
-    { ATOM_INDEX_dirty_cpu_schedulers_online, info_dirty_cpu },
+    { ATOM_INDEX_dirty_cpu_schedulers_online, info_dirty_cpu_online },
     { ATOM_INDEX_dirty_io_schedulers, info_dirty_io },
     { ATOM_INDEX_dist_buf_busy_limit, info_busy_limit },
     { ATOM_INDEX_dist_ctrl, info_nil },
@@ -262,27 +284,28 @@ static const struct {
     { ATOM_INDEX_min_bin_vheap_size, info_min_vheap },
     { ATOM_INDEX_min_heap_size, info_min_heap },
     { ATOM_INDEX_modified_timing_level, info_undefined },
-    { ATOM_INDEX_multi_scheduling, info_enabled },
-    { ATOM_INDEX_multi_scheduling_blockers, info_nil },
+    { ATOM_INDEX_multi_scheduling, info_multi },
+    { ATOM_INDEX_multi_scheduling_blockers, info_blockers },
     { ATOM_INDEX_nif_version, info_nif_version },
-    { ATOM_INDEX_normal_multi_scheduling_blockers, info_nil },
+    { ATOM_INDEX_normal_multi_scheduling_blockers, info_normal_blockers },
     { ATOM_INDEX_os_monotonic_time_source, info_time_source },
     { ATOM_INDEX_os_system_time_source, info_time_source },
     { ATOM_INDEX_os_type, info_os_type },
     { ATOM_INDEX_os_version, info_os_version },
     { ATOM_INDEX_otp_release, info_otp_release },
+    { ATOM_INDEX_outstanding_system_requests_limit, info_requests_limit },
     { ATOM_INDEX_port_count, info_port_count },
     { ATOM_INDEX_port_limit, info_port_limit },
     { ATOM_INDEX_port_parallelism, info_false },
     { ATOM_INDEX_process_count, info_process_count },
     { ATOM_INDEX_process_limit, info_process_limit },
-    { ATOM_INDEX_scheduler_bind_type, info_unbound },
+    { ATOM_INDEX_scheduler_bind_type, info_bind_type },
     { ATOM_INDEX_scheduler_bindings, info_bindings },
     { ATOM_INDEX_scheduler_id, info_scheduler_id },
     { ATOM_INDEX_schedulers, info_schedulers },
-    { ATOM_INDEX_schedulers_active, info_online },
+    { ATOM_INDEX_schedulers_active, info_active },
     { ATOM_INDEX_schedulers_online, info_online },
-    { ATOM_INDEX_sequential_tracer, info_false },
+    { ATOM_INDEX_sequential_tracer, info_seq_tracer },
     { ATOM_INDEX_smp_support, info_threads },
     { ATOM_INDEX_snifs, info_snifs },
     { ATOM_INDEX_start_time, info_start_time },
@@ -296,7 +319,7 @@ static const struct {
     { ATOM_INDEX_time_offset, info_time_offset },
     { ATOM_INDEX_time_warp_mode, info_mode_off },
     { ATOM_INDEX_tolerant_timeofday, info_enabled },
-    { ATOM_INDEX_trace_control_word, info_zero },
+    { ATOM_INDEX_trace_control_word, info_control_word },
     { ATOM_INDEX_update_cpu_info, info_unchanged },
     { ATOM_INDEX_version, info_version },
     { ATOM_INDEX_wordsize, info_wordsize },
@@ -317,76 +340,6 @@ term bif_erlang_system_info_1(struct proc *p, term *args)
         }
     }
     return proc_badarg(p);
-}
-
-/* ---- flags ---- */
-
-static term set_backtrace_depth(struct proc *p, term value)
-{
-    if (!term_is_small(value) || term_to_small(value) < 0) {
-        return proc_badarg(p);
-    }
-    return term_from_small((intptr_t) proc_set_backtrace_depth((size_t) term_to_small(value)));
-}
-
-static term set_schedulers_online(struct proc *p, term value)
-{
-    if (!term_is_small(value) || term_to_small(value) < 1 || term_to_small(value) > sched_count()) {
-        return proc_badarg(p);
-    }
-    return term_from_small(sched_set_online((unsigned) term_to_small(value)));
-}
-
-static term set_dirty_cpu_online(struct proc *p, term value)
-{
-    return term_is_integer(value) ? info_dirty_cpu(p) : proc_badarg(p); /* they are made as needed */
-}
-
-static term set_wall_time(struct proc *p, term value)
-{
-    return term_is_bool(value) ? term_from_bool(sched_use_measure(term_same(value, ATOM(true)))) : proc_badarg(p);
-}
-
-/* Those that have no effect here are taken and their old value given, as OTP does on a machine where they have none. */
-term bif_erlang_system_flag_2(struct proc *p, term *args)
-{
-    static const struct {
-        enum atom_index name;
-        term (*set)(struct proc *p, term value); /* answers with the old value; NULL: no effect */
-        enum atom_index atom;                    /* the old value, if not 0; else number */
-        int64_t number;
-    } flags[] = {
-        { ATOM_INDEX_backtrace_depth, set_backtrace_depth, 0, 0 },
-        { ATOM_INDEX_schedulers_online, set_schedulers_online, 0, 0 },
-        { ATOM_INDEX_scheduler_wall_time, set_wall_time, 0, 0 },
-        { ATOM_INDEX_dirty_cpu_schedulers_online, set_dirty_cpu_online, 0, 0 },
-        { ATOM_INDEX_fullsweep_after, NULL, 0, FULLSWEEP_DEFAULT },
-        { ATOM_INDEX_min_heap_size, NULL, 0, HEAP_DEFAULT_MIN_WORDS },
-        { ATOM_INDEX_min_bin_vheap_size, NULL, 0, MIN_VHEAP_DEFAULT },
-        { ATOM_INDEX_max_heap_size, NULL, 0, 0 },
-        { ATOM_INDEX_trace_control_word, NULL, 0, 0 },
-        { ATOM_INDEX_multi_scheduling, NULL, ATOM_INDEX_enabled, 0 },
-        { ATOM_INDEX_microstate_accounting, NULL, ATOM_INDEX_false, 0 },
-        { ATOM_INDEX_scheduler_bind_type, NULL, ATOM_INDEX_unbound, 0 },
-        { ATOM_INDEX_system_logger, NULL, ATOM_INDEX_logger, 0 },
-        { ATOM_INDEX_time_offset, NULL, ATOM_INDEX_final, 0 },
-    };
-    for (size_t i = 0; term_is_atom(args[0]) && i < ARRAY_LEN(flags); i++) {
-        if (term_to_atom_index(args[0]) != (size_t) flags[i].name) {
-            continue;
-        }
-        if (flags[i].set != NULL) {
-            return flags[i].set(p, args[1]);
-        }
-        if (flags[i].atom != 0) {
-            return term_from_atom_index(flags[i].atom);
-        }
-        if (!term_is_integer(args[1]) && !term_is_map(args[1])) {
-            return proc_badarg(p);
-        }
-        return term_from_small(flags[i].number);
-    }
-    return proc_raise_cause(p, ATOM(badarg), ATOM(badopt));
 }
 
 /* ---- statistics: totals, and since the last call ---- */

@@ -33,8 +33,8 @@ static int64_t erlang_system_time(void)
     return clock_monotonic_ns() + time_offset_ns();
 }
 
-/* Parts per second of a unit; 0: not a unit. */
-static int64_t unit_per_second(term unit)
+/* Parts per second of a unit, any integer above 0; TERM_NONE: not a unit. */
+static term unit_per_second(term unit)
 {
     static const struct { enum atom_index name; int64_t per_second; } units[] = {
         { ATOM_INDEX_second, 1 }, { ATOM_INDEX_seconds, 1 },
@@ -43,24 +43,42 @@ static int64_t unit_per_second(term unit)
         { ATOM_INDEX_nanosecond, 1000000000 }, { ATOM_INDEX_nano_seconds, 1000000000 },
         { ATOM_INDEX_native, 1000000000 }, { ATOM_INDEX_perf_counter, 1000000000 },
     };
-    if (term_is_small(unit)) {
-        return term_to_small(unit) > 0 ? term_to_small(unit) : 0;
+    if (term_is_integer(unit)) {
+        return arith_compare_integers(unit, term_from_small(0)) > 0 ? unit : TERM_NONE;
     }
     for (size_t i = 0; term_is_atom(unit) && i < ARRAY_LEN(units); i++) {
         if (term_to_atom_index(unit) == (size_t) units[i].name) {
-            return units[i].per_second;
+            return term_from_small(units[i].per_second);
         }
     }
-    return 0;
+    return TERM_NONE;
+}
+
+/* For units that no machine word holds. Towards minus infinity, as OTP. */
+static term in_large_unit(struct proc *p, int64_t ns, term per_second)
+{
+    enum arith_status st = ARITH_OK;
+    struct heap *h = &p->heap;
+    term value = arith_binary(h, ARITH_MUL, heap_integer(h, ns), per_second, &st);
+    if (!term_is_none(value) && ns < 0) {
+        value = arith_binary(h, ARITH_SUB, value, term_from_small(NS_PER_SECOND - 1), &st);
+    }
+    if (!term_is_none(value)) {
+        value = arith_binary(h, ARITH_IDIV, value, term_from_small(NS_PER_SECOND), &st);
+    }
+    return term_is_none(value) ? proc_system_limit(p) : value;
 }
 
 static term in_unit(struct proc *p, int64_t ns, term unit)
 {
-    int64_t per_second = unit_per_second(unit);
-    if (per_second == 0) {
+    term per_second = unit_per_second(unit);
+    if (term_is_none(per_second)) {
         return proc_badarg(p);
     }
-    __int128 product = (__int128) ns * per_second;
+    if (!term_is_small(per_second)) {
+        return in_large_unit(p, ns, per_second);
+    }
+    __int128 product = (__int128) ns * term_to_small(per_second);
     __int128 value = product / NS_PER_SECOND;
     if (product % NS_PER_SECOND < 0) {
         value--; /* towards minus infinity, as OTP */

@@ -160,7 +160,7 @@ static term decode(struct proc *p, term bin, unsigned flags, bool used)
     vm_free(scratch);
     proc_bump(p, n / BYTES_PER_REDUCTION);
     if (term_is_none(t)) {
-        return proc_badarg(p);
+        return n_used == 0 && n != 0 ? proc_system_limit(p) : proc_badarg(p);
     }
     return used ? heap_tuple2(&p->heap, t, heap_uinteger(&p->heap, n_used)) : t;
 }

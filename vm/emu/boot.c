@@ -9,6 +9,7 @@
 #include "lib/base/trace.h"
 #include "nif/nif_lib.h"
 #include "vm/bif/bif.h"
+#include "vm/bif/system_flag.h"
 #include "vm/code/module.h"
 #include "vm/emu/cli.h"
 #include "vm/emu/interp.h"
@@ -32,6 +33,7 @@ void boot_tables(void)
     atom_table_init();
     interp_init();
     bif_table_init();
+    system_flag_init();
     ets_init();
     code_path_init();
 }

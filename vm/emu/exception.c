@@ -2,10 +2,11 @@
  *
  * What a catch gets as its trace, and only build_stacktrace turns into a list, is a tuple:
  *
- *   {Pcs, Kind, Class, M, F, Args, Info}
+ *   {Pcs, Kind, Class, M, F, Args, Info, Outer}
  *
  * Pcs: return addresses as the digits of a big integer (so that no collector, copier or program
  * takes harm from them), the raising instruction first; or [] or, Kind RAW_LIST, a finished list.
+ * Outer: {Function, Arity} of module erlang whose frame no address stands for, or [].
  * Addresses point behind the instruction. Code that has been purged meanwhile is left out.
  */
 #include "vm/emu/interp.h"
@@ -14,10 +15,10 @@
 
 enum {
     RAW_LIST = 16, /* otherwise: enum raise_kind */
-    RAW_ELEMENTS = 7,
+    RAW_ELEMENTS = 8,
     DEPTH_MAX = 1024, /* of a process that is asked for its trace */
 };
-enum { RAW_PCS, RAW_KIND, RAW_CLASS, RAW_M, RAW_F, RAW_ARGS, RAW_INFO };
+enum { RAW_PCS, RAW_KIND, RAW_CLASS, RAW_M, RAW_F, RAW_ARGS, RAW_INFO, RAW_OUTER };
 
 static term class_atom(enum exc_class class)
 {
@@ -106,6 +107,7 @@ static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site
     e[RAW_CLASS] = class;
     e[RAW_M] = e[RAW_F] = e[RAW_ARGS] = TERM_NIL;
     e[RAW_INFO] = term_is_none(info) ? TERM_NIL : info;
+    e[RAW_OUTER] = term_is_none(p->exc.outer) ? TERM_NIL : heap_tuple2(h, p->exc.outer, term_from_small(p->exc.outer_arity));
     if (p->exc.has_stacktrace) {
         e[RAW_PCS] = p->exc.stacktrace;
         e[RAW_KIND] = term_from_small(RAW_LIST);
@@ -120,7 +122,12 @@ static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site
     } else if (kind != RAISE_CODE) {
         e[RAW_M] = term_is_none(site->module) ? TERM_NIL : site->module;
         e[RAW_F] = term_is_none(site->function) ? TERM_NIL : site->function;
-        e[RAW_ARGS] = heap_list(h, site->args, site->n_args, TERM_NIL);
+        if (kind == RAISE_BIF && term_is_tuple(p->exc.args)) {
+            e[RAW_F] = term_tuple_get(p->exc.args, 0);
+            e[RAW_ARGS] = term_tuple_get(p->exc.args, 1);
+        } else {
+            e[RAW_ARGS] = heap_list(h, site->args, site->n_args, TERM_NIL);
+        }
     }
     e[RAW_KIND] = term_from_small(kind);
     const uint64_t *at = is_in_callee(pc, kind, site) ? NULL : pc;
@@ -150,7 +157,7 @@ const uint64_t *exception_raise(struct sched *s, struct proc *p, const uint64_t 
     term raw = p->exc.has_stacktrace && is_raw(p->exc.stacktrace) ? p->exc.stacktrace : make_raw(p, pc, site);
     size_t index;
     uintptr_t *frame = p->n_catches == 0 ? NULL : find_catch(&p->heap, &index);
-    p->exc.args = p->exc.error_info = TERM_NONE;
+    p->exc.args = p->exc.error_info = p->exc.outer = TERM_NONE;
     if (frame == NULL) {
         p->exc.stacktrace = exception_stacktrace(p, raw);
         p->exc.has_stacktrace = false;
@@ -300,6 +307,10 @@ static term build_list(struct heap *h, term raw, struct frame_list *l)
     enum raise_kind kind = (enum raise_kind) term_to_small(term_tuple_get(raw, RAW_KIND));
     term pcs = term_tuple_get(raw, RAW_PCS);
     add_top_frame(h, l, raw, kind);
+    term outer = term_tuple_get(raw, RAW_OUTER);
+    if (term_is_tuple(outer)) {
+        add_frame(l, heap_tuple4(h, ATOM(erlang), term_tuple_get(outer, 0), term_tuple_get(outer, 1), TERM_NIL));
+    }
     term args = kind == RAISE_CLAUSE ? term_tuple_get(raw, RAW_ARGS) : TERM_NONE;
     term info = kind == RAISE_CLAUSE || kind == RAISE_CODE ? term_tuple_get(raw, RAW_INFO) : TERM_NIL;
     size_t n = term_has_tag(pcs, TAG_BIG_POS) ? term_arity(pcs) : 0;

@@ -122,6 +122,13 @@ static enum run_result dirty_result(unsigned flags)
     return (flags & BIF_DIRTY_CPU) ? RUN_TO_DIRTY_CPU : RUN_TO_DIRTY_IO;
 }
 
+/* On OTP erlang:apply/2 is a function of Erlang, unless a call of it stands in the code. */
+static void note_apply(struct proc *p)
+{
+    p->exc.outer = ATOM(apply);
+    p->exc.outer_arity = 2;
+}
+
 /* Runs p until it has to leave the processor. */
 /* Aligned to lines of the instruction cache: what lies before it is not to change its speed. */
 static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
@@ -151,7 +158,7 @@ static __attribute__((aligned(64))) enum run_result loop(struct sched *s)
     const struct bif_row *row;
     struct export *target;
     const uint64_t *resume, *last_fun = NULL;
-    enum { TAIL_NONE, TAIL_ONLY, TAIL_LAST } tail = TAIL_NONE;
+    enum { TAIL_NONE, TAIL_ONLY, TAIL_LAST, TAIL_APPLIED /* by erlang:apply/2 as a function */ } tail = TAIL_NONE;
 
     if (LIKELY(insn_number(pc) == I_loop_rec)) {
         goto loop_rec_; /* most come back from waiting */
@@ -353,7 +360,7 @@ bif_without_value: /* P->control says what to do; x[0..live) are the arguments, 
             goto call_export;
         }
         a = s->x[--live]; /* apply/2: the fun stands behind its arguments */
-        tail = TAIL_NONE;
+        tail = pc[0] == I_export_stub ? TAIL_APPLIED : TAIL_NONE;
         goto do_call_fun;
     case CONTROL_YIELD:
         P->control = CONTROL_NONE;
@@ -398,6 +405,9 @@ bif_without_value: /* P->control says what to do; x[0..live) are the arguments, 
         break;
     }
     site = op_call_site(row, pc, s->x, live);
+    if (row != NULL && row->fn == bif_erlang_apply_2 && pc[0] == I_export_stub) {
+        note_apply(P);
+    }
     if (tail != TAIL_NONE && row != NULL && (row->flags & BIF_ERLANG) != 0) {
         pc = NULL;
     }

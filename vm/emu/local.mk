@@ -8,7 +8,7 @@ bulkhead_SOURCES += vm/emu/main.c vm/emu/boot.c vm/emu/boot.h vm/emu/cli.c vm/em
   vm/emu/cli_info.c vm/emu/cli_matrix.c vm/emu/cli_run.c vm/emu/source.c vm/emu/source.h
 libbulkhead_a_SOURCES += \
   vm/emu/emit.c vm/emu/emit.h vm/emu/emit_bits.c vm/emu/emit_call.c vm/emu/emit_data.c vm/emu/emit_move.c vm/emu/emit_test.c \
-  vm/emu/exception.c \
+  vm/emu/backtrace.c vm/emu/exception.c \
   vm/emu/interp.h vm/emu/ops.def vm/emu/ops_arith.c vm/emu/ops_bits.c vm/emu/ops_build.c vm/emu/ops_call.c \
   vm/emu/ops_map.c vm/emu/ops_tuple.c
 check_PROGRAMS += vm/emu/tests/check_interp

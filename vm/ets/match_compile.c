@@ -88,8 +88,9 @@ static bool compile_map_pattern(struct compiler *c, term map)
     term key, value;
     size_t first = c->n_work;
     while (map_iter_next(&it, &key, &value)) {
-        if (!match_is_ground(key, 0)) {
-            return false;
+        uint32_t number;
+        if (term_same(key, ATOM(underscore)) || match_is_variable(key, &number)) {
+            return false; /* what looks so within a key is meant as it stands */
         }
         emit(c, PAT_MAP_KEY, 0)->value = key;
         later(c, value);

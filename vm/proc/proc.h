@@ -40,7 +40,10 @@ struct exception {
     term reason;
     term stacktrace; /* internal or finished form, see emu/exception.c; TERM_NIL: not yet taken */
     term error_info; /* map for the error_info of the top frame, or TERM_NONE for the default */
-    term args;       /* list: shown instead of the arity of the top frame (error/2); TERM_NONE */
+    term args;       /* list: shown instead of the arity of the top frame (error/2); {Function, List}: shown in place of the
+                      * BIF, which on OTP calls that function of module erlang; TERM_NONE */
+    term outer;      /* a function of module erlang that called what failed: its frame follows the top one; TERM_NONE */
+    uint8_t outer_arity;
     bool has_stacktrace; /* erlang:raise/3, native panics: keep `stacktrace` as it is */
     bool from_caller;    /* error/1, exit/1 ...: the trace starts with who called the BIF */
 };

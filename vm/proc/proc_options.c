@@ -38,6 +38,15 @@ bool option_heap_size(term value, size_t *out_words)
     return true;
 }
 
+bool option_heap_step(term value, size_t *out_words)
+{
+    if (!option_heap_size(value, out_words) || *out_words > UINT32_MAX / 2) {
+        return false;
+    }
+    *out_words = heap_next_size(*out_words);
+    return true;
+}
+
 static bool take_bool(term map, term key, bool *io)
 {
     term value = map_get(map, key);

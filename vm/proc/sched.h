@@ -32,6 +32,8 @@ enum run_result interp_run(struct sched *s, struct proc *p);
  * x1 = function, x2 = argument list; and the stack of p as [{M,F,A,Loc}], on h. */
 const uint64_t *interp_start_code(void);
 term interp_stacktrace(struct proc *p, struct heap *h, size_t max_depth);
+struct text;
+void interp_write_backtrace(const struct proc *p, struct text *out); /* with what is on the stack */
 /* A full collection of p between two slices. false: p must exit, p->exc is the reason. */
 bool interp_collect_between_slices(struct proc *p) MUST_CHECK;
 /* A stack trace as erlang:raise/3 accepts it, cut to the depth kept. TERM_NONE: t is none. */
