@@ -38,20 +38,40 @@ static bool piece_of_term(term t, struct piece *out)
 
 /* ---- vectors ---- */
 
-enum { IOVEC_ALLOCATED = 1, IOVEC_ARRAYS_ALLOCATED = 2 };
+enum { IOVEC_OF_CALL = 1, IOVEC_ALLOCATED = 2, IOVEC_ARRAYS_ALLOCATED = 4 };
 
-static void drop_pieces(ErlNifIOVec *iov)
+/* What the vector of a call has, apart from it: a vector on the stack is gone before the call is. */
+struct held {
+    ErlNifIOVec *allocated; /* or NULL */
+    SysIOVec *iov;          /* or NULL */
+    int n;
+    void *bins[];
+};
+
+static void drop_pieces(void **bins, int n)
 {
-    for (int i = 0; i < iov->iovcnt; i++) {
-        offheap_bin_unref(iov->ref_bins[i]);
+    for (int i = 0; i < n; i++) {
+        offheap_bin_unref(bins[i]);
     }
-    iov->iovcnt = 0;
+}
+
+static void drop_held(void *arg)
+{
+    struct held *held = arg;
+    drop_pieces(held->bins, held->n);
+    vm_free(held->iov);
+    vm_free(held->allocated);
+    vm_free(held);
 }
 
 void enif_free_iovec(ErlNifIOVec *iov)
 {
     int flags = iov->flags;
-    drop_pieces(iov);
+    if ((flags & IOVEC_OF_CALL) != 0) {
+        return;
+    }
+    drop_pieces(iov->ref_bins, iov->iovcnt);
+    iov->iovcnt = 0;
     if ((flags & IOVEC_ARRAYS_ALLOCATED) != 0) {
         vm_free(iov->iov);
         vm_free(iov->ref_bins);
@@ -61,9 +81,21 @@ void enif_free_iovec(ErlNifIOVec *iov)
     }
 }
 
-static void free_iovec(void *arg)
+/* From now on the end of the call frees what iov has. */
+static void leave_to_call(ErlNifEnv *env, ErlNifIOVec *iov)
 {
-    enif_free_iovec(arg);
+    struct held *held = vm_alloc(sizeof(*held) + (size_t) iov->iovcnt * sizeof(held->bins[0]));
+    held->n = iov->iovcnt;
+    held->allocated = (iov->flags & IOVEC_ALLOCATED) != 0 ? iov : NULL;
+    held->iov = NULL;
+    memcpy(held->bins, iov->ref_bins, (size_t) iov->iovcnt * sizeof(held->bins[0]));
+    if ((iov->flags & IOVEC_ARRAYS_ALLOCATED) != 0) {
+        held->iov = iov->iov;
+        vm_free(iov->ref_bins);
+    }
+    iov->ref_bins = held->bins;
+    iov->flags = IOVEC_OF_CALL;
+    nif_tmp_defer(env, drop_held, held);
 }
 
 /* How many elements from `list` on, at most max, go into a vector; *out_rest is what follows. false
@@ -125,7 +157,7 @@ int enif_inspect_iovec(ErlNifEnv *env, size_t max_length, ERL_NIF_TERM iovec_ter
     }
     /* Without an environment the caller frees it. */
     if (env != NULL) {
-        nif_tmp_defer(env, free_iovec, iov);
+        leave_to_call(env, iov);
     }
     *tail = rest.word;
     *iovec = iov;

@@ -477,6 +477,37 @@ START_TEST(queues_hold_vectors)
 }
 END_TEST
 
+/* Its reference is dropped once, with the environment, whatever became of the vector by then. */
+START_TEST(a_vector_of_a_call_may_be_gone_before_the_call_is)
+{
+    ErlNifEnv *env = enif_alloc_env();
+    ErlNifIOQueue *q = enif_ioq_create(ERL_NIF_IOQ_NORMAL);
+    ErlNifIOVec *vec = malloc(sizeof(*vec)), *allocated = NULL;
+    ERL_NIF_TERM list = TERM_NIL.word, tail;
+    ErlNifBinary bin;
+    size_t size;
+    for (int i = 0; i < 20; i++) {
+        ck_assert(enif_alloc_binary(1000, &bin));
+        memset(bin.data, 'v', bin.size);
+        list = enif_make_list_cell(env, enif_make_binary(env, &bin), list);
+    }
+    ck_assert(enif_inspect_iovec(env, 64, list, &tail, &vec));
+    ck_assert(enif_inspect_iovec(env, 64, list, &tail, &allocated));
+    ck_assert(enif_ioq_enqv(q, vec, 0));
+    enif_free_iovec(vec); /* there is no need to, but it is done */
+    enif_free_iovec(allocated);
+    ck_assert(enif_inspect_iovec(env, 3, list, &tail, &vec));
+    memset(vec, 0x55, sizeof(*vec));
+    free(vec);
+    enif_free_env(env);
+    SysIOVec *queued = enif_ioq_peek(q, &(int) { 0 });
+    ck_assert_int_eq(((char *) queued[19].iov_base)[999], 'v');
+    ck_assert(enif_ioq_deq(q, 20000, &size));
+    ck_assert_uint_eq(size, 0);
+    enif_ioq_destroy(q);
+}
+END_TEST
+
 /* ---- threads ---- */
 
 static ErlNifMutex *mutex;
@@ -551,6 +582,7 @@ int main(void)
     tc = nif_case(s, "system");
     tcase_add_test(tc, descriptors_send_messages);
     tcase_add_test(tc, queues_hold_vectors);
+    tcase_add_test(tc, a_vector_of_a_call_may_be_gone_before_the_call_is);
     tcase_add_test(tc, threads_meet);
     return run_suite(s);
 }
