@@ -2,7 +2,7 @@
 %% that applies one of these and waits for it: a normal end is exit status 0, anything else 1, and 2 if there
 %% is nothing to run.
 -module(bulkhead).
--export([run_file/5, run_module/4, process_display/1]).
+-export([run_file/5, run_commands/2, evaluate/1, process_display/1]).
 
 %% `bulkhead run FILE ARG...`: main/1 with the arguments as strings, else main/0, else start/0.
 %% Load: the file still to be loaded because it has an on_load function, or false.
@@ -17,12 +17,50 @@ run_file(Module, Load, Script, Args, Print) ->
         [] -> give_up("module ~p exports none of main/1, main/0 and start/0", [Module])
     end.
 
-%% `bulkhead run -s MOD [FUN [ARG...]] [-extra ARG...]`: as `erl -s`, arguments are one list of atoms; those behind -extra
-%% are for init:get_plain_arguments/0.
-run_module(Module, Function, Args, Print) ->
+%% `bulkhead run COMMAND... [-extra ARG...]`, a command being -s, -run or -eval: as `erl` runs them, one after the other in
+%% one process. The arguments behind -extra are for init:get_plain_arguments/0.
+run_commands(Args, Print) ->
     {Own, Extra} = lists:splitwith(fun(A) -> A =/= "-extra" end, Args),
     persistent_term:put({bulkhead, arguments}, lists:nthtail(min(1, length(Extra)), Extra)),
-    run(Module, Function, [[list_to_atom(A) || A <- Own] || Own =/= []], Print).
+    [Last | Before] = lists:reverse(commands(Own)),
+    [apply(M, F, As) || {M, F, As} <- lists:reverse(Before)],
+    {M, F, As} = Last,
+    run(M, F, As, Print).
+
+commands([]) ->
+    [];
+commands(["-eval", Text | Rest]) ->
+    case arguments(Rest) of
+        {[], More} -> [{?MODULE, evaluate, [expressions(Text)]} | commands(More)];
+        {[Other | _], _} -> give_up("-eval takes one argument, what is to be evaluated: ~ts is too much", [Other])
+    end;
+commands([Kind, Module | Rest]) ->
+    {Args, More} = arguments(Rest),
+    Given = fun([]) -> []; (As) when Kind =:= "-s" -> [[list_to_atom(A) || A <- As]]; (As) -> [As] end,
+    [case Args of
+         [] -> {list_to_atom(Module), start, []};
+         [Function | As] -> {list_to_atom(Module), list_to_atom(Function), Given(As)}
+     end | commands(More)].
+
+expressions(Text) ->
+    Parsed = case erl_scan:string(Text, 1) of
+        {ok, Tokens, End} ->
+            Dot = [{dot, End} || Tokens =:= [] orelse element(1, lists:last(Tokens)) =/= dot],
+            erl_parse:parse_exprs(Tokens ++ Dot);
+        {error, Info, _} ->
+            {error, Info}
+    end,
+    case Parsed of
+        {ok, Expressions} -> Expressions;
+        {error, {_, Module, Error}} -> give_up("-eval: ~ts in ~ts", [Module:format_error(Error), Text])
+    end.
+
+evaluate(Expressions) ->
+    {value, Value, _} = erl_eval:exprs(Expressions, erl_eval:new_bindings()),
+    Value.
+
+arguments(Args) ->
+    lists:splitwith(fun(A) -> not lists:member(A, ["-s", "-run", "-eval"]) end, Args).
 
 load(_, false) ->
     ok;

@@ -20,8 +20,8 @@
 
 struct run_options {
     struct boot_options boot;
-    const char *module;   /* -s MOD, or NULL */
-    const char *function; /* of -s */
+    bool commands;      /* args are -s, -run and -eval with what belongs to them */
+    const char *module; /* of the first command, or NULL: there has to be one */
     const char *file;
     char **args; /* what is left, for the program */
     int n_args;
@@ -31,17 +31,22 @@ struct run_options {
 static void print_help(void)
 {
     printf("Usage: bulkhead run [OPTIONS] FILE [ARG...]\n"
-           "       bulkhead run [OPTIONS] -s MODULE [FUNCTION [ARG...]] [-extra ARG...]\n\n"
+           "       bulkhead run [OPTIONS] COMMAND... [-extra ARG...]\n\n"
            "FILE is a .beam, .erl, .S or escript; calls main/1 with the arguments, else main/0, "
            "else start/0.\n"
-           "-s calls MODULE:FUNCTION (default start), with the arguments as one list of atoms if "
-           "there are any; those behind -extra are what init:get_plain_arguments() says.\n\n"
+           "Each COMMAND is run in turn, as erl does; the program ends with the last one:\n"
+           "  -eval EXPRESSIONS            evaluates them\n"
+           "  -s MODULE [FUNCTION [ARG...]]    calls MODULE:FUNCTION (default start), with the arguments\n"
+           "                               as one list of atoms if there are any\n"
+           "  -run MODULE [FUNCTION [ARG...]]  the same, as strings\n"
+           "The arguments behind -extra are what init:get_plain_arguments() says.\n\n"
            "Options:\n"
            "  -pa DIR                search DIR for modules, before all others\n"
            "  -pz DIR                search DIR for modules, after all others\n"
            "  -S N                   N scheduler threads (default: one per core)\n"
            "  --isolation SPEC       how native code is run: MODE[,key=value...] for all libraries,\n"
            "                         MODULE=MODE[,key=value...] for one; 'bulkhead info' lists modes and keys\n"
+           "  -noshell, -noinput     nothing: it is so anyway\n"
            "  --print                print the returned value on the last line, as ~p\n"
            "  --trace=EVENTS[:FILE]  EVENTS: spawn,exit,schedule,gc,native,load,worker or all; to standard\n"
            "                         error, or FILE; one that ends in .json is for a trace viewer\n"
@@ -89,11 +94,36 @@ static bool parse_count(const char *text, unsigned *out)
     return true;
 }
 
-/* Options up to FILE or -s MODULE; the rest is the program's. */
+static bool is_command(const char *arg)
+{
+    return strcmp(arg, "-s") == 0 || strcmp(arg, "-run") == 0 || strcmp(arg, "-eval") == 0;
+}
+
+/* That each has what it needs; which module the first one is about. */
+static bool check_commands(int argc, char **argv, struct run_options *o)
+{
+    o->commands = true;
+    for (int i = 0; i < argc && strcmp(argv[i], "-extra") != 0; i++) {
+        if (!is_command(argv[i])) {
+            continue;
+        }
+        bool eval = strcmp(argv[i], "-eval") == 0;
+        const char *value = option_value(argc, argv, &i);
+        if (value == NULL) {
+            return false;
+        }
+        if (!eval && i == 1) {
+            o->module = value;
+        }
+    }
+    return true;
+}
+
+/* Options up to FILE or the first command; the rest is the program's. */
 static bool parse_options(int argc, char **argv, struct run_options *o)
 {
     int i = 0;
-    for (; i < argc && argv[i][0] == '-' && o->module == NULL; i++) {
+    for (; i < argc && argv[i][0] == '-' && !is_command(argv[i]); i++) {
         const char *arg = argv[i];
         bool ok = true;
         if (strcmp(arg, "-pa") == 0) {
@@ -114,9 +144,8 @@ static bool parse_options(int argc, char **argv, struct run_options *o)
         } else if (strcmp(arg, "--trace") == 0) {
             o->boot.trace = option_value(argc, argv, &i);
             ok = o->boot.trace != NULL;
-        } else if (strcmp(arg, "-s") == 0) {
-            o->module = option_value(argc, argv, &i);
-            ok = o->module != NULL;
+        } else if (strcmp(arg, "-noshell") == 0 || strcmp(arg, "-noinput") == 0) {
+            continue;
         } else {
             cli_error("unknown option '%s'; try 'bulkhead run --help'", arg);
             ok = false;
@@ -125,8 +154,10 @@ static bool parse_options(int argc, char **argv, struct run_options *o)
             return false;
         }
     }
-    if (o->module != NULL) {
-        o->function = i < argc ? argv[i++] : "start";
+    if (i < argc && is_command(argv[i])) {
+        if (!check_commands(argc - i, argv + i, o)) {
+            return false;
+        }
     } else if (i < argc) {
         o->file = argv[i++];
     } else {
@@ -210,10 +241,9 @@ static int run_process(const struct run_options *o, term module, const char *loa
     term strings = args_as_strings(&h, o->args, o->n_args);
     term function;
     term args;
-    if (o->module != NULL) {
-        function = atom_from_cstr("run_module");
-        args = heap_list(
-            &h, (term[]) { module, atom_from_cstr(o->function), strings, print }, 4, TERM_NIL);
+    if (o->commands) {
+        function = atom_from_cstr("run_commands");
+        args = heap_list(&h, (term[]) { strings, print }, 2, TERM_NIL);
     } else {
         function = atom_from_cstr("run_file");
         term load = load_path != NULL ? text_to_list(&h, load_path) : ATOM(false);
@@ -279,11 +309,11 @@ int cli_run(int argc, char **argv)
     if (!boot_vm(&o.boot, error)) {
         return cli_error("%s", error);
     }
-    term module;
+    term module = ATOM(bulkhead);
     bool needs_process = false;
     if (o.file != NULL) {
         module = load_file(&source, &needs_process);
-    } else {
+    } else if (o.module != NULL) {
         module = atom_from_cstr(o.module);
         enum module_load loaded = module_ensure_loaded(module, error);
         if (loaded == MODULE_NOT_FOUND || loaded == MODULE_BAD) {

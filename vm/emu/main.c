@@ -16,7 +16,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *what;
 } commands[] = {
-    { "run", cli_run, "run a .beam, .erl, .S or escript file, or -s MODULE" },
+    { "run", cli_run, "run a .beam, .erl, .S or escript file, or -s, -run, -eval" },
     { "disasm", cli_disasm, "list the code of a .beam, .erl, .S or escript file" },
     { "matrix", cli_matrix, "commit native misdeeds in every isolation mode, and show what happens" },
     { "info", cli_info, "version, isolation modes and options, opcodes, NIF functions" },

@@ -6,7 +6,8 @@ set -u
 
 cat >"$dir/files.erl" <<'END'
 -module(files).
--export([main/1]).
+-export([main/1, show/1]).
+show(Args) -> io:format("~p", [Args]).
 main(["hello"]) -> io:format("hello~n");
 main(["write", File]) -> io:format(standard_error, "~p", [file:write_file(File, <<"text">>)]);
 main(["streams", File]) ->
@@ -55,6 +56,18 @@ cat >"$dir/script" <<'END'
 main(Args) -> io:format("~p", [{filename:basename(escript:script_name()), Args}]).
 END
 is "an escript knows its name" '{"script",["a","b"]}' "$(timeout -k 10 300 "$BULKHEAD" run "$dir/script" a b 2>&1)"
+commands() { LC_ALL=C.UTF-8 timeout -k 10 300 "$BULKHEAD" run -pa "$dir" "$@" 2>&1; echo " $?"; }
+is "what follows -eval is evaluated" '{2,[228,8364]} 0' "$(commands -noshell -eval 'F = fun(X) -> X + 1 end, io:format("~w", [{F(1), "ä€"}])')"
+is "with a dot, too, and its value printed" '3
+ 0' "$(commands --print -eval 'X = 1, X + 2.')"
+is "commands run one after the other" '1["a","b"]{2,[a,b]}3 0' "$(commands -eval 'io:format("~p", [1])' -run files show a b -eval 'io:format("{2,")' \
+    -s files show a b -eval 'io:format("}3")' -s init stop)"
+is "an error in -eval is one" 'foo 1' "$(commands -eval 'erlang:error(foo)' | sed -n 's/^{\(foo\),.*/\1/p;s/^ 1/ 1/p' | tr -d '\n')"
+is "what is no expression is told" "bulkhead: -eval: syntax error before: '.' in f( 2" "$(commands -eval 'f(' | tr -d '\n')"
+is "and what is no token" "bulkhead: -eval: unterminated atom starting with 'a' in 'a 2" "$(commands -eval "'a" | tr -d '\n')"
+is "-eval takes one argument" "bulkhead: -eval takes one argument, what is to be evaluated: 2 is too much 2" "$(commands -eval 1 2 | tr -d '\n')"
+is "and needs it" "bulkhead: -eval needs a value 2" "$(commands -s init stop -eval | tr -d '\n')"
+is "arguments behind -extra are the program's" '["-eval","x"] 0' "$(commands -eval 'io:format("~p", [init:get_plain_arguments()])' -extra -eval x)"
 printf '%s\n' 'this line is skipped' 'main(Args) -> io:format("~p", [Args]).' >"$dir/plain"
 is "an escript's first line is skipped, whatever it is" '["a"]' "$(timeout -k 10 300 "$BULKHEAD" run "$dir/plain" a 2>&1)"
 cat >"$dir/arch_lib.erl" <<'END'
