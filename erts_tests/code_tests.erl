@@ -60,6 +60,8 @@ cases() ->
      {chunks, fun() -> B = object(one), [is_binary(erts_internal:beamfile_chunk(B, C)) || C <- ["AtU8", "Code", "StrT", "ImpT", "ExpT", "FunT", "LitT", "LocT", "Attr", "CInf", "Nope"]] end},
      {chunk_bad, fun() -> [element(1, outcome(fun() -> erts_internal:beamfile_chunk(id(B), id(C)) end)) || {B, C} <- [{x, "Code"}, {<<>>, "Co"}, {<<>>, code}, {<<"FOR1">>, "Code"}]] end},
      {beam_lib, fun() -> {ok, {code_target, [{exports, E}, {imports, _}]}} = beam_lib:chunks(object(one), [exports, imports]), lists:sort(E) end},
+     {load_binary_with_atom, fun() -> fresh(), B = object(one), R = [{code:load_binary(code_target, F, B), code:is_loaded(code_target), code:which(code_target), lists:keyfind(code_target, 1, code:all_loaded()), code:module_status(code_target)}
+          || F <- [cover_compiled, "", 'x.beam', "x.beam"]], fresh(), R end},
      {bad_files, fun() -> [code:load_binary(code_target, "x.beam", B) || B <- [<<>>, <<"FOR1">>, <<"FOR1", 0, 0, 0, 4, "BEAM">>, binary:part(object(one), 0, 200), gibberish()]] end},
      {bad_load_module, fun() -> [outcome(fun() -> erlang:load_module(id(M), id(B)) end) || {M, B} <- [{code_target, <<"x">>}, {other_name, object(one)}]] end},
      {bad_load_module_args, fun() -> [element(2, outcome(fun() -> erlang:load_module(id(M), id(B)) end)) || {M, B} <- [{1, <<>>}, {code_target, x}]] end},

@@ -14,6 +14,9 @@ cases() ->
      {spawn_args, fun() -> S = self(), spawn(lists, foreach, [fun(X) -> S ! X end, [1, 2]]), messages(100) end},
      {spawn_fun_env, fun() -> S = self(), A = id([big, {term}]), spawn(fun() -> S ! {A, A} end), receive X -> X end end},
      {spawn_bad, fun() -> [outcome(fun() -> spawn(id(M), id(F), id(A)) end) || {M, F, A} <- [{1, f, []}, {m, 2, []}, {m, f, x}]] end},
+     {spawn_tuple_fun, fun() -> process_flag(trap_exit, true), T = id({m, f}),
+         [case t:outcome(Make) of {ok, P} when is_pid(P) -> receive {'EXIT', P, R} -> {exit, R} after 100 -> none end; Bad -> Bad end
+          || Make <- [fun() -> spawn_link(T) end, fun() -> spawn(T) end, fun() -> spawn_opt(T, [link]) end, fun() -> spawn_link(node(), T) end, fun() -> spawn_link(id({m, 1})) end, fun() -> spawn_opt(id({m, 1}), []) end, fun() -> spawn_monitor(T) end]] end},
      {spawn_undef, fun() -> {P, R} = spawn_monitor(no_such_mod, f, [1]), receive {'DOWN', R, process, P, {E, [{M, F, A, _} | _]}} -> {E, M, F, A} end end},
      {spawn_elsewhere, fun() -> process_flag(trap_exit, true), N = there@nowhere, F = fun() -> ok end,
          [remote(Make) || Make <- [fun() -> spawn(N, F) end, fun() -> spawn(N, lists, reverse, [[]]) end, fun() -> spawn_link(N, F) end,

@@ -149,7 +149,7 @@ load_abs(File0, Module) when is_atom(Module) ->
 
 load_binary(Module, File, Binary)
   when is_atom(Module), (is_list(File) orelse is_atom(File)), is_binary(Binary) ->
-    load_bytes(Module, name(File), Binary).
+    load_bytes(Module, File, Binary).
 
 load_bytes(Module, File, Binary) ->
     %% Old code of a deleted module may stay: nothing becomes old now.
@@ -180,7 +180,7 @@ prepare_file(Module, File, Binary) ->
         {error, _} = Error ->
             Error;
         Ref ->
-            _ = bulkhead_code:set_path(Ref, native(File)),
+            _ = bulkhead_code:set_path(Ref, native(File), is_atom(File)),
             Ref
     end.
 
@@ -414,8 +414,10 @@ module_status(Module) when is_atom(Module) ->
     case is_loaded(Module) of
         false -> not_loaded;
         {file, preloaded} -> loaded;
-        {file, _} ->
+        {file, []} -> loaded; % generated
+        {file, File} ->
             case get_object_code(Module) of
+                {_, _, _} when is_atom(File) -> modified; % cover_compiled
                 error -> removed;
                 {_, Binary, _} ->
                     case module_md5(Binary) =:= Module:module_info(md5) of

@@ -87,8 +87,8 @@ term bif_erts_internal_prepare_loading_2(struct proc *p, term *args)
     return handle_make_ref(p, &prepared->base);
 }
 
-/* bulkhead_code:set_path(Prepared, PathBinary): where it came from. false: no file can have that name. */
-term bif_bulkhead_code_set_path_2(struct proc *p, term *args)
+/* bulkhead_code:set_path(Prepared, PathBinary, IsAtom): where it came from. false: no file can have that name. */
+term bif_bulkhead_code_set_path_3(struct proc *p, term *args)
 {
     struct prepared *prepared = take_prepared(args[0]);
     char path[FILE_NAME_MAX_BYTES];
@@ -101,6 +101,7 @@ term bif_bulkhead_code_set_path_2(struct proc *p, term *args)
     size_t n = strlen(path) + 1;
     vm_free(prepared->image->path);
     prepared->image->path = memcpy(vm_alloc(n), path, n);
+    prepared->image->path_is_atom = term_same(args[2], ATOM(true));
     return ATOM(true);
 }
 

@@ -451,7 +451,7 @@ term bif_bulkhead_code_find_1(struct proc *p, term *args)
     return result;
 }
 
-/* bulkhead_code:loaded_path(Module): path it was loaded from, [] if that is not known,
+/* bulkhead_code:loaded_path(Module): path it was loaded from, or the atom that load_binary got for it; [] if that is not known,
  * preloaded, or false if it is not loaded. */
 term bif_bulkhead_code_loaded_path_1(struct proc *p, term *args)
 {
@@ -465,7 +465,10 @@ term bif_bulkhead_code_loaded_path_1(struct proc *p, term *args)
     if (image == NULL) {
         return ATOM(false);
     }
-    return image->path == NULL ? TERM_NIL : path_text(&p->heap, image->path);
+    if (image->path == NULL) {
+        return TERM_NIL;
+    }
+    return image->path_is_atom ? atom_from_cstr(image->path) : path_text(&p->heap, image->path);
 }
 
 /* bulkhead_code:read_file(PathBinary): {ok, Binary} or error. */

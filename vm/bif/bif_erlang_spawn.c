@@ -121,8 +121,17 @@ static term spawn_mfa(struct proc *p, term m, term f, term a, const struct spawn
     return finish(p, pid, ref, o);
 }
 
+/* {Module, Function} is no fun any more: the new process finds out. */
+static bool is_tuple_fun(term t)
+{
+    return term_is_tuple_of(t, 2) && term_is_atom(term_tuple_get(t, 0)) && term_is_atom(term_tuple_get(t, 1));
+}
+
 static term spawn_fun(struct proc *p, term fun, const struct spawn_options *o)
 {
+    if (is_tuple_fun(fun)) {
+        return spawn_mfa(p, ATOM(erlang), ATOM(apply), heap_list(&p->heap, (term[]) { fun, TERM_NIL }, 2, TERM_NIL), o);
+    }
     if (!term_is_fun(fun)) {
         return proc_badarg(p);
     }
@@ -161,7 +170,7 @@ term bif_erlang_spawn_monitor_1(struct proc *p, term *args)
 {
     struct spawn_options o = system_spawn_defaults();
     o.monitor = true;
-    if (term_has_tag(args[0], TAG_FUN) && term_fun_entry(args[0])->arity != 0) {
+    if (!term_is_fun(args[0]) || (term_has_tag(args[0], TAG_FUN) && term_fun_entry(args[0])->arity != 0)) {
         return proc_badarg(p);
     }
     return spawn_fun(p, args[0], &o);
@@ -185,7 +194,7 @@ term bif_erlang_spawn_monitor_3(struct proc *p, term *args)
 term bif_erlang_spawn_opt_2(struct proc *p, term *args)
 {
     struct spawn_options o = system_spawn_defaults();
-    if (!term_is_fun(args[0])) {
+    if (!term_is_fun(args[0]) && !is_tuple_fun(args[0])) {
         return proc_badarg(p);
     }
     if (!take_options(args[1], &o)) {

@@ -72,6 +72,7 @@ struct code_image {
     uint32_t n_catches;
     struct nif_lib *nif; /* owned by nif/nif_lib; NULL: none */
     char *path;          /* owned: file it came from, or NULL */
+    bool path_is_atom;   /* what it is called by who loaded it, such as cover_compiled */
 };
 
 /* Frees it and all it owns: nobody has ever seen it. NULL: nothing. */
