@@ -192,7 +192,15 @@ void unwind_walk(struct unwind_trace *out, ucontext_t *registers, uintptr_t stac
     native_try(walk, &w);
 }
 
-bool unwind_name(uintptr_t pc, bool is_return_address, struct unwind_name *out)
+/* Where an instruction is. */
+struct place {
+    char function[128]; /* "" if unknown */
+    char library[64];   /* its file's name */
+    uintptr_t offset;   /* from the function, or from the library if the function is not known */
+};
+
+/* false: in no known library. */
+static bool find_place(uintptr_t pc, bool is_return_address, struct place *out)
 {
     /* A return address may be the first byte of the next function. */
     uintptr_t look_up = is_return_address ? pc - 1 : pc;
@@ -239,11 +247,11 @@ static bool is_short(const struct unwind_group *g)
 
 static term frame_term(const struct unwind_trace *trace, unsigned i, struct heap *h)
 {
-    struct unwind_name name;
-    unwind_name(trace->pc[i], is_return_address(trace, i), &name);
-    term location = heap_cons(h, heap_tuple2(h, ATOM(offset), heap_uinteger(h, name.offset)), TERM_NIL);
-    term library = bits_from_bytes(h, name.library, strlen(name.library));
-    term function = bits_from_bytes(h, name.function, strlen(name.function));
+    struct place place;
+    find_place(trace->pc[i], is_return_address(trace, i), &place);
+    term location = heap_cons(h, heap_tuple2(h, ATOM(offset), heap_uinteger(h, place.offset)), TERM_NIL);
+    term library = bits_from_bytes(h, place.library, strlen(place.library));
+    term function = bits_from_bytes(h, place.function, strlen(place.function));
     if (term_is_none(library) || term_is_none(function)) {
         return TERM_NONE; /* no memory */
     }
@@ -284,14 +292,14 @@ term unwind_term(const struct unwind_trace *trace, struct heap *h)
 
 static size_t frame_text(const struct unwind_trace *trace, unsigned i, unsigned number, char *out, size_t room)
 {
-    struct unwind_name name;
+    struct place place;
     int n;
-    if (!unwind_name(trace->pc[i], is_return_address(trace, i), &name)) {
+    if (!find_place(trace->pc[i], is_return_address(trace, i), &place)) {
         n = snprintf(out, room, "  #%-5u  %#lx (no code there)\n", number, (unsigned long) trace->pc[i]);
-    } else if (name.function[0] != '\0') {
-        n = snprintf(out, room, "  #%-5u  %s+%#lx (%s)\n", number, name.function, (unsigned long) name.offset, name.library);
+    } else if (place.function[0] != '\0') {
+        n = snprintf(out, room, "  #%-5u  %s+%#lx (%s)\n", number, place.function, (unsigned long) place.offset, place.library);
     } else {
-        n = snprintf(out, room, "  #%-5u  %s+%#lx\n", number, name.library, (unsigned long) name.offset);
+        n = snprintf(out, room, "  #%-5u  %s+%#lx\n", number, place.library, (unsigned long) place.offset);
     }
     return (size_t) n;
 }

@@ -37,14 +37,6 @@ bool unwind_add(struct unwind_trace *trace, uintptr_t pc, unsigned *open);
 void unwind_walk(struct unwind_trace *out, ucontext_t *registers, uintptr_t stack_low, uintptr_t stack_high,
     bool is_fault);
 
-/* "function+0x1f", file name of its library, offset in it. false: in no known library. */
-struct unwind_name {
-    char function[128]; /* "" if unknown */
-    char library[64];
-    uintptr_t offset;         /* from the function, or from the library if function is "" */
-};
-bool unwind_name(uintptr_t pc, bool is_return_address, struct unwind_name *out);
-
 /* [{nif, <<"lib.so">>, <<"function">>, [{offset, N}]}, ...]; for a gap, where frames repeat those in front of it,
  * {nif, <<>>, <<"...">>, [{frames, N}]}. */
 term unwind_term(const struct unwind_trace *trace, struct heap *h);

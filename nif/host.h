@@ -42,7 +42,7 @@ struct nif_host {
     enum nif_thread_type (*thread_type)(void);
     unsigned (*schedulers)(void);
     /* There is something to do by nif_run_deferred() on a scheduler thread, soon. May be called
-     * inside a collection: does not block, takes no lock above RANK_SIGNAL_QUEUE. */
+     * inside a collection: does not block, takes no lock but a scheduler's own. */
     void (*wake_deferred)(void);
 };
 extern const struct nif_host *nif_host;

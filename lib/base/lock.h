@@ -24,8 +24,6 @@ enum lock_rank {
     RANK_ETS_TABLE,    /* one table's contents                                 vm/ets */
     RANK_SYSTEM_FLAG,  /* who runs alone, threads online                       vm/bif */
     RANK_REGISTRY,     /* registered names                                     vm/proc/registry */
-    RANK_PROC_TABLE,   /* pid -> process: writers                              vm/proc/proc_table */
-    RANK_SIGNAL_QUEUE, /* one process's incoming signals                       vm/proc/signal */
     RANK_TIMER,        /* one scheduler's timer wheel                          vm/proc/timer */
     RANK_RUN_QUEUE,    /* one scheduler's run queue                            vm/proc/sched */
     RANK_MODULE_TABLE, /* modules, exports, funs: writers                      vm/code */

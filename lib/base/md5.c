@@ -1,7 +1,8 @@
-#include "lib/base/bytes.h"
 #include "lib/base/md5.h"
 
 #include <string.h>
+
+#include "lib/base/bytes.h"
 
 /* floor(2^32 * abs(sin(i + 1))) */
 static const uint32_t sines[64] = {

@@ -1,11 +1,12 @@
 /* bif_os.c - the environment and the operating system process. */
+#include "vm/bif/bif_os.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "vm/bif/bif.h"
-#include "vm/bif/bif_os.h"
 #include "vm/core/bits.h"
 #include "vm/core/chars.h"
 #include "vm/proc/os_signal.h"

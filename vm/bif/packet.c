@@ -1,7 +1,8 @@
-#include "lib/base/bytes.h"
 #include "vm/bif/packet.h"
 
 #include <string.h>
+
+#include "lib/base/bytes.h"
 
 /* ---- a header that has the length ---- */
 

@@ -6,10 +6,6 @@
 #ifndef VM_BIF_PACKET_H
 #define VM_BIF_PACKET_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "lib/base/base.h"
 
 enum packet_type {
@@ -46,9 +42,10 @@ struct packet_frame {
     size_t padding; /* and at the end */
 };
 
+/* Where the packet that the bytes begin with ends. *out is all zero unless some of it is known. */
 enum packet_status packet_measure(enum packet_type type, const uint8_t *bytes, size_t n,
     const struct packet_limits *limits, struct packet_frame *out) MUST_CHECK;
-/* The record begins like the hello of SSL 2. pre: five bytes */
+/* Does a record of TLS, of which five bytes are there, begin like the hello of SSL 2? */
 bool packet_is_ssl2_hello(const uint8_t *bytes);
 
 #endif

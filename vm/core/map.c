@@ -212,25 +212,6 @@ term map_put_name(struct heap *h, term map, const char *key, term value)
     return map_put(h, map, atom_from_cstr(key), value);
 }
 
-term map_put_pairs(struct heap *h, term map, const term *kv, size_t n)
-{
-    term *values = NULL; /* of a flat map made here, which may still be written to */
-    for (size_t i = 0; i < n; i++) {
-        intptr_t at = is_flat(map) ? flat_find(map, kv[2 * i]) : -1;
-        if (at < 0) {
-            map = map_put(h, map, kv[2 * i], kv[2 * i + 1]);
-            values = is_flat(map) ? map_flat_values(map) : NULL;
-        } else if (values != NULL) {
-            values[at] = kv[2 * i + 1];
-        } else {
-            term changed = flat_replace(h, map, (size_t) at, kv[2 * i + 1]);
-            values = term_same(changed, map) ? NULL : map_flat_values(changed);
-            map = changed;
-        }
-    }
-    return map;
-}
-
 static term flat_delete(struct heap *h, term map, size_t i)
 {
     size_t n = flat_size(map);

@@ -16,8 +16,6 @@ term map_get(term map, term key);
 /* New map; shares what it can. Never fails. */
 term map_put(struct heap *h, term map, term key, term value);
 term map_put_name(struct heap *h, term map, const char *key, term value); /* key: an atom */
-/* As map_put for each of n pairs in turn, without the maps in between. */
-term map_put_pairs(struct heap *h, term map, const term *kv, size_t n);
 /* The map itself if the key is absent; *out_value (may be NULL) the removed value or TERM_NONE. */
 term map_remove(struct heap *h, term map, term key, term *out_value);
 /* Later pairs win, as maps:from_list. n pairs: kv[0]=key, kv[1]=value, ... reordered in place. */

@@ -9,8 +9,6 @@ enum { MATCH_MAX_DEPTH = 500 };
 
 /* Is t an atom '$0' ... '$100000000'? */
 bool match_is_variable(term t, uint32_t *out_number);
-/* Is it free of variables? What is deeper than MATCH_MAX_DEPTH counts as not: then the table is searched. depth: 0. */
-bool match_is_ground(term t, unsigned depth);
 
 enum match_op_code {
     /* Patterns: take a term from the stack. */

@@ -25,11 +25,12 @@ bool match_is_variable(term t, uint32_t *out)
     return n <= MAX_VARIABLE;
 }
 
-bool match_is_ground(term t, unsigned depth)
+/* Is it free of variables? What is deeper than MATCH_MAX_DEPTH counts as not: then the table is searched. depth: 0 */
+static bool is_ground(term t, unsigned depth)
 {
     uint32_t number;
     for (; term_is_cons(t) && depth < MATCH_MAX_DEPTH; t = term_tail(t)) {
-        if (!match_is_ground(term_head(t), ++depth)) {
+        if (!is_ground(term_head(t), ++depth)) {
             return false;
         }
     }
@@ -41,14 +42,14 @@ bool match_is_ground(term t, unsigned depth)
         map_iter_init(&it, t);
         term key, value;
         while (map_iter_next(&it, &key, &value)) {
-            if (!match_is_ground(key, depth + 1) || !match_is_ground(value, depth + 1)) {
+            if (!is_ground(key, depth + 1) || !is_ground(value, depth + 1)) {
                 return false;
             }
         }
     }
     if (term_is_tuple(t)) {
         for (size_t i = 0; i < term_tuple_arity(t); i++) {
-            if (!match_is_ground(term_tuple_get(t, i), depth + 1)) {
+            if (!is_ground(term_tuple_get(t, i), depth + 1)) {
                 return false;
             }
         }
@@ -65,7 +66,7 @@ term match_spec_key(const struct match_spec *ms, size_t position)
             return TERM_NONE;
         }
         term k = term_tuple_get(pattern, position - 1);
-        if (!match_is_ground(k, 0) || (i > 0 && !term_same(k, key))) {
+        if (!is_ground(k, 0) || (i > 0 && !term_same(k, key))) {
             return TERM_NONE;
         }
         key = k;
@@ -80,7 +81,7 @@ static bool is_same_part(term pattern, term expr, unsigned depth)
         || term_same(expr, ATOM(dollar_dollar))) {
         return false;
     }
-    if (term_is_tuple_of(expr, 2) && term_same(term_tuple_get(expr, 0), ATOM(const)) && match_is_ground(pattern, 0)) {
+    if (term_is_tuple_of(expr, 2) && term_same(term_tuple_get(expr, 0), ATOM(const)) && is_ground(pattern, 0)) {
         return term_equal_exact(pattern, term_tuple_get(expr, 1));
     }
     for (; term_is_cons(pattern) && term_is_cons(expr); pattern = term_tail(pattern), expr = term_tail(expr)) {
@@ -131,7 +132,7 @@ bool match_spec_keeps_key(term spec, size_t position)
         term key = term_tuple_get(made, position - 1);
         if (is_const) {
             term wanted = bound ? term_tuple_get(pattern, position - 1) : TERM_NIL;
-            if (!bound || !match_is_ground(wanted, 0) || !term_equal_exact(wanted, key)) {
+            if (!bound || !is_ground(wanted, 0) || !term_equal_exact(wanted, key)) {
                 return false;
             }
             continue;

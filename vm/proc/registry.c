@@ -1,7 +1,8 @@
 /* Names are atoms, so the registry is an array by atom index: whereis is one load. */
+#include "vm/proc/registry.h"
+
 #include "lib/base/arena.h"
 #include "vm/proc/proc_table.h"
-#include "vm/proc/registry.h"
 #include "vm/proc/sched.h"
 
 enum { NAMES_PER_PAGE = 1024, MAX_PAGES = 1 << 12 };

@@ -4,6 +4,8 @@
  * is printed here, on one line: there is no logger, it is far behind, memory is short, the reason is
  * so large that formatting it would be the worse trouble.
  */
+#include "vm/proc/report.h"
+
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +17,6 @@
 #include "vm/core/print.h"
 #include "vm/proc/proc_internal.h"
 #include "vm/proc/registry.h"
-#include "vm/proc/report.h"
 #include "vm/proc/signal.h"
 
 static void add_time(struct text *t)

@@ -1,9 +1,10 @@
 /* The main thread waits here: for the end of one process, or for erlang:halt. */
+#include "vm/proc/watch.h"
+
 #include <pthread.h>
 
 #include "vm/core/copy.h"
 #include "vm/proc/proc_internal.h"
-#include "vm/proc/watch.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* leaf: nothing else is taken under it */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;

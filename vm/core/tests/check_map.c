@@ -163,13 +163,6 @@ START_TEST(an_update_shares_the_keys)
     ck_assert(term_same(map_flat_keys(map), map_flat_keys(changed)));
     ck_assert(term_same(map_get(map, ATOM(ok)), num(1)));
     ck_assert(term_same(map_put(&test_heap, map, ATOM(ok), num(1)), map));
-    term pairs[] = { ATOM(ok), num(5), ATOM(error), num(6), ATOM(exit), num(7), ATOM(ok), num(8) };
-    changed = map_put_pairs(&test_heap, map, pairs, 4);
-    verify(changed);
-    ck_assert_uint_eq(map_size(changed), 3);
-    ck_assert(term_same(map_get(changed, ATOM(ok)), num(8)));
-    ck_assert(term_same(map_get(map, ATOM(ok)), num(1)));
-    ck_assert(term_same(map_get(map, ATOM(error)), num(2)));
 }
 END_TEST
 
