@@ -127,9 +127,19 @@ void isolation_init(void)
     nif_lib_closing = forget;
 }
 
-void isolation_thread_start(void)
+struct native_thread *isolation_thread_reserve(void)
 {
-    native_thread_attach();
+    return native_thread_reserve();
+}
+
+void isolation_thread_unreserve(struct native_thread *reserved)
+{
+    native_thread_unreserve(reserved);
+}
+
+void isolation_thread_start(struct native_thread *reserved)
+{
+    native_thread_attach_as(reserved);
 }
 
 void isolation_thread_stop(void)

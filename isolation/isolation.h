@@ -8,7 +8,10 @@
 /* Signal handlers, hooks of the NIF API. Once, before any library is loaded. */
 void isolation_init(void);
 /* On each thread that will run native calls, at its start and end (idempotent). */
-void isolation_thread_start(void);
+/* For a thread that is about to be made: the memory it needs. NULL: there is none. */
+struct native_thread *isolation_thread_reserve(void) MUST_CHECK;
+void isolation_thread_unreserve(struct native_thread *reserved); /* it could not be made */
+void isolation_thread_start(struct native_thread *reserved);
 void isolation_thread_stop(void);
 
 /* Called when a module's library is about to be opened: the place to find its -isolation attribute.

@@ -199,7 +199,7 @@ struct arena *library_heap(unsigned slot)
         struct arena_options o = {
             .name = slot == 0 ? "malloc" : "library",
             .fixed_base = LIBRARY_HEAPS_BASE + ((uintptr_t) slot << LIBRARY_HEAP_SHIFT),
-            .reserve_bytes = (size_t) 1 << LIBRARY_HEAP_SHIFT,
+            .reserve_bytes = arena_reserve_for((size_t) 1 << LIBRARY_HEAP_SHIFT),
             .limit_bytes = slot == 0 ? 0 : half_of_memory(),
             .backing = ARENA_PRIVATE,
         };

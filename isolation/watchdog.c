@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "isolation/crash_report.h"
 #include "isolation/fault.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
@@ -155,13 +156,6 @@ static void sleep_until_woken(void)
     atomic_store(&watchdog_asleep, 0);
 }
 
-void watchdog_wake(void)
-{
-    if (atomic_exchange(&watchdog_asleep, 0) != 0) {
-        futex_wake(&watchdog_asleep);
-    }
-}
-
 static void *watch(void *arg)
 {
     unsigned idle = 0;
@@ -183,18 +177,39 @@ static void *watch(void *arg)
     return NULL;
 }
 
-static void start_thread(void)
+static bool register_for_membarrier(void)
 {
-    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-    VM_REQUIRE(service_thread_start(NULL, watch, NULL) == 0);
+    (void) syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+    return true;
+}
+
+static struct service_thread watcher = SERVICE_THREAD(watch, register_for_membarrier);
+
+/* If it does not, as no thread is to be had, each call with a timeout tries again: as if it slept. */
+static void make_it_run(void)
+{
+    static _Atomic bool said;
+    if (service_thread_want(&watcher) == 0) {
+        return;
+    }
+    if (!atomic_exchange(&said, true)) {
+        crash_report_line("timeouts of native calls are not kept: no thread can be made to watch them (ulimit -u)\n");
+    }
+    atomic_store(&watchdog_asleep, 1);
+}
+
+void watchdog_wake(void)
+{
+    if (atomic_exchange(&watchdog_asleep, 0) != 0) {
+        futex_wake(&watchdog_asleep);
+    }
+    make_it_run();
 }
 
 void watchdog_note_timeout(uint32_t timeout_ms)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     uint32_t shortest = atomic_load(&shortest_ms);
     while ((shortest == 0 || timeout_ms < shortest) && !atomic_compare_exchange_weak(&shortest_ms, &shortest, timeout_ms)) {
     }
-    pthread_once(&once, start_thread);
     watchdog_wake();
 }

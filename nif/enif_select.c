@@ -126,12 +126,15 @@ static void *poll_events(void *unused)
     return NULL;
 }
 
-static void start_polling(void)
+static bool prepare_polling(void)
 {
-    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    VM_REQUIRE(epoll_fd >= 0);
-    VM_REQUIRE(service_thread_start(NULL, poll_events, NULL) == 0);
+    if (epoll_fd < 0) {
+        epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    }
+    return epoll_fd >= 0;
 }
+
+static struct service_thread poller = SERVICE_THREAD(poll_events, prepare_polling);
 
 /* ---- stop ---- */
 
@@ -271,7 +274,6 @@ static int arm(int fd, unsigned flags, struct nif_resource *r, term pid, term me
 int enif_select_x(ErlNifEnv *env, ErlNifEvent e, enum ErlNifSelectFlags flags, void *obj,
     const ErlNifPid *pid, ERL_NIF_TERM msg, ErlNifEnv *msg_env)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct nif_resource *r = nif_resource_from_payload(obj, "enif_select");
     unsigned wanted = (unsigned) flags;
     bool custom = (wanted & ERL_NIF_SELECT_CUSTOM_MSG) != 0;
@@ -279,8 +281,11 @@ int enif_select_x(ErlNifEnv *env, ErlNifEvent e, enum ErlNifSelectFlags flags, v
         return INT_MIN | ERL_NIF_SELECT_INVALID_EVENT;
     }
     nif_guard_enter();
-    pthread_once(&once, start_polling);
+    bool polls = service_thread_want(&poller) == 0;
     nif_guard_leave();
+    if (!polls && (wanted & (ERL_NIF_SELECT_STOP | ERL_NIF_SELECT_CANCEL)) == 0) {
+        return INT_MIN | ERL_NIF_SELECT_FAILED;
+    }
     if ((wanted & ERL_NIF_SELECT_STOP) != 0) {
         return r->type->init.stop != NULL ? stop_now(e, r) : INT_MIN | ERL_NIF_SELECT_FAILED;
     }

@@ -24,10 +24,10 @@ static struct {
     pthread_mutex_t mutex; /* a leaf: only this flag */
     pthread_cond_t cond;
     bool wanted;
-    pthread_once_t once;
-    bool started;
+    pthread_mutex_t starting; /* the threads are being started */
+    _Atomic bool started;
     unsigned schedulers;
-} nursery = { .mutex = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT };
+} nursery = { .mutex = PTHREAD_MUTEX_INITIALIZER, .starting = PTHREAD_MUTEX_INITIALIZER };
 
 static _Atomic uint32_t next_serial = 1;
 enum { SERIAL_MASK = (1 << 21) - 1 };
@@ -324,7 +324,7 @@ static int64_t start_workers(int64_t now)
 
 static void *nurse(void *arg)
 {
-    isolation_thread_start();
+    isolation_thread_start(arg);
     for (;;) {
         int64_t next = start_workers(clock_monotonic_ns()), embryos = make_embryos(clock_monotonic_ns());
         next = embryos < next ? embryos : next;
@@ -342,28 +342,54 @@ static void *nurse(void *arg)
         nursery.wanted = false;
         pthread_mutex_unlock(&nursery.mutex);
     }
-    return arg;
+    return NULL;
 }
 
-static void start_threads(void)
+/* It runs no library's code, but may meet with a fault as any of the VM's threads. false: errno says why not. */
+bool remote_thread_start(void *(*run)(void *reserved))
+{
+    pthread_t thread;
+    struct native_thread *reserved = isolation_thread_reserve();
+    if (reserved == NULL) {
+        errno = ENOMEM;
+        return false;
+    }
+    errno = pthread_create(&thread, NULL, run, reserved);
+    if (errno != 0) {
+        isolation_thread_unreserve(reserved);
+        return false;
+    }
+    pthread_detach(thread);
+    return true;
+}
+
+/* 0, or an errno value: who comes next tries again. */
+static int start_threads(void)
 {
     pthread_condattr_t attr;
-    pthread_t thread;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&nursery.cond, &attr);
-    nursery.schedulers = nif_host->schedulers(); /* the thread outlives them */
-    nursery.started = watcher_start() && pthread_create(&thread, NULL, nurse, NULL) == 0;
-    if (nursery.started) {
-        pthread_detach(thread);
+    int error = 0;
+    if (__builtin_expect(atomic_load_explicit(&nursery.started, memory_order_acquire), 1)) {
+        return 0;
     }
+    pthread_mutex_lock(&nursery.starting);
+    if (!atomic_load_explicit(&nursery.started, memory_order_relaxed)) {
+        pthread_condattr_init(&attr);
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        pthread_cond_init(&nursery.cond, &attr);
+        nursery.schedulers = nif_host->schedulers(); /* the thread outlives them */
+        bool good = watcher_start() && remote_thread_start(nurse);
+        error = good ? 0 : errno;
+        atomic_store_explicit(&nursery.started, good, memory_order_release);
+    }
+    pthread_mutex_unlock(&nursery.starting);
+    return error;
 }
 
 void nursery_want(struct remote_pool *pool)
 {
-    pthread_once(&nursery.once, start_threads);
-    if (!nursery.started) {
-        could_not_start(pool, "no threads");
+    int error = start_threads();
+    if (error != 0) {
+        could_not_start(pool, strerrordesc_np(error));
         return;
     }
     if (open_embryo(pool)) {

@@ -243,11 +243,13 @@ const struct pool_library *pool_library_locked(const struct remote_pool *pool, u
 /* ---- nursery.c ---- */
 /* The pool may want a worker: takes the embryo, or has one started, now or when back-off allows. */
 void nursery_want(struct remote_pool *pool);
+/* One of the threads of isolation/remote. false: errno says why not. */
+bool remote_thread_start(void *(*run)(void *reserved));
 /* Starting one failed: the next try comes later each time. */
 void pool_back_off_locked(struct remote_pool *pool);
 
 /* ---- watcher.c ---- */
-bool watcher_start(void);
+bool watcher_start(void); /* unless it runs; one thread at a time. false: errno says why not */
 void watcher_add_worker(struct remote_worker *w);
 void watcher_add_lane(struct remote_lane *lane);
 /* Leaves the lane, which has more to read, to the watcher. */

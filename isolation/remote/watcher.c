@@ -288,7 +288,7 @@ static void *watch(void *arg)
 {
     struct epoll_event events[EVENTS];
     bool again = false;
-    isolation_thread_start();
+    isolation_thread_start(arg);
     for (;;) {
         int64_t now = clock_monotonic_ns(), deadline = atomic_load(&watcher.deadline_ns);
         int64_t wait_ms = deadline == INT64_MAX ? -1 : deadline <= now ? 0 : (deadline - now) / 1000000 + 1;
@@ -320,21 +320,21 @@ static void *watch(void *arg)
             again = look_after(clock_monotonic_ns());
         }
     }
-    return arg;
+    return NULL;
 }
 
 bool watcher_start(void)
 {
-    pthread_t thread;
-    watcher.epoll = epoll_create1(EPOLL_CLOEXEC);
-    watcher.poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (watcher.epoll < 0 || watcher.poke < 0) {
-        return false;
+    static bool runs;
+    if (watcher.epoll < 0) {
+        watcher.epoll = epoll_create1(EPOLL_CLOEXEC);
     }
-    add(watcher.poke, NULL, EVENT_POKE);
-    if (pthread_create(&thread, NULL, watch, NULL) != 0) {
-        return false;
+    if (watcher.epoll >= 0 && watcher.poke < 0) {
+        watcher.poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (watcher.poke >= 0) {
+            add(watcher.poke, NULL, EVENT_POKE);
+        }
     }
-    pthread_detach(thread);
-    return true;
+    runs = runs || (watcher.poke >= 0 && remote_thread_start(watch));
+    return runs;
 }

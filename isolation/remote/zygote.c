@@ -76,7 +76,7 @@ static const char *step_name(uint32_t step)
 static void describe(char error[200], const char *what, int number)
 {
     const char *text = strerrordesc_np(number);
-    snprintf(error, 200, "no worker: %s: %s", what, text != NULL ? text : "unknown error");
+    snprintf(error, 200, "%s: %s", what, text != NULL ? text : "unknown error");
 }
 
 enum answer { ANSWER_YES, ANSWER_NO, ANSWER_GONE };
@@ -181,7 +181,7 @@ bool zygote_spawn(struct worker_process *out, char error[200])
         }
     }
     if (answer == ANSWER_GONE) {
-        snprintf(error, 200, "no worker: %.150s ends when it is asked for one", zygote_find_program());
+        snprintf(error, 200, "%.150s ends when it is asked for one", zygote_find_program());
     }
     lock_drop(&lock);
     return answer == ANSWER_YES;

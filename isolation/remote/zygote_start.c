@@ -215,6 +215,6 @@ bool zygote_start(struct zygote *z, char error[200])
         return true;
     }
     const char *text = strerrordesc_np(number);
-    snprintf(error, 200, "no worker: %.120s: %s", what, text != NULL ? text : "unknown error");
+    snprintf(error, 200, "%.120s: %s", what, text != NULL ? text : "unknown error");
     return false;
 }

@@ -111,6 +111,10 @@ static inline bool arena_is_attached(void)
     return __builtin_expect(arena_foreign_bytes != 0, 0);
 }
 
+/* So many bytes of address space, or less if `ulimit -v` leaves little: an eighth of it, for several arenas, stacks and
+ * the program share it. */
+size_t arena_reserve_for(size_t bytes);
+
 /* Literals live in a range of their own so that the collector tells them by address. */
 #ifdef __SANITIZE_THREAD__ /* which allows the program few addresses */
 #define ARENA_TERMS_BASE    UINT64_C(0x002000000000)

@@ -2,11 +2,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "lib/base/arena_internal.h"
+
+enum { RESERVE_MIN_BYTES = 64 << 20 };
 
 struct arena *arena_terms, *arena_literals, *arena_vm;
 uintptr_t arena_foreign_base, arena_foreign_bytes;
@@ -55,11 +58,24 @@ static size_t memory_bytes(void)
     return group > 0 && group < bytes ? group : bytes;
 }
 
+size_t arena_reserve_for(size_t bytes)
+{
+    struct rlimit limit;
+    while (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur / 8
+           && bytes > RESERVE_MIN_BYTES) {
+        bytes /= 2;
+    }
+    return bytes;
+}
+
 /* Asks for less address space if the system is strict about it. */
 static struct arena *new_shrinking(struct arena_options o)
 {
     struct arena *a = NULL;
-    while (a == NULL && o.reserve_bytes >= (size_t) 64 << 20) {
+    o.reserve_bytes = arena_reserve_for(o.reserve_bytes);
+    while (a == NULL && o.reserve_bytes >= RESERVE_MIN_BYTES) {
+        size_t most = o.reserve_bytes / 5 * 4;
+        o.limit_bytes = o.limit_bytes > most ? most : o.limit_bytes;
         a = arena_new(&o);
         o.reserve_bytes /= 4;
     }

@@ -16,7 +16,7 @@ enum etf_decode_flags {
  * Decodes one term, version byte (131) first, compressed or not, on to h. Depth and size are
  * bounded by the input's own length: no input crashes, hangs or allocates out of proportion.
  * @param out_used  bytes consumed, may be NULL (then what follows the term is ignored, as OTP).
- * @return TERM_NONE if the bytes are not a term; h may have grown garbage.
+ * @return TERM_NONE if the bytes are not a term, or there is no memory for it (then *out_used is 0); h may have grown garbage.
  */
 term etf_decode(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, size_t *out_used);
 

@@ -463,6 +463,9 @@ term etf_decode(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, 
 {
     struct decoder d = { .h = h, .in = { .at = bytes, .end = bytes + n }, .flags = flags };
     term t = TERM_NONE;
+    if (out_used != NULL) {
+        *out_used = n;
+    }
     if (bytes_u8(&d.in) != ETF_VERSION) {
         return TERM_NONE;
     }
@@ -482,7 +485,7 @@ term etf_decode(struct heap *h, const uint8_t *bytes, size_t n, unsigned flags, 
         t = decode(&d);
     }
     if (out_used != NULL) {
-        *out_used = n - bytes_left(&d.in);
+        *out_used = term_is_none(t) && (d.no_memory || h->over_limit) ? 0 : n - bytes_left(&d.in);
     }
     return t;
 }

@@ -462,10 +462,17 @@ static size_t print_word(uint64_t word, char *out, size_t room)
     return n;
 }
 
+static void *reserve_thread(void)
+{
+    return isolation_thread_reserve();
+}
+static void unreserve_thread(void *reserved)
+{
+    isolation_thread_unreserve(reserved);
+}
 static void thread_started(struct sched *s)
 {
-    (void) s;
-    isolation_thread_start();
+    isolation_thread_start(s->reserved);
     native_call_prepare(&slot.call, &slot.env);
 }
 static void thread_stops(struct sched *s)
@@ -489,6 +496,8 @@ bool native_init(const char *const *isolation_specs, size_t n, char error[256])
     crash_report_caller = print_caller;
     native_report_init();
     trace_set_printer(print_word);
+    sched_thread_hooks.reserve = reserve_thread;
+    sched_thread_hooks.unreserve = unreserve_thread;
     sched_thread_hooks.start = thread_started;
     sched_thread_hooks.stop = thread_stops;
     proc_on_exit_hook(drop_pending);

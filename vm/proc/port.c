@@ -75,8 +75,13 @@ void port_destroy(struct proc *p)
 
 /* ---- opening ---- */
 
-static struct proc *make_port(struct proc *owner, const struct port_options *o, term name)
+static struct proc *make_port(struct proc *owner, const struct port_options *o, term name, int *error)
 {
+    *error = port_poll_start();
+    if (*error != 0) {
+        return NULL;
+    }
+    *error = ENOMEM;
     struct message *copy = message_copy_lasting(name);
     if (copy == NULL) {
         return NULL;
@@ -96,6 +101,7 @@ static struct proc *make_port(struct proc *owner, const struct port_options *o, 
     port->data = ATOM(undefined);
     port->in = port->out = port->child_fd = -1;
     port->last = &port->first;
+    *error = 0;
     return p;
 }
 
@@ -112,9 +118,8 @@ struct proc *port_open_fds(struct proc *owner, int in, int out, const struct por
         *error = EINVAL;
         return NULL;
     }
-    struct proc *p = make_port(owner, o, name);
+    struct proc *p = make_port(owner, o, name, error);
     if (p == NULL) {
-        *error = ENOMEM;
         return NULL;
     }
     struct port *port = port_of(p);
@@ -127,9 +132,8 @@ struct proc *port_open_fds(struct proc *owner, int in, int out, const struct por
 struct proc *port_open_program(struct proc *owner, const struct port_program *program, const struct port_options *o,
     term name, int *error)
 {
-    struct proc *p = make_port(owner, o, name);
+    struct proc *p = make_port(owner, o, name, error);
     if (p == NULL) {
-        *error = ENOMEM;
         return NULL;
     }
     struct port *port = port_of(p);

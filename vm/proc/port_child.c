@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
@@ -15,7 +14,6 @@
 
 /* ---- the poll thread ---- */
 
-static pthread_once_t poll_once = PTHREAD_ONCE_INIT;
 static int epoll_fd = -1; /* set once */
 
 /* Of a program whose port is gone: pid in the upper half. Ids of ports have the tag of a port. */
@@ -45,17 +43,24 @@ static void *poll_main(void *arg)
     return NULL;
 }
 
-static void start_poll(void)
+static bool prepare_poll(void)
 {
-    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    VM_REQUIRE(epoll_fd >= 0);
-    VM_REQUIRE(service_thread_start(NULL, poll_main, NULL) == 0);
+    if (epoll_fd < 0) {
+        epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    }
+    return epoll_fd >= 0;
+}
+
+static struct service_thread poller = SERVICE_THREAD(poll_main, prepare_poll);
+
+int port_poll_start(void)
+{
+    return service_thread_want(&poller);
 }
 
 static bool watch(int fd, uint32_t events, uint64_t word)
 {
     struct epoll_event e = { .events = events | EPOLLONESHOT, .data.u64 = word };
-    pthread_once(&poll_once, start_poll);
     return epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &e) == 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
@@ -174,14 +179,20 @@ int port_child_start(const struct port_program *program, const struct port_optio
         close_pipes(&p);
         return error;
     }
-    *out = (struct port_child) { .pid = pid, .to = p.to[1], .from = p.from[0] };
+    int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) { /* no descriptor is left */
+        error = errno;
+        close_pipes(&p);
+        (void) kill(pid, SIGKILL);
+        (void) waitpid(pid, NULL, 0);
+        return error;
+    }
+    *out = (struct port_child) { .pid = pid, .pidfd = pidfd, .to = p.to[1], .from = p.from[0] };
     if (p.to[0] >= 0) {
         close(p.to[0]);
     }
     if (p.from[1] >= 0) {
         close(p.from[1]);
     }
-    out->pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-    VM_REQUIRE(out->pidfd >= 0); /* the child is ours and not yet waited for */
     return 0;
 }

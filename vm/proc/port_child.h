@@ -11,6 +11,8 @@ struct port_child {
 /* 0, or an errno value. */
 int port_child_start(const struct port_program *program, const struct port_options *o, struct port_child *out) MUST_CHECK;
 
+/* The thread that waits for descriptors runs: before a port is made. 0, or an errno value. */
+int port_poll_start(void) MUST_CHECK;
 /* Wakes the process `id` once when fd is readable or writable (or broken). */
 void port_poll_arm(int fd, term id, bool in, bool out);
 void port_poll_forget(int fd);

@@ -17,6 +17,8 @@ bool dirty_start(void); /* a thread in each pool; false: the machine gives none 
 void dirty_enqueue(struct proc *p);
 /* Both wait until then; false: a thread has not ended. */
 bool dirty_stop(int64_t system_deadline_ns);
+/* For s, with what the hooks want for it. false: no thread, or no memory for one. */
+bool sched_make_thread(struct sched *s, pthread_t *out, void *(*run)(void *)) MUST_CHECK;
 bool sched_join(pthread_t thread, int64_t system_deadline_ns);
 
 /* suspend.c: it stands still: whoever asked hears of it. */

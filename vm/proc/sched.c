@@ -248,6 +248,19 @@ static struct sched *sched_new(unsigned i)
     return s;
 }
 
+bool sched_make_thread(struct sched *s, pthread_t *out, void *(*run)(void *))
+{
+    s->reserved = sched_thread_hooks.reserve != NULL ? sched_thread_hooks.reserve() : NULL;
+    if (sched_thread_hooks.reserve != NULL && s->reserved == NULL) {
+        return false;
+    }
+    bool made = pthread_create(out, NULL, run, s) == 0;
+    if (!made && sched_thread_hooks.unreserve != NULL) {
+        sched_thread_hooks.unreserve(s->reserved);
+    }
+    return made;
+}
+
 bool sched_start(const struct sched_options *o)
 {
     if (o->n_schedulers == 0 || o->n_schedulers > SCHED_MAX) {
@@ -263,7 +276,7 @@ bool sched_start(const struct sched_options *o)
     dirty_init(o->n_dirty_cpu, o->n_dirty_io);
     literals_start();
     for (unsigned i = 0; i < scheds.n; i++) {
-        if (pthread_create(&scheds.at[i]->private->thread, NULL, sched_main, scheds.at[i]) != 0) {
+        if (!sched_make_thread(scheds.at[i], &scheds.at[i]->private->thread, sched_main)) {
             atomic_store(&scheds.stopping, true);
             for (unsigned j = 0; j < i; j++) {
                 sched_wake(scheds.at[j]->private);

@@ -20,6 +20,7 @@ struct sched {
     enum sched_kind kind;
     uint16_t ref_index;       /* who counts references, ref.c: 1.. , normal schedulers: index */
     struct sched_private *private; /* run queue, wheel, sleep state: sched.c */
+    void *reserved;           /* what the hook got for its thread */
 };
 /* The scheduler of this thread, NULL on others. */
 struct sched *sched_self(void);
@@ -39,11 +40,12 @@ bool interp_collect_between_slices(struct proc *p) MUST_CHECK;
 /* A stack trace as erlang:raise/3 accepts it, cut to the depth kept. TERM_NONE: t is none. */
 term interp_check_stacktrace(struct proc *p, term t);
 
-/* Called on every scheduler and dirty thread as it starts and ends (isolation: alternate stacks).
- * Set before sched_start. */
+/* For every scheduler and dirty thread (isolation: alternate stacks). Set before sched_start. */
 struct sched_thread_hooks {
-    void (*start)(struct sched *s);
-    void (*stop)(struct sched *s);
+    void *(*reserve)(void);      /* before the thread is made: what it needs to start. NULL: there is no memory for it */
+    void (*unreserve)(void *reserved); /* the thread could not be made */
+    void (*start)(struct sched *s); /* on the thread, as it starts */
+    void (*stop)(struct sched *s);  /* and ends */
 };
 extern struct sched_thread_hooks sched_thread_hooks;
 

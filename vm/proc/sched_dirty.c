@@ -94,13 +94,13 @@ static void *dirty_main(void *arg)
     return NULL;
 }
 
-/* False: the machine gives no more threads. */
+/* False: the machine gives no more threads, or no memory for one. */
 static bool add_thread_locked(struct dirty_pool *d)
 {
     struct sched *s = vm_zalloc(sizeof(*s));
     s->kind = d->kind;
     s->index = sched_count() + (d->kind == SCHED_DIRTY_IO ? pools[0].max_threads : 0) + d->n_threads + 1;
-    if (pthread_create(&d->threads[d->n_threads], NULL, dirty_main, s) != 0) {
+    if (!sched_make_thread(s, &d->threads[d->n_threads], dirty_main)) {
         vm_free(s);
         return false;
     }
