@@ -50,15 +50,16 @@ else
     node="-name bench@127.0.0.1 -setcookie bench -start_epmd false"
 fi
 
-# pairs CPU-OF-VM CPU-OF-WORKER: the bare channel and a small call one after the other. Virtual CPUs come nearer to each other and
-# part again, and what a cache line takes from one to the other changes sixfold: only figures of the same moment can be compared.
+# pairs CPU-OF-VM CPU-OF-WORKER: the bare channel (an empty frame there and back, without VM and terms), the least there can be
+# (two words in shared memory) and a small call, one after the other. Virtual CPUs come nearer to each other and part again, and
+# what a cache line takes from one to the other changes tenfold: only figures of the same moment can be compared.
 pairs() {
     say "native calls: ipc and the bare channel in turns..."
     for i in 1 2 3 4 5 6 7 8 9; do
-        bare=$(timeout -k 10 20 "$builddir/bench/bench_channel" 0 | sed -n 's/^bare_2cpu_0 \([0-9]*\) ns$/\1/p')
+        bare=$(timeout -k 10 20 "$builddir/bench/bench_channel" 0 | awk '/^channel_2cpu_0 / { c = $2 } /^bare_2cpu_0 / { w = $2 } END { if (c && w) print c, w }')
         small=$(timeout -k 10 20 "$BULKHEAD" run -S 2 --isolation bench_native=ipc "$dir/bench_native.beam" small ipc "$@" 2>>"$tmp/errors" | sed -n 's/^ipc small //p')
         [ -z "$bare" ] || [ -z "$small" ] || echo "$bare $small"
-    done | awk '{ print $2 / $1, $1, $2 }' | sort -n
+    done
 }
 
 n_cpus=$(nproc)
@@ -133,6 +134,13 @@ awk '
         met = at_least ? value >= limit : value <= limit
         printf "  %-64s %9.2f %-5s %s %6.2f   %s\n", text, value, unit, at_least ? "min" : "max", limit, met ? "met" : "missed"
     }
+    function sort(a, n,    i, k, x) { # from the least to the greatest
+        for (i = 2; i <= n; i++) {
+            x = a[i]
+            for (k = i - 1; k > 0 && a[k] > x; k--) a[k + 1] = a[k]
+            a[k + 1] = x
+        }
+    }
     function have(a, b) { return (a in v) && (b in v) && v[b] > 0 }
     function ratio(text, a, b, limit, at_least) { if (have(a, b)) aim(text, v[a] / v[b], limit, "times", at_least) }
     # The function itself fills 1 MiB: what that takes in process is not the price of crossing.
@@ -144,16 +152,19 @@ awk '
     FILENAME ~ /2cpu$/ { v["2", $1, $2] = $3 }
     FILENAME ~ /1cpu$/ { v["1", $1, $2] = $3 }
     FILENAME ~ /channel$/ { if (!(("c", $1) in v) || $2 < v["c", $1]) v["c", $1] = $2 }
-    FILENAME ~ /pairs$/ { pair[++pairs] = $1 } # from the least to the greatest
+    FILENAME ~ /pairs$/ { over_channel[++pairs] = $3 / $1; over_words[pairs] = $3 / $2 }
     FILENAME ~ /workers$/ { v["w", $1, $2] = $3; if (NF == 3) mode[$1] = 1 }
     END {
         time("ipc, small call, two CPUs", "2" SUBSEP "ipc" SUBSEP "small", 1000, 1, "us")
         time("ipc, small call, one CPU", "1" SUBSEP "ipc" SUBSEP "small", 1000, 6, "us")
         if (pairs) {
-            aim("ipc, small call / bare channel, two CPUs, median of " pairs, pair[int((pairs + 1) / 2)], 1.5, "times")
-            printf "  %-64s %9.2f to %.2f times\n", "  the same, least and greatest", pair[1], pair[pairs]
+            sort(over_channel, pairs)
+            sort(over_words, pairs)
+            aim("ipc, small call / bare channel, two CPUs, median of " pairs, over_channel[int((pairs + 1) / 2)], 1.5, "times")
+            printf "  %-64s %9.2f to %.2f times\n", "  the same, least and greatest", over_channel[1], over_channel[pairs]
+            printf "  %-64s %9.2f, %.2f to %.2f times\n", "  the same / exchange of two words", over_words[int((pairs + 1) / 2)], over_words[1], over_words[pairs]
         }
-        ratio("ipc, small call / bare channel, one CPU", "1" SUBSEP "ipc" SUBSEP "small", "c" SUBSEP "bare_1cpu_0", 1.5)
+        ratio("ipc, small call / bare channel, one CPU", "1" SUBSEP "ipc" SUBSEP "small", "c" SUBSEP "channel_1cpu_0", 1.5)
         for (c = 2; c >= 1; c--) {
             cpus = c == 2 ? ", two CPUs" : ", one CPU"
             ratio("port / ipc, small call" cpus, c SUBSEP "otp_port" SUBSEP "small", c SUBSEP "ipc" SUBSEP "small", 10, 1)

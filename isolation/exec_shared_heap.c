@@ -10,10 +10,8 @@
  */
 #include <string.h>
 
-#include "isolation/remote/channel_brief.h"
+#include "isolation/remote/call_brief_terms.h"
 #include "isolation/remote/fragment.h"
-#include "isolation/remote/remote.h"
-#include "isolation/remote/remote_internal.h"
 
 enum { ROOM_WORDS = 4096, MAX_BINS = 64, NEXT_BIN_MIN_BYTES = 64 << 10 };
 #define MAX_GRANT_BYTES (UINT64_C(1) << 30)
@@ -200,8 +198,18 @@ static term result(struct remote_lane *lane, struct heap *h, enum native_panic *
     return in_place(lane, h, library_policy(lane->worker->pool->library, POLICY_VERIFY) != 0);
 }
 
+static inline bool brief_put(struct remote_lane *lane, struct frame_header h, term pid, const term *args, uint32_t n)
+{
+    struct loan *l = lane->shared;
+    if (l == NULL || !l->room_told || l->next_bin_bytes != 0) {
+        return false;
+    }
+    l->bytes = 0;
+    return brief_put_words(lane, h, pid, args, n);
+}
+
 /* A word that is the same to everybody, of a call that was lent nothing. */
-static bool brief_result(struct remote_lane *lane, const struct brief *b, struct heap *h, term *out)
+static inline bool brief_get(struct remote_lane *lane, const struct brief *b, struct heap *h, term *out)
 {
     const struct loan *l = lane->shared;
     struct wire_shared_result r;
@@ -211,6 +219,12 @@ static bool brief_result(struct remote_lane *lane, const struct brief *b, struct
     }
     memcpy(&r, b->body, sizeof(r));
     return tainted_small(taint(r.value), out);
+}
+
+static term call_brief(const struct nif_func *f, const term *args, term pid, struct heap *h, struct native_progress **progress,
+    struct remote_lane *lane)
+{
+    return call_brief_with(f, args, pid, h, progress, lane, brief_put, brief_get);
 }
 
 static void drop(struct remote_lane *lane)
@@ -248,7 +262,7 @@ static const struct remote_mode mode_shared_heap = {
     .put_call = put_call,
     .take_result = take_result,
     .result = result,
-    .brief_result = brief_result,
+    .call_brief = call_brief,
     .drop = drop,
     .end_lane = end_lane,
     .memory_for = memory_for,
@@ -258,6 +272,7 @@ const struct executor_ops exec_shared_heap = {
     .name = "shared_heap",
     .summary = "an OS process that reads and writes the VM's term memory; damage there is possible",
     .caps = EXEC_CAP_SURVIVES_CRASH | EXEC_CAP_TIMEOUT | EXEC_CAP_KILLABLE | EXEC_CAP_ASYNC,
+    .call_brief = remote_call_brief,
     .call_elsewhere = remote_call,
     .call_many = remote_call_many,
     .open = remote_open,

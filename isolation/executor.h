@@ -139,9 +139,12 @@ struct executor_ops {
      * native_outcome_settle() finds those in the environment. */
     void (*call)(struct native_call *call, struct native_outcome *out);
 
-    /* EXEC_CAP_ASYNC instead, all on the thread that runs the caller. Each is entered with the same
+    /* EXEC_CAP_ASYNC instead, all on the thread that runs the caller. call_brief (may be NULL) is tried first: a call that is
+     * over at once, with the result for h; TERM_NONE: call_elsewhere() is to be called, and if *progress is not NULL then to go
+     * on with that. pre: *progress == NULL. The others are each entered with the same
      * call again and again, whenever the caller is woken, until it answers other than NATIVE_PENDING;
      * NATIVE_RAISED: value is the reason. */
+    term (*call_brief)(const struct nif_func *f, const term *args, term pid, struct heap *h, struct native_progress **progress);
     void (*call_elsewhere)(struct native_call_elsewhere *call, struct native_outcome *out);
     void (*call_many)(struct native_call_elsewhere *call, struct native_outcome *out);
     void (*open)(struct native_call_elsewhere *call, struct native_outcome *out);

@@ -9,7 +9,7 @@ libcore_a_SOURCES += \
 
 libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec_shared_heap.c \
   isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c isolation/remote/heap_digest.h \
-  isolation/remote/call.c isolation/remote/call_open.c isolation/remote/call_wait.c isolation/remote/channel.c isolation/remote/channel.h isolation/remote/channel_brief.h \
+  isolation/remote/call.c isolation/remote/call_brief.h isolation/remote/call_brief_terms.h isolation/remote/call_open.c isolation/remote/call_wait.c isolation/remote/channel.c isolation/remote/channel.h isolation/remote/channel_brief.h \
   isolation/remote/channel_internal.h isolation/remote/channel_layout.h isolation/remote/channel_ring.c \
   isolation/remote/channel_ring.h isolation/remote/channel_ring_wait.c \
   isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
@@ -36,7 +36,7 @@ bulkhead_SOURCES += $(interposers)
 pkglibexec_PROGRAMS = bulkhead-worker
 bulkhead_worker_SOURCES = isolation/worker/zygote_main.c isolation/worker/worker.h isolation/worker/worker_crash.c \
   isolation/worker/worker_host.c isolation/worker/worker_lane.c isolation/worker/worker_library.c \
-  isolation/worker/worker_main.c isolation/worker/worker_mode_own.c isolation/worker/worker_mode_read.c isolation/worker/worker_mode_write.c isolation/worker/worker_state.h $(interposers)
+  isolation/worker/worker_main.c isolation/worker/worker_mode_own.c isolation/worker/worker_mode_read.c isolation/worker/worker_mode_write.c isolation/worker/worker_brief.h isolation/worker/worker_state.h $(interposers)
 bulkhead_worker_LDADD = libcore.a $(VM_LIBS)
 bulkhead_worker_LDFLAGS = $(bulkhead_LDFLAGS) -Wl,-z,now
 EXTRA_bulkhead_worker_DEPENDENCIES = $(srcdir)/nif/export.map

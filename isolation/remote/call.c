@@ -1,18 +1,17 @@
 /* call.c - one native call in a worker, as its process sees it.
  *
- *   WAITING ─► GRANTED ─► RUNNING ─► ANSWERED ─► (result)
+ *   WAITING ─► GRANTED ─► RUNNING ─► ANSWERED ─► (result)          SENT: a call of call_brief.c that is still RUNNING
  *      ▲          │          │
  *      └──────────┴──────────┴─ its worker ended before it had begun; else LOST
  *
  * remote_call() runs on the scheduler of the calling process, again each time the process is woken.
  */
+#include "isolation/isolation.h"
 #include "isolation/remote/remote_internal.h"
-#include "isolation/remote/term_brief.h"
 #include "isolation/thread.h"
 #include "lib/base/clock.h"
 
 enum {
-    CALLS_PER_TRIM = 256,     /* to keep memory for large bodies is cheap, to give it back for each call is not */
     CANCEL_PATIENCE_NS = 2000000000, /* the kill ends all calls of the worker: on a busy machine ending the one takes time */
     TIMEOUT_GRACE_NS = 100000000, /* the worker ends the call itself, if it can */
 };
@@ -50,13 +49,48 @@ static void progress_free(struct remote_progress *p)
     }
 }
 
+static struct remote_progress *progress_of(struct remote_pool *pool, struct native_library *library, term pid)
+{
+    struct remote_progress *p = progress_new();
+    p->pool = pool;
+    p->base = (struct native_progress) { cancel, library, NULL };
+    p->pid = pid;
+    return p;
+}
+
+term call_go_on(const struct nif_func *f, term pid, struct native_progress **progress, struct remote_lane *lane, enum call_state state)
+{
+    struct native_library *library = isolation_library(f->lib);
+    struct remote_progress *p = progress_of(lane->worker->pool, library, pid);
+    p->library_id = 0; /* it opens none */
+    lane->answer = 0;
+    lane->stale = false;
+    atomic_store_explicit(&lane->timeout_ms, 0, memory_order_relaxed);
+    pool_give_lane_at_hand(lane, p, state);
+    if (state == CALL_GRANTED) {
+        library_count_call(library, native_thread_get()->counter);
+    }
+    *progress = &p->base;
+    return TERM_NONE;
+}
+
+term remote_call_brief(const struct nif_func *f, const term *args, term pid, struct heap *h, struct native_progress **progress)
+{
+    struct remote_pool *pool = atomic_load_explicit(&isolation_library(f->lib)->pool, memory_order_acquire);
+    struct remote_lane *lane = pool != NULL ? pool_take_at_hand(pool) : NULL;
+    if (lane == NULL) {
+        return TERM_NONE;
+    }
+    if (!lane->may_be_brief) {
+        return call_go_on(f, pid, progress, lane, CALL_GRANTED);
+    }
+    return lane->worker->mode->call_brief(f, args, pid, h, progress, lane);
+}
+
 static struct remote_progress *begin(struct native_call_elsewhere *call)
 {
     struct remote_pool *pool = pool_of(call->library);
-    struct remote_progress *p = progress_new();
-    p->pool = pool;
-    p->base = (struct native_progress) { cancel, call->library, NULL };
-    p->pid = call->pid;
+    struct remote_progress *p = progress_of(pool, call->library, call->pid);
     p->library_id = call->library_id;
     *call->progress = &p->base;
     const struct remote_mode *mode = atomic_load_explicit(&call->library->ops, memory_order_relaxed)->remote;
@@ -168,7 +202,7 @@ static bool start(struct native_call_elsewhere *call, struct remote_progress *p,
     uint32_t reader = atomic_load_explicit(&lane->reader, memory_order_relaxed);
     VM_ASSERT(reader == READER_CALLER || reader == READER_CALLER_RANG);
     lane->number++;
-    atomic_store_explicit(&lane->calls, atomic_load_explicit(&lane->calls, memory_order_relaxed) + 1, memory_order_relaxed);
+    lane_count_call(lane);
     lane->answer = 0;
     lane->begun = false;
     lane->stale = false;
@@ -260,33 +294,9 @@ static void take_answer(struct native_call_elsewhere *call, struct remote_lane *
 static void let_go(struct native_call_elsewhere *call, struct remote_progress *p)
 {
     struct remote_lane *lane = p->lane;
-    if (++lane->since_trim == CALLS_PER_TRIM) {
-        lane->since_trim = 0;
-        channel_trim(lane->channel);
-    }
+    lane_trim(lane);
     pool_keep_lane(lane);
     finished(call, p);
-}
-
-/* The usual end: the worker is at it, and soon there is a small answer. false: whatever else it is, nothing has been taken. */
-static bool take_brief(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
-{
-    struct remote_lane *lane = p->lane;
-    struct brief b;
-    term t;
-    const struct remote_mode *mode = lane->worker->mode;
-    bool usual = lane->spin_misses == 0 && !call->plain_result && !p->digest.taken;
-    if (!usual || !brief_await(lane->channel) || !brief_peek(lane->channel, &b)) {
-        return false;
-    }
-    struct tainted_frame f = taint_frame(&b.h);
-    if (!tainted_is(f.kind, FRAME_RESULT) || !tainted_is(f.number, lane->number) || !mode->brief_result(lane, &b, call->heap, &t)
-        || !brief_take(lane->channel, &b)) {
-        return false;
-    }
-    *out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = t.word };
-    let_go(call, p);
-    return true;
 }
 
 /* The worker wrote where it must not: what it answered does not matter any more. */
@@ -322,15 +332,8 @@ void call_advance(struct native_call_elsewhere *call, struct native_outcome *out
             if (!start(call, p, out)) {
                 return;
             }
-            if (take_brief(call, p, out)) {
-                return;
-            }
-            call_await(p);
-            if (atomic_load_explicit(&p->state, memory_order_acquire) != CALL_RUNNING) {
-                continue;
-            }
-            out->status = NATIVE_PENDING;
-            return;
+            break;
+        case CALL_SENT: atomic_store_explicit(&p->state, CALL_RUNNING, memory_order_release); break;
         case CALL_WAITING:
         case CALL_RUNNING: out->status = NATIVE_PENDING; return;
         case CALL_ANSWERED: finish(call, p, out); return;
@@ -344,6 +347,11 @@ void call_advance(struct native_call_elsewhere *call, struct native_outcome *out
                 raise_in(out, resource_lost(call));
             }
             finished(call, p);
+            return;
+        }
+        call_await(p);
+        if (atomic_load_explicit(&p->state, memory_order_acquire) == CALL_RUNNING) {
+            out->status = NATIVE_PENDING;
             return;
         }
     }
@@ -411,6 +419,7 @@ static struct heap_keeper *cancel(struct native_progress *progress)
         break;
     case CALL_WAITING:
     case CALL_GRANTED: pool_withdraw(p); break;
+    case CALL_SENT: VM_ASSERT(false); break; /* its thread is the caller's, and busy with it */
     case CALL_ANSWERED:
         lane_forget_call(p->lane);
         pool_release_lane(p->lane);

@@ -4,7 +4,8 @@
  * socket, a full ring, a larger body or an end in sight these answer false, nothing has happened, and the
  * general functions do it, or say why not.
  *
- *   if (brief_peek(c, &b) && it is what one expects && brief_take(c, &b)) ...   else channel_receive(c, &h) ...
+ *   const struct slot *s = brief_await(c);
+ *   if (s != NULL && brief_peek(s, &b, body) && it is what one expects && brief_take(c, &b)) ...   else channel_receive(c, &h) ...
  *
  * A frame that was peeked at and not taken is read again by channel_receive(), from where a hostile peer may have
  * changed it since: what the copy said means nothing then.
@@ -21,73 +22,81 @@ _Static_assert(offsetof(struct slot, body) + BRIEF_LINE == LINE, "and no more");
 struct brief {
     struct frame_header h; /* bytes <= SLOT_BODY; on the VM's side to be tainted before use */
     uint32_t taken;
-    uint8_t body[SLOT_BODY]; /* a copy, ours alone */
+    const uint8_t *body;
 };
 
-/* Where the body of the next frame goes: SLOT_BODY bytes to be written once and in order, and not read. What was written does
- * no harm if then another frame is sent. NULL: see above. */
-static inline MUST_CHECK uint8_t *brief_begin(struct channel *c)
+/* The slot of the next frame: its body to be written once and in order, and not read. What was written does no harm if then
+ * another frame is sent. NULL: see above. */
+static inline MUST_CHECK struct slot *brief_begin(struct channel *c)
 {
     struct ring *r = ring_of(c);
     struct direction *out = &r->out;
-    if (c->ops != &ring_ops || channel_ended(c) != CHANNEL_OK || out->number - out->taken >= RING_SLOTS) {
+    if (__builtin_expect(c->ops != &ring_ops || channel_ended(c) != CHANNEL_OK || out->number - out->taken >= RING_SLOTS, 0)) {
         return NULL;
     }
-    return out->slots[(out->number + 1) % RING_SLOTS].body;
+    return &out->slots[(out->number + 1) % RING_SLOTS];
 }
 
-/* Sends it; h->bytes: what was written. */
-static inline void brief_send(struct channel *c, const struct frame_header *h)
+/* Sends it; h.bytes: what was written. */
+static inline void brief_send(struct channel *c, struct slot *s, struct frame_header h)
 {
     struct ring *r = ring_of(c);
     struct direction *out = &r->out;
-    out->number++;
-    struct slot *s = &out->slots[out->number % RING_SLOTS];
-    out->data_ends[out->number % ARRAY_LEN(out->data_ends)] = out->data_at;
-    slot_set_header(s, h, r->in.number - c->has_frame, false);
-    c->copy_ns = c->is_worker ? 0 : c->copy_ns;
-    (void) ring_publish(r, s); /* that the peer is gone is for whoever waits for its answer */
+    uint32_t number = out->number + 1;
+    out->number = number;
+    out->data_ends[number % ARRAY_LEN(out->data_ends)] = out->data_at;
+    slot_set_header(s, &h, r->in.number - c->has_frame, false);
+    (void) ring_publish(r, s, number); /* that the peer is gone is for whoever waits for its answer */
 }
 
-/* Both, for a body of parts in a row. false: see above. */
-static inline MUST_CHECK bool brief_send_parts(struct channel *c, struct frame_header *h, const struct channel_part *parts, size_t n)
-{
-    uint8_t *at = brief_begin(c);
-    h->bytes = 0;
-    for (size_t i = 0; at != NULL && i < n; i++) {
-        h->bytes += parts[i].bytes;
-        if (h->bytes > SLOT_BODY) {
-            return false;
-        }
-        channel_copy_few(at, parts[i].data, parts[i].bytes);
-        at += parts[i].bytes;
-    }
-    if (at != NULL) {
-        brief_send(c, h);
-    }
-    return at != NULL;
-}
-
-/* Is the next frame there, and one like that? */
-static inline MUST_CHECK bool brief_peek(struct channel *c, struct brief *b)
+/* The next frame, if it is there; else NULL. */
+static inline MUST_CHECK const struct slot *brief_next(struct channel *c)
 {
     struct ring *r = ring_of(c);
     if (c->ops != &ring_ops || channel_ended(c) != CHANNEL_OK) {
-        return false;
+        return NULL;
     }
     const struct slot *s = &r->in.slots[(r->in.number + 1) % RING_SLOTS];
-    if (atomic_load_explicit(&s->stamp, memory_order_acquire) != r->in.number + 1) {
-        return false;
+    return atomic_load_explicit(&s->stamp, memory_order_acquire) == r->in.number + 1 ? s : NULL;
+}
+
+/* The same after a short look for it, two microseconds or so, without asking the clock when to stop. NULL at once if the peer
+ * would need this CPU for it, or it has not paid lately. */
+static inline MUST_CHECK const struct slot *brief_await(struct channel *c)
+{
+    struct ring *r = ring_of(c);
+    if (__builtin_expect(c->ops != &ring_ops || ring_peer_is_here(r) || (c->is_worker && !ring_spins_pay(r)), 0)) {
+        return NULL;
     }
-    VM_ASSERT(!c->has_frame);
+    const struct slot *s = &r->in.slots[(r->in.number + 1) % RING_SLOTS];
+    for (int i = 0; i < BRIEF_LOOKS; i++) {
+        if (atomic_load_explicit(&s->stamp, memory_order_acquire) == r->in.number + 1) {
+            return s;
+        }
+        base_relax();
+    }
+    return NULL;
+}
+
+/* That frame, if it is one like that, its body where it lies: for the worker, who trusts the VM to leave it alone. */
+static inline MUST_CHECK bool brief_look(const struct slot *s, struct brief *b)
+{
     slot_get_header(s, &b->h, &b->taken);
-    if (b->h.bytes > SLOT_BODY) {
+    b->body = s->body;
+    return b->h.bytes <= SLOT_BODY;
+}
+
+/* Copies that frame, if it is one like that; the body, which is then ours alone. */
+static inline MUST_CHECK bool brief_peek(const struct slot *s, struct brief *b, uint8_t body[SLOT_BODY])
+{
+    if (!brief_look(s, b)) {
         return false;
     }
-    memcpy(b->body, s->body, BRIEF_LINE);
-    if (b->h.bytes > BRIEF_LINE) {
-        memcpy(b->body + BRIEF_LINE, s->body + BRIEF_LINE, SLOT_BODY - BRIEF_LINE);
+    memcpy(body, s->body, BRIEF_LINE);
+    if (__builtin_expect(b->h.bytes > BRIEF_LINE, 0)) {
+        memcpy(body + BRIEF_LINE, s->body + BRIEF_LINE, SLOT_BODY - BRIEF_LINE);
     }
+    b->body = body;
     /* What was copied is used, never read a second time from where the peer may write. */
     __asm__ volatile("" : : : "memory");
     return true;
@@ -98,35 +107,16 @@ static inline MUST_CHECK bool brief_peek(struct channel *c, struct brief *b)
 static inline MUST_CHECK bool brief_take(struct channel *c, const struct brief *b)
 {
     struct ring *r = ring_of(c);
-    if (!ring_note_taken(&r->out, b->taken)) {
+    if (__builtin_expect(!ring_note_taken(&r->out, b->taken), 0)) {
         return false;
     }
-    r->in.number++;
+    uint32_t number = ++r->in.number;
+    c->copy_ns = 0;
     if (c->is_worker) {
-        atomic_store_explicit(&r->mine->received, r->in.number, memory_order_release);
-        atomic_store_explicit(&r->mine->taken, r->in.number, memory_order_release);
-    } else {
-        c->copy_ns = 0;
+        atomic_store_explicit(&r->mine->received, number, memory_order_release);
+        atomic_store_explicit(&r->mine->taken, number, memory_order_release);
     }
     return true;
-}
-
-/* Looks for a short while whether there is a frame, two microseconds or so, without asking the clock when to stop. false at
- * once if the peer would need this CPU for it, or it has not paid lately. */
-static inline MUST_CHECK bool brief_await(struct channel *c)
-{
-    struct ring *r = ring_of(c);
-    if (c->ops != &ring_ops || ring_peer_is_here(r) || (c->is_worker && !ring_spins_pay(r))) {
-        return false;
-    }
-    _Atomic uint32_t *stamp = &r->in.slots[(r->in.number + 1) % RING_SLOTS].stamp;
-    for (int i = 0; i < BRIEF_LOOKS; i++) {
-        if (atomic_load_explicit(stamp, memory_order_relaxed) == r->in.number + 1) {
-            return true;
-        }
-        base_relax();
-    }
-    return false;
 }
 
 #endif

@@ -99,7 +99,7 @@ static enum channel_status ring_receive(struct channel *c, struct frame_header *
     c->whole = c->body = take_place(in, s, h.bytes, restart);
     c->left = h.bytes;
     c->has_frame = true;
-    c->copy_ns = c->is_worker ? c->copy_ns : channel_copy_ns(h.bytes);
+    c->copy_ns = c->is_worker ? 0 : channel_copy_ns(h.bytes);
     c->stays = h.bytes > CHANNEL_INLINE_MAX; /* in bulk: one at a time, and the next only after our answer */
     if (c->is_worker) {
         atomic_store_explicit(&r->mine->received, in->number, memory_order_release);
@@ -239,7 +239,7 @@ static enum channel_status ring_send(
     }
     c->copy_ns = c->is_worker ? channel_copy_ns(total) : c->copy_ns;
     slot_set_header(s, &(struct frame_header) { h->kind, h->number, total, h->extra }, r->in.number - r->c.has_frame, restart);
-    return ring_publish(r, s);
+    return ring_publish(r, s, r->out.number);
 }
 
 static int ring_doorbell(const struct channel *c)

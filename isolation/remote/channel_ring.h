@@ -53,7 +53,7 @@ static inline MUST_CHECK bool ring_note_taken(struct direction *out, uint32_t ta
     if (taken == out->taken) {
         return true;
     }
-    if (taken - out->taken > out->number - out->taken) {
+    if (__builtin_expect(taken - out->taken > out->number - out->taken, 0)) {
         return false;
     }
     out->taken = taken;
@@ -68,9 +68,9 @@ enum channel_status ring_wake_peer(struct ring *r, struct slot *s, uint32_t stat
 
 /* After this the frame is the peer's, who looks at its cache line all the time: the stamp is a plain store, which becomes
  * visible together with those before it. An exchange would have to get the line a second time. */
-static inline enum channel_status ring_publish(struct ring *r, struct slot *s)
+static inline enum channel_status ring_publish(struct ring *r, struct slot *s, uint32_t number)
 {
-    atomic_store_explicit(&s->stamp, r->out.number, memory_order_release);
+    atomic_store_explicit(&s->stamp, number, memory_order_release);
     sanitize_fence();
     uint32_t state = atomic_load(&r->peers->state); /* after the stamp: pairs with is_due_after_state() */
     return __builtin_expect(state == WAIT_NONE, 1) ? CHANNEL_OK : ring_wake_peer(r, s, state);
@@ -79,7 +79,7 @@ static inline enum channel_status ring_publish(struct ring *r, struct slot *s)
 /* Plus one; 0: not known. */
 static inline uint32_t ring_this_cpu(void)
 {
-    if (__rseq_size == 0) { /* the C library did not register it */
+    if (__builtin_expect(__rseq_size == 0, 0)) { /* the C library did not register it */
         return (uint32_t) sched_getcpu() + 1;
     }
     const struct rseq *area = (const struct rseq *) ((char *) __builtin_thread_pointer() + __rseq_offset);
@@ -90,7 +90,7 @@ static inline uint32_t ring_this_cpu(void)
 static inline bool ring_peer_is_here(struct ring *r)
 {
     uint32_t cpu = ring_this_cpu();
-    if (cpu != r->cpu) {
+    if (__builtin_expect(cpu != r->cpu, 0)) {
         r->cpu = cpu;
         atomic_store_explicit(&r->mine->cpu, cpu, memory_order_relaxed);
     }

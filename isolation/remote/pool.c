@@ -96,21 +96,23 @@ static void idle_locked(struct remote_lane *lane)
 
 /* ---- the lane at hand ---- */
 
-static bool take_at_hand(struct remote_pool *pool, struct remote_progress *p)
+void pool_give_lane_at_hand(struct remote_lane *lane, struct remote_progress *p, enum call_state state)
 {
-    if (atomic_load_explicit(&pool->at_hand, memory_order_relaxed) == NULL || p->wanted != NULL) {
-        return false;
-    }
-    struct remote_lane *lane = atomic_exchange(&pool->at_hand, NULL);
-    if (lane == NULL) {
-        return false;
-    }
     /* We are its reader: until we let go of it nobody else looks at these. */
     lane->progress = p;
     lane->cancelled = false;
     p->lane = lane;
     p->reads = true;
-    atomic_store_explicit(&p->state, CALL_GRANTED, memory_order_relaxed);
+    atomic_store_explicit(&p->state, state, memory_order_relaxed);
+}
+
+static bool take_at_hand(struct remote_pool *pool, struct remote_progress *p)
+{
+    struct remote_lane *lane = p->wanted == NULL ? pool_take_at_hand(pool) : NULL;
+    if (lane == NULL) {
+        return false;
+    }
+    pool_give_lane_at_hand(lane, p, CALL_GRANTED);
     return true;
 }
 
@@ -121,10 +123,14 @@ static bool keep_at_hand(struct remote_lane *lane)
     struct remote_pool *pool = w->pool;
     struct remote_lane *none = NULL;
     uint32_t changes = atomic_load(&pool->changes);
-    if (w->state != WORKER_READY || pool->first != NULL || pool->n_workers > library_policy(pool->library, POLICY_POOL)
+    struct native_library *library = pool->library;
+    if (w->state != WORKER_READY || pool->first != NULL || pool->n_workers > library_policy(library, POLICY_POOL)
         || lane->kept != NULL || atomic_load_explicit(&pool->at_hand, memory_order_relaxed) != NULL) {
         return false;
     }
+    lane->changes = changes;
+    lane->may_be_brief = lane->may_spin && lane->spin_misses == 0 && library_policy(library, POLICY_TIMEOUT) == 0
+                         && library_policy(library, POLICY_VERIFY) == 0;
     lane->progress = NULL;
     atomic_store_explicit(&lane->deadline_ns, INT64_MAX, memory_order_relaxed);
     atomic_store_explicit(&lane->reader, READER_CALLER, memory_order_relaxed); /* the next one */

@@ -30,9 +30,9 @@ struct remote_mode {
     bool (*take_result)(struct remote_lane *lane, uint64_t bytes);
     /* What was taken, as a term on h, on the caller's thread. TERM_NONE: violation, *out says which. */
     term (*result)(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic);
-    /* Both at once for a small FRAME_RESULT, still in the channel, of a call that nothing is left of then. false: it is not
-     * that small, or no good; something may have been built on h. */
-    bool (*brief_result)(struct remote_lane *lane, const struct brief *b, struct heap *h, term *out);
+    /* A small call without timeout, on a lane that was at hand, as a whole: see call_brief.h. */
+    term (*call_brief)(const struct nif_func *f, const term *args, term pid, struct heap *h, struct native_progress **progress,
+        struct remote_lane *lane);
     /* The call ended without a result, and its worker can no longer touch what it was given. May be NULL. */
     void (*drop)(struct remote_lane *lane);
     void (*end_lane)(struct remote_lane *lane); /* its worker has ended; may be NULL */
@@ -44,9 +44,8 @@ struct remote_mode {
 
 extern const struct remote_mode mode_ipc;
 
-/* take_result, result and brief_result of the modes whose results cross encoded. */
+/* take_result and result of the modes whose results cross encoded. */
 bool remote_take_encoded(struct remote_lane *lane, uint64_t bytes);
-bool remote_brief_encoded(struct remote_lane *lane, const struct brief *b, struct heap *h, term *out);
 term remote_encoded_result(struct remote_lane *lane, struct heap *h, enum native_panic *out_panic);
 
 /* Sends FRAME_CALL with the argument words. For put_call of the modes that share memory. room, bin: what is lent to the worker;
@@ -54,7 +53,8 @@ term remote_encoded_result(struct remote_lane *lane, struct heap *h, enum native
 enum channel_status remote_put_words(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target,
     const struct wire_memory *room, const struct wire_memory *bin);
 
-/* executor_ops.call_elsewhere, .call_many, .open and .close of all three. */
+/* executor_ops.call_brief, .call_elsewhere, .call_many, .open and .close of all three. */
+term remote_call_brief(const struct nif_func *f, const term *args, term pid, struct heap *h, struct native_progress **progress);
 void remote_call(struct native_call_elsewhere *call, struct native_outcome *out);
 void remote_call_many(struct native_call_elsewhere *call, struct native_outcome *out);
 void remote_open(struct native_call_elsewhere *call, struct native_outcome *out);

@@ -35,6 +35,7 @@ enum lane_reader {
 enum call_state {
     CALL_WAITING,  /* for a lane */
     CALL_GRANTED,  /* has one; its process has been woken to use it */
+    CALL_SENT,     /* as RUNNING, but its thread, still the lane's reader, has not begun to wait */
     CALL_RUNNING,
     CALL_ANSWERED, /* lane->answer and what it received are to be looked at */
     CALL_LOST,     /* the worker ended: outcome */
@@ -69,6 +70,8 @@ struct remote_lane {
     bool busy;                /* a request is out */
     bool begun;               /* the worker has spoken in the name of the call: it runs */
     bool cancelled;           /* nobody waits for it */
+    bool may_be_brief;        /* at hand: no option and no bad luck speaks against call_brief.c */
+    uint32_t changes;         /* pool->changes before it was last looked whether it may be kept at hand */
     _Atomic bool refused;     /* its worker cannot serve it */
     uint32_t answer;          /* enum frame_kind, once it is there */
     _Atomic int64_t deadline_ns; /* when the worker is killed for it; INT64_MAX: never */
@@ -170,7 +173,10 @@ struct remote_pool {
     struct remote_pool *next; /* of all */
 };
 
-/* ---- call.c, call_wait.c ---- */
+/* ---- call.c, call_brief.c, call_wait.c ---- */
+/* A call without a record has one from here on. TERM_NONE. pre: the lane was at hand. state: CALL_GRANTED, or CALL_SENT if its
+ * request is out. */
+term call_go_on(const struct nif_func *f, term pid, struct native_progress **progress, struct remote_lane *lane, enum call_state state);
 /* As far as the call comes just now: executor_ops.call_elsewhere, with call->send and .plain_result set. */
 void call_advance(struct native_call_elsewhere *call, struct native_outcome *out);
 /* Reads the lane, whose reader we are, until the answer is there (CALL_ANSWERED), or somebody else needs the thread. */
@@ -193,6 +199,29 @@ void pool_request_lane(struct remote_pool *pool, struct remote_progress *p);
 void pool_release_lane(struct remote_lane *lane);
 /* The same by the lane's reader, who keeps it at hand if nothing speaks against it. */
 void pool_keep_lane(struct remote_lane *lane);
+/* The lane at hand, if there is one, is ours: as its reader, busy, without a call. */
+static inline struct remote_lane *pool_take_at_hand(struct remote_pool *pool)
+{
+    return atomic_load_explicit(&pool->at_hand, memory_order_relaxed) != NULL ? atomic_exchange(&pool->at_hand, NULL) : NULL;
+}
+/* It is that call's. */
+void pool_give_lane_at_hand(struct remote_lane *lane, struct remote_progress *p, enum call_state state);
+/* pool_keep_lane() for one that was at hand, as it was then: if nothing has changed it is as good as it was. */
+static inline void pool_keep_lane_again(struct remote_lane *lane)
+{
+    struct remote_pool *pool = lane->worker->pool;
+    struct remote_lane *none = NULL;
+    uint32_t changes = lane->changes;
+    if (atomic_load_explicit(&pool->changes, memory_order_relaxed) != changes
+        || !atomic_compare_exchange_strong(&pool->at_hand, &none, lane)) {
+        pool_keep_lane(lane);
+        return;
+    }
+    /* From here on it is others'. */
+    if (__builtin_expect(atomic_load(&pool->changes) != changes, 0) && (lane = atomic_exchange(&pool->at_hand, NULL)) != NULL) {
+        pool_release_lane(lane);
+    }
+}
 /* Lane and place in the queue of a call that is given up before it ran. */
 void pool_withdraw(struct remote_progress *p);
 /* A worker has opened everything. */
@@ -258,6 +287,21 @@ void watcher_take_over(struct remote_lane *lane);
 void watcher_poke(void);
 /* A deadline was set: look at it in time. */
 void watcher_note_deadline(int64_t at_ns);
+
+/* Now and then gives back the memory of large bodies: to keep it is cheap, to give it back after each call is not. Reader only. */
+static inline void lane_trim(struct remote_lane *lane)
+{
+    enum { CALLS_PER_TRIM = 256 };
+    if (++lane->since_trim == CALLS_PER_TRIM) {
+        lane->since_trim = 0;
+        channel_trim(lane->channel);
+    }
+}
+/* Reader only. */
+static inline void lane_count_call(struct remote_lane *lane)
+{
+    atomic_store_explicit(&lane->calls, atomic_load_explicit(&lane->calls, memory_order_relaxed) + 1, memory_order_relaxed);
+}
 
 /* ---- lane.c: lanes, and reading what a worker says on them ---- */
 /* A new lane of a worker; under pool->lock. NULL: it has enough, or there are no descriptors. */

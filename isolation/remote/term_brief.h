@@ -27,21 +27,21 @@ static inline MUST_CHECK uint8_t *brief_put_terms(uint8_t *at, const uint8_t *en
 
 /* Sends a frame of a prefix (may be of no bytes) and n terms. false: nothing was sent, see brief_begin(), brief_put_terms(). */
 static inline MUST_CHECK bool brief_send_terms(
-    struct channel *c, struct frame_header *h, const void *prefix, size_t prefix_bytes, const term *terms, size_t n)
+    struct channel *c, struct frame_header h, const void *prefix, size_t prefix_bytes, const term *terms, size_t n)
 {
-    uint8_t *body = brief_begin(c);
-    if (body == NULL) {
+    struct slot *s = brief_begin(c);
+    if (s == NULL) {
         return false;
     }
     if (prefix_bytes > 0) {
-        memcpy(body, prefix, prefix_bytes);
+        memcpy(s->body, prefix, prefix_bytes);
     }
-    uint8_t *end = brief_put_terms(body + prefix_bytes, body + SLOT_BODY, terms, n);
+    uint8_t *end = brief_put_terms(s->body + prefix_bytes, s->body + SLOT_BODY, terms, n);
     if (end == NULL) {
         return false;
     }
-    h->bytes = (uint64_t) (end - body);
-    brief_send(c, h);
+    h.bytes = (uint64_t) (end - s->body);
+    brief_send(c, s, h);
     return true;
 }
 

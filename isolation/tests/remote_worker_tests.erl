@@ -43,6 +43,7 @@ tests() ->
                set(#{timeout => 50}), wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
                set(#{timeout => ?PATIENCE}), 400 = act(sleep, 400),
                set(#{timeout => infinity}), 300 = act(sleep, 300) end},
+     {"whatever follows small calls in a row is what it would be alone", fun after_small_calls/0},
      {"exit(Pid, kill) ends the native code, other calls of the same worker go on", fun killed_callers/0},
      {"slow calls do not hold up schedulers", fun not_blocked/0},
      {"threads => 1 makes a library one call at a time",
@@ -67,6 +68,32 @@ tests() ->
      {"what a library prints goes out by lines, also into a pipe", fun() -> {match, _} = re:run(child_output("print"), "printed by [0-9]+\n") end},
      {"nothing is left when the VM ends", fun() -> nothing_is_left("halt") end},
      {"nor when it is killed", fun() -> nothing_is_left("killed") end}].
+
+%% Small calls in a row take a way of their own. What is not small, or slow, or does not return, or comes with another
+%% option, leaves it at every point.
+after_small_calls() ->
+    Small = fun() -> [I = act(give, I) || I <- lists:seq(1, 40)] end,
+    Calls = fun() -> lists:sum([N || #{calls := N} <- all_workers()]) end,
+    Small(), Before = Calls(), Small(), 40 = Calls() - Before,
+    Small(), Long = lists:seq(1, 100000), Long = act(give, Long),
+    Small(), Bin = binary:copy(<<"b">>, 100000), Bin = act(give, Bin),
+    Small(), "a" = act(give, "a"), 1.5 = act(give, 1.5), [] = act(give, []), {} = act(give, {}), <<"b">> = act(give, <<"b">>),
+    Small(), badarg = try act(badarg, 0) catch error:E -> E end,
+    Small(), {my, reason} = try act(throw, {my, reason}) catch error:E2 -> E2 end,
+    Small(), 20 = act(sleep, 20),
+    Small(), Me = self(), Me = act(self, 0),
+    Small(), R = act(make, file("after")), {N, P} = act(look, R), Small(), {N, P} = act(look, R),
+    Small(), {nif_signal, 11} = reason(fun() -> Small(), act(crash, 0) end),
+    Small(), Raised = try act(look, R) catch error:Lost -> Lost end, {nif_resource_lost, remote_tests} = Raised,
+    Small(), {Pid, Ref} = start(fun() -> Small(), act(pause, 0) end), timer:sleep(20), exit(Pid, kill), killed = ended({Pid, Ref}),
+    Small(), set(#{timeout => 50}), {nif_timeout, 50} = reason(fun() -> act(loop, 0) end),
+    Small(), {nif_timeout, 50} = reason(fun() -> Small(), act(loop, 0) end),
+    set(#{timeout => infinity}), Small(), 100 = act(sleep, 100),
+    Small(), Was = act(os_pid, 0), set(#{mode => other_mode()}), Small(), true = Was =/= act(os_pid, 0), set(#{mode => get(mode)}), Small(),
+    set(#{verify => true}), Small(), set(#{verify => false}),
+    set(#{transport => socket, pool => 2}), Small(), set(#{transport => ring, pool => 1}), Small(),
+    Ended = [start(fun() -> [Small() || _ <- lists:seq(1, 25)] end) || _ <- lists:seq(1, 8)],
+    [{returned, _} = ended(C) || C <- Ended].
 
 signals() ->
     {nif_signal, 11} = reason(fun() -> act(crash, 0) end),

@@ -2,11 +2,9 @@
 #include <unistd.h>
 
 #include "isolation/isolation.h"
-#include "isolation/quick.h"
-#include "isolation/remote/term_brief.h"
 #include "isolation/thread.h"
 #include "isolation/watchdog.h"
-#include "isolation/worker/worker_state.h"
+#include "isolation/worker/worker_brief.h"
 #include "lib/base/clock.h"
 #include "lib/base/sanitize.h"
 #include "nif/host.h"
@@ -31,17 +29,6 @@ static void no_room(struct call_result *r)
 {
     native_outcome_limit(&r->outcome, atom_count() >= SHARED_ROOT_ATOM_LIMIT ? "atoms" : "memory");
     r->end = CALL_CRASHED;
-}
-
-/* The policy may have changed since the worker was started. */
-static void set_timeout(const struct worker_lane *lane, struct native_library *lib)
-{
-    if (atomic_load_explicit(&lib->timeout_ms, memory_order_relaxed) != lane->timeout_ms) {
-        atomic_store_explicit(&lib->timeout_ms, lane->timeout_ms, memory_order_relaxed);
-        if (lane->timeout_ms != 0) {
-            watchdog_note_timeout(lane->timeout_ms);
-        }
-    }
 }
 
 static bool nobody_waits(const struct worker_lane *lane)
@@ -76,40 +63,24 @@ static void crashed(struct worker_lane *lane, struct call_result *r)
 }
 
 /* Calls f; what became of it is in *out and lane->env. */
-static inline void call_native(struct worker_lane *lane, const struct nif_func *f, const term *args, size_t n, term caller,
+static void call_native(struct worker_lane *lane, const struct nif_func *f, const term *args, size_t n, term caller,
     struct native_outcome *out)
 {
     struct native_call *call = &lane->call;
-    struct native_library *lib = isolation_library(f->lib);
-    unsigned dirt;
-    call->library = lib;
-    call->func = f;
+    worker_prepare(lane, f, caller);
     memcpy(&call->code, &f->fn, sizeof(call->code));
     call->arg[1] = n;
     call->arg[2] = (uintptr_t) args;
-    lane->flags = f->flags;
-    set_timeout(lane, lib);
-    nif_env_enter_outermost(&lane->env, &lane->heap, lane, caller, f->lib);
-    if (lane->timeout_ms != 0 || !native_is_quick(lib)) {
-        exec_in_process.call(call, out);
-        return;
-    }
-    uintptr_t value = native_call_quick(call, call->code, call->arg, &dirt);
-    if (dirt != 0) {
-        native_end_call(call, value, out);
-        return;
-    }
-    *out = (struct native_outcome) { .status = NATIVE_RETURNED, .value = value };
+    exec_in_process.call(call, out);
 }
 
-static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t n, term caller, struct call_result *r)
+/* The call of f, begun at since_ns, came back: r->outcome and lane->env say how. Whatever it scheduled is called, too. */
+static void settle(struct worker_lane *lane, struct nif_func *f, size_t n, term caller, int64_t since_ns, struct call_result *r)
 {
     struct enif_environment_t *env = &lane->env;
     struct nif_func scheduled;
     term again[WORKER_MAX_ARGS];
-    int64_t since_ns = lane->timeout_ms != 0 ? clock_monotonic_ns() : 0;
     for (;;) {
-        call_native(lane, f, args, n, caller, &r->outcome);
         if (r->outcome.status != NATIVE_RETURNED) {
             crashed(lane, r);
             return;
@@ -135,7 +106,6 @@ static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t
             scheduled = (struct nif_func) { .lib = f->lib, .fn = env->resched.fn, .module = f->module, .name = env->resched.name,
                 .arity = env->resched.argc, .flags = env->resched.flags };
             f = &scheduled;
-            args = again;
             lane->percent = 0;
         }
         nif_env_done(env);
@@ -143,7 +113,15 @@ static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t
         if (!go_on || no_more_parts(lane, since_ns, r)) {
             return;
         }
+        call_native(lane, f, again, n, caller, &r->outcome);
     }
+}
+
+static void run(struct worker_lane *lane, struct nif_func *f, term *args, size_t n, term caller, struct call_result *r)
+{
+    int64_t since_ns = lane->timeout_ms != 0 ? clock_monotonic_ns() : 0;
+    call_native(lane, f, args, n, caller, &r->outcome);
+    settle(lane, f, n, caller, since_ns, r);
 }
 
 void worker_answer(struct worker_lane *lane, const struct frame_header *h, const void *prefix, size_t prefix_bytes, term t, term instead)
@@ -183,18 +161,10 @@ static void send_raised(struct worker_lane *lane, uint64_t which, term reason)
     worker_answer(lane, &h, NULL, 0, reason, ATOM(system_limit));
 }
 
-static void begin(struct worker_lane *lane, const struct frame_header *h)
-{
-    lane->number = h->number;
-    lane->percent = 0;
-    atomic_store_explicit(&lane->running, h->number, memory_order_release); /* and there is a record of the thread */
-}
-
 static void end(struct worker_lane *lane)
 {
-    atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
     worker.mode->end_call(lane);
-    heap_rollback(&lane->heap, &lane->empty);
+    worker_end(lane);
 }
 
 /* Binaries among the arguments that lie in the channel, before the VM may use that memory again. */
@@ -218,7 +188,7 @@ static void serve_call(struct worker_lane *lane, const struct frame_header *h)
     struct call_result r;
     term caller;
     size_t n;
-    begin(lane, h);
+    worker_begin(lane, h->number);
     term_reader_borrow(&lane->in);
     bool good = worker.mode->take_call(lane, h, &caller, &n);
     struct nif_func *f = worker_function(h->extra);
@@ -236,26 +206,24 @@ static void serve_call(struct worker_lane *lane, const struct frame_header *h)
     end(lane);
 }
 
-/* The usual call. false: it is not that, and the frame is still there. */
-static bool serve_brief(struct worker_lane *lane)
+void worker_settle(struct worker_lane *lane, struct nif_func *f, uintptr_t value, unsigned dirt, size_t n, term caller)
 {
-    struct brief b;
     struct call_result r;
-    term caller;
-    size_t n;
-    if (!brief_peek(lane->channel, &b) || b.h.kind != FRAME_CALL) {
-        return false;
+    r.outcome = (struct native_outcome) { .status = NATIVE_RETURNED, .value = value };
+    if (dirt != 0) {
+        native_end_call(&lane->call, value, &r.outcome);
     }
-    struct nif_func *f = worker_function(b.h.extra);
-    if (f == NULL || !worker.mode->take_brief(lane, &b, &caller, &n) || n != f->arity || !brief_take(lane->channel, &b)) {
-        heap_rollback(&lane->heap, &lane->empty);
-        return false;
-    }
-    begin(lane, &b.h);
+    settle(lane, f, n, caller, 0, &r); /* it has no timeout */
+    put_result(lane, &r);
+    end(lane);
+}
+
+void worker_run(struct worker_lane *lane, struct nif_func *f, size_t n, term caller)
+{
+    struct call_result r;
     run(lane, f, lane->args, n, caller, &r);
     put_result(lane, &r);
     end(lane);
-    return true;
 }
 
 /* Body: struct wire_call, then [[Arg]]. The answer is the list of results; the first call that
@@ -266,7 +234,7 @@ static void serve_many(struct worker_lane *lane, const struct frame_header *h)
     struct call_result r = { .end = CALL_RETURNED };
     term results = TERM_NIL, list = TERM_NONE, args[WORKER_MAX_ARGS];
     uint64_t n_done = 0;
-    begin(lane, h);
+    worker_begin(lane, h->number);
     term_reader_borrow(&lane->in);
     if (h->bytes >= sizeof(call) && channel_read(lane->channel, &call, sizeof(call))
         && term_receive(&lane->in, lane->channel, h->bytes - sizeof(call))) {
@@ -319,8 +287,13 @@ static void *serve(void *arg)
     native_thread_attach_as(lane->thread);
     worker_lane = lane;
     native_call_prepare(&lane->call, &lane->env);
-    while (brief_await(lane->channel) || channel_wait(lane->channel, NULL) == CHANNEL_OK) {
-        if (serve_brief(lane) || channel_receive(lane->channel, &h) != CHANNEL_OK) {
+    for (;;) {
+        const struct slot *s = brief_await(lane->channel);
+        if (s == NULL && channel_wait(lane->channel, NULL) != CHANNEL_OK) {
+            return NULL;
+        }
+        s = s != NULL ? s : brief_next(lane->channel);
+        if ((s != NULL && worker.mode->serve_brief(lane, s)) || channel_receive(lane->channel, &h) != CHANNEL_OK) {
             continue;
         }
         switch ((enum frame_kind) h.kind) {
@@ -341,7 +314,6 @@ static void *serve(void *arg)
             break;
         }
     }
-    return NULL;
 }
 
 static bool start(struct worker_lane *lane, enum channel_transport t, const int *fds, size_t n_fds)

@@ -19,7 +19,7 @@ static enum nif_func_check check(void *arg, term name, unsigned arity)
     return NIF_FUNC_NOT_FOUND;
 }
 
-static struct worker_library *find(uint32_t id)
+struct worker_library *worker_library(uint32_t id)
 {
     unsigned n = atomic_load_explicit(&worker.n_libraries, memory_order_acquire);
     for (unsigned i = 0; i < n; i++) {
@@ -30,18 +30,11 @@ static struct worker_library *find(uint32_t id)
     return NULL;
 }
 
-struct nif_func *worker_function(uint64_t target)
-{
-    const struct worker_library *l = find((uint32_t) (target >> 32));
-    uint32_t f = (uint32_t) target;
-    return l != NULL && f < l->nif->n_funcs ? &l->nif->funcs[f] : NULL;
-}
-
 static pthread_mutex_t changes = PTHREAD_MUTEX_INITIALIZER;
 
 static void keep_locked(uint32_t id, struct nif_lib *lib)
 {
-    struct worker_library *l = find(0); /* unloaded */
+    struct worker_library *l = worker_library(0); /* unloaded */
     unsigned n = atomic_load_explicit(&worker.n_libraries, memory_order_relaxed);
     if (l == NULL && n == WORKER_MAX_LIBRARIES) { /* the oldest has been purged long since */
         l = &worker.libraries[0];
@@ -71,7 +64,7 @@ static void keep(uint32_t id, struct nif_lib *lib)
 void worker_unload(uint32_t id)
 {
     pthread_mutex_lock(&changes);
-    struct worker_library *l = find(id);
+    struct worker_library *l = worker_library(id);
     struct nif_lib *lib = l != NULL ? l->nif : NULL;
     if (l != NULL) {
         l->id = 0;
@@ -105,7 +98,7 @@ static term open_library(struct worker_lane *lane, term request, uint32_t id, bo
     struct heap *h = &lane->heap;
     struct nif_error error = { 0 };
     term path = term_tuple_get(request, 0), known = term_tuple_get(request, 2);
-    const struct worker_library *previous = find((uint32_t) term_to_small(term_tuple_get(request, 4)));
+    const struct worker_library *previous = worker_library((uint32_t) term_to_small(term_tuple_get(request, 4)));
     struct bits_view v = bits_view(path);
     struct text name = { 0 };
     text_add(&name, (const char *) v.bytes + v.offset / 8, v.size / 8);

@@ -1,6 +1,5 @@
 /* worker_mode_own.c - ipc: nothing is shared; arguments and results are encoded terms. */
-#include "isolation/remote/term_brief.h"
-#include "isolation/worker/worker_state.h"
+#include "isolation/worker/worker_brief.h"
 
 static bool take_call(struct worker_lane *lane, const struct frame_header *h, term *out_caller, size_t *out_n)
 {
@@ -15,7 +14,7 @@ static bool take_call(struct worker_lane *lane, const struct frame_header *h, te
     return term_decode_all(&lane->in, &lane->heap, 0, lane->args, call.n_args);
 }
 
-static bool take_brief(struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n)
+static inline __attribute__((always_inline)) bool take_brief(struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n)
 {
     struct wire_call call;
     memcpy(&call, b->body, sizeof(call));
@@ -25,12 +24,17 @@ static bool take_brief(struct worker_lane *lane, const struct brief *b, term *ou
     return call.n_args <= WORKER_MAX_ARGS && brief_get_terms(b, sizeof(call), &lane->heap, lane->args, call.n_args);
 }
 
-void worker_put_encoded(struct worker_lane *lane, term result)
+static inline __attribute__((always_inline)) void put_encoded(struct worker_lane *lane, term result)
 {
     struct frame_header h = { .kind = FRAME_RESULT, .number = lane->number };
-    if (!brief_send_terms(lane->channel, &h, NULL, 0, &result, 1)) {
+    if (!brief_send_terms(lane->channel, h, NULL, 0, &result, 1)) {
         worker_answer(lane, &h, NULL, 0, result, ATOM(system_limit));
     }
+}
+
+void worker_put_encoded(struct worker_lane *lane, term result)
+{
+    put_encoded(lane, result);
 }
 
 static void end_call(struct worker_lane *lane)
@@ -38,4 +42,9 @@ static void end_call(struct worker_lane *lane)
     (void) lane;
 }
 
-const struct worker_mode worker_mode_own = { take_call, take_brief, worker_put_encoded, end_call };
+static bool serve_brief(struct worker_lane *lane, const struct slot *s)
+{
+    return serve_brief_with(lane, s, take_brief, put_encoded, end_call);
+}
+
+const struct worker_mode worker_mode_own = { take_call, serve_brief, worker_put_encoded, end_call };

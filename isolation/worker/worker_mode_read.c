@@ -1,8 +1,7 @@
 /* worker_mode_read.c - hybrid: arguments lie in the VM's memory, which this process can read. */
 #include <string.h>
 
-#include "isolation/remote/channel_brief.h"
-#include "isolation/worker/worker_state.h"
+#include "isolation/worker/worker_brief.h"
 
 static bool take_memory(const uint8_t **at, const uint8_t *end, struct wire_memory *out)
 {
@@ -52,4 +51,9 @@ static void end_call(struct worker_lane *lane)
     (void) lane;
 }
 
-const struct worker_mode worker_mode_read = { take_call, take_brief, worker_put_encoded, end_call };
+static bool serve_brief(struct worker_lane *lane, const struct slot *s)
+{
+    return serve_brief_with(lane, s, take_brief, worker_put_encoded, end_call);
+}
+
+const struct worker_mode worker_mode_read = { take_call, serve_brief, worker_put_encoded, end_call };

@@ -5,8 +5,7 @@
  * size that the VM gives; binaries of this process are copied likewise. What only means something in
  * this process (resources, funs) goes encoded, as in hybrid.
  */
-#include "isolation/remote/channel_brief.h"
-#include "isolation/worker/worker_state.h"
+#include "isolation/worker/worker_brief.h"
 #include "lib/base/arena.h"
 #include "vm/core/copy.h"
 
@@ -137,9 +136,14 @@ static void put_result(struct worker_lane *lane, term result)
     r.value = result.word;
     struct frame_header f = { .kind = FRAME_RESULT, .number = lane->number, .extra = RESULT_IN_PLACE };
     struct channel_part part = { &r, sizeof(r) };
-    if (!brief_send_parts(lane->channel, &f, &part, 1)) {
+    struct slot *s = brief_begin(lane->channel);
+    if (s == NULL) {
         (void) channel_send(lane->channel, &f, &part, 1);
+        return;
     }
+    memcpy(s->body, &r, sizeof(r));
+    f.bytes = sizeof(r);
+    brief_send(lane->channel, s, f);
 }
 
 static void end_call(struct worker_lane *lane)
@@ -153,4 +157,9 @@ void worker_mode_write_init(void)
     nif_result_binary = result_binary;
 }
 
-const struct worker_mode worker_mode_write = { take_call, take_brief, put_result, end_call };
+static bool serve_brief(struct worker_lane *lane, const struct slot *s)
+{
+    return serve_brief_with(lane, s, take_brief, put_result, end_call);
+}
+
+const struct worker_mode worker_mode_write = { take_call, serve_brief, put_result, end_call };

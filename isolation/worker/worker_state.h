@@ -13,15 +13,15 @@
 #include "nif/nif_env.h"
 #include "nif/nif_lib.h"
 
-struct brief;
+struct slot;
 struct worker_lane;
 
 /* How arguments come in and results go out: what differs between the modes. */
 struct worker_mode {
     /* The arguments of a FRAME_CALL, to lane->args. false: nonsense, or no memory. */
     bool (*take_call)(struct worker_lane *lane, const struct frame_header *h, term *out_caller, size_t *out_n);
-    /* The same of a brief frame, which is still in the channel. false: it takes the other. */
-    bool (*take_brief)(struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n);
+    /* All of a small call, whose frame is still in the channel: see worker_brief.h. false: it takes the other. */
+    bool (*serve_brief)(struct worker_lane *lane, const struct slot *s);
     /* Sends FRAME_RESULT. Also the place to end what the mode did to lane->heap. */
     void (*put_result)(struct worker_lane *lane, term result);
     /* The call is over, whatever came of it. */
@@ -87,7 +87,15 @@ void worker_lane_abandon(unsigned index, uint32_t number);
 
 /* worker_library.c: FRAME_OPEN; answers it. */
 void worker_open(struct worker_lane *lane, const struct frame_header *h);
-struct nif_func *worker_function(uint64_t target); /* NULL: there is none */
+struct worker_library *worker_library(uint32_t id); /* NULL: it has none like that; 0: a free place */
+static inline struct nif_func *worker_function(uint64_t target) /* NULL: there is none */
+{
+    uint32_t id = (uint32_t) (target >> 32), i = (uint32_t) target;
+    /* Most have but one. The caller's call came after it was there. */
+    const struct worker_library *l = atomic_load_explicit(&worker.libraries[0].id, memory_order_acquire) == id
+                                         ? &worker.libraries[0] : worker_library(id);
+    return l != NULL && i < l->nif->n_funcs ? &l->nif->funcs[i] : NULL;
+}
 void worker_unload(uint32_t id);
 void worker_unload_all(void);
 

@@ -19,7 +19,7 @@ enum { ETF_LEAF_ROOM = 12 }; /* what one that is inline takes at most, and what 
 /* Any integer of one word; returns where it ends. pre: ETF_LEAF_ROOM bytes at `at`. */
 static inline __attribute__((always_inline)) uint8_t *etf_put_small(uint8_t *at, intptr_t i)
 {
-    if (i >= 0 && i <= UINT8_MAX) {
+    if (__builtin_expect(i >= 0 && i <= UINT8_MAX, 1)) {
         at[0] = ETF_SMALL_INTEGER;
         at[1] = (uint8_t) i;
         return at + 2;
@@ -52,10 +52,10 @@ const uint8_t *etf_leaf_get_other(struct heap *h, const uint8_t *at, const uint8
 /* Writes t to [at, end). Returns where it ends, or NULL. */
 static inline MUST_CHECK uint8_t *etf_leaf_put(uint8_t *at, const uint8_t *end, term t)
 {
-    if (end - at < ETF_LEAF_ROOM) {
+    if (__builtin_expect(end - at < ETF_LEAF_ROOM, 0)) {
         return NULL;
     }
-    if (term_is_small(t)) {
+    if (__builtin_expect(term_is_small(t), 1)) {
         return etf_put_small(at, term_to_small(t));
     }
     if (term_is_nil(t)) {
@@ -72,7 +72,7 @@ static inline MUST_CHECK uint8_t *etf_leaf_put(uint8_t *at, const uint8_t *end, 
  * that can be read here, or no term. */
 static inline MUST_CHECK const uint8_t *etf_leaf_get(struct heap *h, const uint8_t *at, const uint8_t *end, term *out)
 {
-    if (end - at >= 2 && *at == ETF_SMALL_INTEGER) {
+    if (__builtin_expect(end - at >= 2 && *at == ETF_SMALL_INTEGER, 1)) {
         *out = term_from_small(at[1]);
         return at + 2;
     }

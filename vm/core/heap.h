@@ -197,6 +197,11 @@ static inline void heap_mark_set(struct heap_mark *m, const struct heap *h)
         m->frag_used_words = h->frags->used_words;
     }
 }
+/* Nothing has been made since the mark. */
+static inline bool heap_is_at(const struct heap *h, const struct heap_mark *m)
+{
+    return h->top == m->top && h->frags == m->frags && h->offheap == m->offheap;
+}
 static inline struct heap_mark heap_mark(const struct heap *h)
 {
     struct heap_mark m = { 0 };

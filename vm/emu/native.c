@@ -341,10 +341,22 @@ static term step_elsewhere(struct proc *p, struct native_call_elsewhere *call, b
     return TERM_NONE;
 }
 
-static term call_elsewhere(struct proc *p, struct nif_func *f, term *args)
+static __attribute__((noinline)) term call_elsewhere_in_general(struct proc *p, struct nif_func *f, const term *args)
 {
     struct native_call_elsewhere call = { .library = isolation_library(f->lib), .func = f, .args = args };
     return step_elsewhere(p, &call, false);
+}
+
+static __attribute__((noinline)) term call_elsewhere(struct proc *p, struct nif_func *f, const term *args)
+{
+    const struct executor_ops *ops = atomic_load_explicit(&isolation_library(f->lib)->ops, memory_order_relaxed);
+    if (p->elsewhere == NULL && ops->call_brief != NULL && !trace_on(TRACE_NATIVE)) {
+        term result = ops->call_brief(f, args, p->id, &p->heap, &p->elsewhere);
+        if (!term_is_none(result)) {
+            return result;
+        }
+    }
+    return call_elsewhere_in_general(p, f, args);
 }
 
 /* isolation:call_many/3, for a function whose library runs elsewhere: one crossing for all calls. */

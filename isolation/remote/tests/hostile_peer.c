@@ -169,7 +169,9 @@ static enum channel_status receive_one(struct channel *c, bool try_brief)
     static uint8_t piece[CHUNK];
     struct frame_header h;
     struct brief b;
-    if (try_brief && brief_await(c) && brief_peek(c, &b)) {
+    uint8_t body[SLOT_BODY];
+    const struct slot *slot = try_brief ? brief_await(c) : NULL;
+    if (slot != NULL && brief_peek(slot, &b, body)) {
         VM_REQUIRE(b.h.bytes <= SLOT_BODY);
         if (brief_take(c, &b)) {
             return CHANNEL_OK;

@@ -86,7 +86,7 @@ static void send_raw(const struct frame_header *h, const void *body, size_t n)
     struct slot *s = &out->slots[out->number % RING_SLOTS];
     memcpy(n <= SLOT_BODY ? s->body : out->data, body, n);
     slot_set_header(s, h, s->taken, s->restart != 0);
-    (void) ring_publish(r, s);
+    (void) ring_publish(r, s, out->number);
 }
 /* Waits to be killed, or for the next call. */
 static void nothing_more(void) {}
