@@ -4,6 +4,7 @@
  * taken once at the start (OTP's no_time_warp without its slow correction). OS system time is
  * CLOCK_REALTIME.
  */
+#include <limits.h>
 #include <time.h>
 
 #include "lib/base/clock.h"
@@ -248,7 +249,7 @@ static bool take3(term t, int out[3])
 {
     for (size_t i = 0; i < 3; i++) {
         if (!term_is_tuple_of(t, 3) || !term_is_small(term_tuple_get(t, i)) || term_to_small(term_tuple_get(t, i)) < 0
-            || term_to_small(term_tuple_get(t, i)) > 100000000) {
+            || term_to_small(term_tuple_get(t, i)) >= INT_MAX) {
             return false;
         }
         out[i] = (int) term_to_small(term_tuple_get(t, i));

@@ -1,6 +1,10 @@
 #include "vm/bif/re_options.h"
 
+#include <limits.h>
+
 #include "vm/core/arith.h"
+#include "vm/core/bits.h"
+#include "vm/core/iolist.h"
 
 enum { DEFAULT_MATCH_LIMIT = 10000000 };
 
@@ -75,6 +79,20 @@ static enum re_option_status plain_option(struct re_options *o, term option)
     return global || report ? OPTION_OK : OPTION_BAD;
 }
 
+/* Numbers or names, whether the pattern has them or not. */
+static bool all_groups(term list)
+{
+    for (; term_is_cons(list); list = term_tail(list)) {
+        term group = term_head(list);
+        size_t length;
+        bool number = term_is_small(group) && term_to_small(group) >= 0 && term_to_small(group) <= INT_MAX;
+        if (!number && !term_is_atom(group) && !((term_is_binary(group) || term_is_list(group)) && iolist_size(group, &length))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum re_option_status capture_option(struct re_options *o, term what, term type)
 {
     static const struct option_name whats[] = {
@@ -92,7 +110,7 @@ static enum re_option_status capture_option(struct re_options *o, term what, ter
     const struct option_name *name = find_name(whats, ARRAY_LEN(whats), what);
     if (name != NULL) {
         o->capture = (int) name->bits;
-    } else if (term_list_length(what) >= 0) {
+    } else if (term_list_length(what) >= 0 && all_groups(what)) {
         o->capture = term_is_nil(what) ? CAPTURE_NONE : CAPTURE_LIST;
         o->capture_list = what;
     } else {

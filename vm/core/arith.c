@@ -526,7 +526,7 @@ term arith_abs(struct heap *h, term a, enum arith_status *st)
         return fail(st, ARITH_BADARG);
     }
     double d = term_to_double(a);
-    return signbit(d) ? heap_float(h, -d) : a;
+    return d < 0 ? heap_float(h, -d) : a; /* -0.0 stays, as on OTP */
 }
 
 /* pre: d has no fraction */

@@ -82,6 +82,7 @@ static size_t sort_pairs(term *kv, size_t n)
             at--;
         }
         if (at > 0 && diff == 0) {
+            kv[2 * (at - 1)] = key; /* may be 0.0 instead of -0.0 */
             kv[2 * (at - 1) + 1] = value;
             continue;
         }

@@ -155,13 +155,13 @@ static term put_leaf(struct put *p)
     return p->leaf;
 }
 
-/* The leaf that replaces one with an equal key: the old key stays. */
+/* The leaf that replaces one with an equal key: as on OTP with its own key, which may be 0.0 instead of -0.0. */
 static term put_over(struct put *p, term old)
 {
     if (p->keep || term_same(term_tail(old), p->value)) {
         return old;
     }
-    return heap_cons(p->h, term_head(old), p->value);
+    return heap_cons(p->h, p->key, p->value);
 }
 
 static term node_put(struct put *p, term node, unsigned level)
@@ -362,7 +362,7 @@ static term build_equal_hashes(
         while (k < kept && !term_equal_exact(e[k].key, e[i].key)) {
             k++;
         }
-        e[k].key = k == kept ? e[i].key : e[k].key;
+        e[k].key = e[i].key;
         e[k].value = e[i].value;
         kept += k == kept;
     }

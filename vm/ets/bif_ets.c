@@ -86,6 +86,19 @@ static bool any_exists(const struct ets_table *t, const struct ets_object *o)
     return false;
 }
 
+/* In a bag the objects of a list come in from its end, as on OTP. */
+static struct ets_object *reversed(struct ets_object *o)
+{
+    struct ets_object *done = NULL;
+    while (o != NULL) {
+        struct ets_object *next = o->next;
+        o->next = done;
+        done = o;
+        o = next;
+    }
+    return done;
+}
+
 static term insert(struct proc *p, term *args, bool only_new)
 {
     enum ets_status st;
@@ -102,7 +115,7 @@ static term insert(struct proc *p, term *args, bool only_new)
     }
     struct ets_object *o = copies_of(args[1], &st), *gone = NULL;
     if (o == NULL) {
-        return bif_ets_raise(p, st);
+        return st == ETS_OK ? bif_ets_badarg(p, args[0], ETS_WRITE) : bif_ets_raise(p, st);
     }
     struct ets_table *t = ets_acquire(p, args[0], ETS_WRITE, &st);
     if (t == NULL) {
@@ -116,6 +129,9 @@ static term insert(struct proc *p, term *args, bool only_new)
     if (only_new && any_exists(t, o)) {
         ets_release(t, o);
         return ATOM(false);
+    }
+    if (t->type == ETS_BAG) {
+        o = reversed(o);
     }
     size_t n = 0;
     while (o != NULL) {

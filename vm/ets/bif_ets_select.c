@@ -503,7 +503,7 @@ term bif_erlang_match_spec_test_3(struct proc *p, term *args)
     if (!term_same(args[2], ATOM(table))) {
         return proc_badarg(p);
     }
-    struct match_spec *ms = match_spec_compile(args[1], MATCH_SPEC, false);
+    struct match_spec *ms = term_is_nil(args[1]) ? NULL : match_spec_compile(args[1], MATCH_SPEC, false);
     if (ms == NULL) {
         term why = heap_tuple2(h, ATOM(error), heap_cstring(h, "Error in match specification."));
         return heap_tuple2(h, ATOM(error), heap_cons(h, why, TERM_NIL));

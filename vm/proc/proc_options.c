@@ -40,10 +40,11 @@ bool option_heap_size(term value, size_t *out_words)
 
 bool option_heap_step(term value, size_t *out_words)
 {
-    if (!option_heap_size(value, out_words) || *out_words > UINT32_MAX / 2) {
+    enum { MOST = UINT32_MAX / 2 }; /* with the step above it still a number of the heap's */
+    if (!option_heap_size(value, out_words)) {
         return false;
     }
-    *out_words = heap_next_size(*out_words);
+    *out_words = heap_next_size(*out_words < MOST ? *out_words : MOST);
     return true;
 }
 
