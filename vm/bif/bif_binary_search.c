@@ -183,43 +183,6 @@ struct options {
     intptr_t start, length;
 };
 
-static bool read_option(term option, struct options *o, bool is_split)
-{
-    if (term_is_tuple_of(option, 2)) {
-        term scope = term_tuple_get(option, 1);
-        if (!term_same(term_tuple_get(option, 0), ATOM(scope)) || !term_is_tuple_of(scope, 2)
-            || !term_is_small(term_tuple_get(scope, 0)) || !term_is_small(term_tuple_get(scope, 1))) {
-            return false;
-        }
-        o->has_scope = true;
-        o->start = term_to_small(term_tuple_get(scope, 0));
-        o->length = term_to_small(term_tuple_get(scope, 1));
-        return true;
-    }
-    if (is_split && term_same(option, ATOM(global))) {
-        o->global = true;
-    } else if (is_split && term_same(option, ATOM(trim))) {
-        o->trim = true;
-    } else if (is_split && term_same(option, ATOM(trim_all))) {
-        o->trim_all = true;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static bool read_options(term list, struct options *o, bool is_split)
-{
-    *o = (struct options) { 0 };
-    bool is_list = term_is_list(list); /* a tail that is no list is overlooked, as in OTP */
-    for (; term_is_cons(list); list = term_tail(list)) {
-        if (!read_option(term_head(list), o, is_split)) {
-            return false;
-        }
-    }
-    return is_list;
-}
-
 /* The range to search, in bytes. */
 static bool scope_of(const struct options *o, size_t size, size_t *from, size_t *to)
 {
@@ -241,18 +204,57 @@ static bool scope_of(const struct options *o, size_t size, size_t *from, size_t 
     return true;
 }
 
+/* size: the subject's. Every scope lies within it, also those that are not the last. */
+static bool read_option(term option, struct options *o, bool is_split, size_t size)
+{
+    if (term_is_tuple_of(option, 2)) {
+        term scope = term_tuple_get(option, 1);
+        if (!term_same(term_tuple_get(option, 0), ATOM(scope)) || !term_is_tuple_of(scope, 2)
+            || !term_is_small(term_tuple_get(scope, 0)) || !term_is_small(term_tuple_get(scope, 1))) {
+            return false;
+        }
+        o->has_scope = true;
+        o->start = term_to_small(term_tuple_get(scope, 0));
+        o->length = term_to_small(term_tuple_get(scope, 1));
+        size_t from, to;
+        return scope_of(o, size, &from, &to);
+    }
+    if (is_split && term_same(option, ATOM(global))) {
+        o->global = true;
+    } else if (is_split && term_same(option, ATOM(trim))) {
+        o->trim = true;
+    } else if (is_split && term_same(option, ATOM(trim_all))) {
+        o->trim_all = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool read_options(term list, struct options *o, bool is_split, size_t size)
+{
+    *o = (struct options) { 0 };
+    bool is_list = term_is_list(list); /* a tail that is no list is overlooked, as in OTP */
+    for (; term_is_cons(list); list = term_tail(list)) {
+        if (!read_option(term_head(list), o, is_split, size)) {
+            return false;
+        }
+    }
+    return is_list;
+}
+
 /* What all three have in common. false: raised. */
 static bool begin(struct proc *p, struct search *s, struct options *o, const term *args, term options, bool is_split,
     size_t *from, size_t *to)
 {
     s->n_patterns = 0;
     s->patterns = &s->one;
-    if (!read_options(options, o, is_split) || !bif_text_from_binary(args[0], &s->subject)) {
+    if (!bif_text_from_binary(args[0], &s->subject)) {
         proc_badarg(p);
         return false;
     }
     /* In nothing nothing is found; as in OTP whatever the pattern. */
-    if (!scope_of(o, s->subject.n, from, to) || (*to > 0 && !take_patterns(s, args[1]))) {
+    if (!read_options(options, o, is_split, s->subject.n) || !scope_of(o, s->subject.n, from, to) || (*to > 0 && !take_patterns(s, args[1]))) {
         search_destroy(s);
         proc_badarg(p);
         return false;
