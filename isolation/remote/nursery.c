@@ -16,6 +16,7 @@
 #include "isolation/isolation.h"
 #include "isolation/remote/pool_internal.h"
 #include "lib/base/clock.h"
+#include "lib/base/memory_file.h"
 #include "nif/host.h"
 
 enum { BACK_OFF_FIRST_NS = 1000000, BACK_OFF_MAX_NS = 1000000000, OPEN_PATIENCE_NS = 1000000000 };
@@ -82,26 +83,49 @@ static void open_next(struct remote_worker *w)
     watcher_take_over(lane); /* reads what has come, and arms */
 }
 
+/* What the worker answered: {ok, Functions}, others than before, or {error, {Kind, Text}}, or whatever it likes. */
+static void why_not_opened(struct remote_lane *lane, char *out, size_t room)
+{
+    struct heap h;
+    heap_init_frags(&h);
+    term answer = lane->answer == FRAME_OPENED ? term_decode(&lane->in, &h, 0) : TERM_NONE;
+    bool is_pair = !term_is_none(answer) && term_is_tuple_of(answer, 2);
+    bool failed = is_pair && term_same(term_tuple_get(answer, 0), ATOM(error)) && term_is_tuple_of(term_tuple_get(answer, 1), 2);
+    size_t n = (size_t) snprintf(out, room, "the library could not be loaded again in a new worker%s",
+        failed ? ": " : is_pair ? ": its functions are not those it had" : "");
+    for (term l = failed ? term_tuple_get(term_tuple_get(answer, 1), 1) : TERM_NIL; term_is_cons(l) && n + 1 < room; l = term_tail(l)) {
+        term c = term_head(l);
+        out[n++] = term_is_small(c) && term_to_small(c) >= ' ' && term_to_small(c) < 127 ? (char) term_to_small(c) : '?';
+    }
+    out[n] = '\0';
+    heap_destroy(&h);
+}
+
 void worker_opened(struct remote_worker *w)
 {
     struct remote_lane *lane = w->lanes[0];
+    char why[NATIVE_TEXT_MAX];
     lane->deadline_ns = INT64_MAX;
     uint64_t hash = lane->answer == FRAME_OPENED ? XXH3_64bits(lane->in.buffer, lane->in.n) : 0;
     lock_take(&w->pool->lock);
     const struct pool_library *l = pool_library_locked(w->pool, w->n_opened);
     bool wanted = l != NULL, same = wanted && l->answer_hash == hash;
     lock_drop(&w->pool->lock);
+    if (wanted && !same) {
+        why_not_opened(lane, why, sizeof(why));
+    }
     term_reader_drop(&lane->in);
     if (same) {
         open_next(w);
     } else {
         atomic_store(&lane->reader, READER_WATCHER);
-        pool_worker_failed(w, wanted ? "the library could not be loaded again in a new worker" : NULL);
+        pool_worker_failed(w, wanted ? why : NULL);
     }
 }
 
 /* ---- starting one ---- */
 
+/* false: errno. */
 static bool send_setup(struct remote_worker *w)
 {
     struct setup setup = {
@@ -119,7 +143,11 @@ static bool send_setup(struct remote_worker *w)
         return true;
     }
     bool read_only = w->mode->memory == WORKER_MEMORY_READ;
-    int fds[2] = { arena_share_fd(arena_terms, read_only), arena_share_fd(arena_literals, true) };
+    int fds[2] = { arena_share_fd(arena_terms, read_only), -1 };
+    if (fds[0] >= 0) {
+        fds[1] = arena_share_fd(arena_literals, true);
+    }
+    int error = errno;
     setup.atom_root = atom_table_root();
     bool good = fds[0] >= 0 && fds[1] >= 0;
     if (good) {
@@ -130,6 +158,7 @@ static bool send_setup(struct remote_worker *w)
             close(fds[i]);
         }
     }
+    errno = error;
     return good;
 }
 
@@ -192,12 +221,15 @@ static void start_one(struct remote_pool *pool, enum worker_state as)
     lock_init(&w->outbox_lock, RANK_WORKER_SOCKET);
     remote_resources_init(w);
     bool good = send_setup(w);
+    int number = errno;
     lock_take(&pool->lock);
     w->next = pool->workers;
     pool->workers = w;
     struct remote_lane *lane = lane_new_locked(w);
     if (lane != NULL) {
         atomic_store(&lane->reader, READER_AT_WORK);
+    } else if (good) {
+        number = errno;
     }
     good &= lane != NULL;
     if (!good) {
@@ -208,7 +240,7 @@ static void start_one(struct remote_pool *pool, enum worker_state as)
     if (good && as == WORKER_STARTING) {
         open_next(w);
     } else if (!good) {
-        as == WORKER_EMBRYO ? no_embryo(pool) : could_not_start(pool, "out of descriptors or memory");
+        as == WORKER_EMBRYO ? no_embryo(pool) : could_not_start(pool, memory_file_error(number));
         worker_process_kill(&w->process);
     }
     watcher_add_worker(w); /* last: it may end at once, and the watcher frees it */
@@ -389,7 +421,7 @@ void nursery_want(struct remote_pool *pool)
 {
     int error = start_threads();
     if (error != 0) {
-        could_not_start(pool, strerrordesc_np(error));
+        could_not_start(pool, memory_file_error(error));
         return;
     }
     if (open_embryo(pool)) {
