@@ -15,23 +15,43 @@ cases() ->
      {function_clause_fun, fun() -> F = fun(a) -> 1; (b) -> 2 end, outcome(fun() -> (id(F))(c) end) end},
      {try_clause, fun() -> outcome(fun() -> try id(3) of 1 -> ok catch _ -> no end end) end},
      {badfun, fun() -> outcome(fun() -> (id(notafun))(1) end) end},
-     {badarity, fun() -> {error, {badarity, {F, Args}}, _} = outcome(fun() -> (id(fun(X) -> X end))(1, 2) end), {is_function(F, 1), Args} end},
-     {badfun_shows_its_caller_twice, fun() -> [functions(fun() -> calls_last(F) end) ++ functions(fun() -> calls(F) end) || F <- [a, fun() -> 1 end, fun erlang:abs/2]] end},
-     {bif_in_its_own_module, fun() -> [functions(fun() -> zlib:F(<<"aaaaaaaaaaa">>) end) || F <- [gunzip, unzip, uncompress]] end},
-     {tail_call_of_a_bif_of_erlang, fun() -> [functions(fun() -> calendar:local_time_to_universal_time(id(a)) end), functions(fun() -> calls_bif(id(1)) end),
+     {badarity, fun() ->
+         {error, {badarity, {F, Args}}, _} = outcome(fun() -> (id(fun(X) -> X end))(1, 2) end),
+         {is_function(F, 1), Args} end},
+     {badfun_shows_its_caller_twice, fun() ->
+         [functions(fun() -> calls_last(F) end) ++ functions(fun() -> calls(F) end)
+             || F <- [a, fun() -> 1 end, fun erlang:abs/2]] end},
+     {bif_in_its_own_module, fun() ->
+         [functions(fun() -> zlib:F(<<"aaaaaaaaaaa">>) end) || F <- [gunzip, unzip, uncompress]] end},
+     {tail_call_of_a_bif_of_erlang, fun() ->
+         [functions(fun() -> calendar:local_time_to_universal_time(id(a)) end),
+             functions(fun() -> calls_bif(id(1)) end),
                                               functions(fun() -> {calls_bif(id(1))} end)] end},
      {undef, fun() -> outcome(fun() -> no_such_module:no_such_function(1, 2) end) end},
      {undef_function, fun() -> outcome(fun() -> lists:no_such_function(id(1)) end) end},
      {undef_apply, fun() -> outcome(fun() -> apply(id(lists), id(nope), [a]) end) end},
-     {apply_applied, fun() -> [outcome(fun() -> R = apply(id(erlang), id(apply), A), {R} end) || A <- [[a, []], [fun(X) -> X end, []], [fun(X) -> X end, a], [a, [b | c]], [1, f, []], [m, f, a], [m, f, []],
+     {apply_applied, fun() ->
+         [outcome(fun() -> R = apply(id(erlang), id(apply), A), {R} end) || A <- [[a, []], [fun(X) -> X end, []],
+                 [fun(X) -> X end, a], [a, [b | c]], [1, f, []], [m, f, a], [m, f, []],
          [fun() -> id(error(x)) end, []], [erlang, apply, [a, []]]]] end},
-     {apply_applied_last, fun() -> [outcome(fun() -> apply(id(erlang), id(apply), A) end) || A <- [[a, []], [fun(X) -> X end, []], [fun(X) -> X end, a]]] end},
-     {apply_as_fun, fun() -> F = id(fun erlang:apply/2), [outcome(fun() -> R = F(A, B), {R} end) || {A, B} <- [{a, []}, {fun(X) -> X end, []}, {fun(X) -> X end, a}]] end},
-     {apply_in_code, fun() -> [outcome(fun() -> R = apply(id(A), id(B)), {R} end) || {A, B} <- [{a, []}, {fun(X) -> X end, []}, {fun(X) -> X end, a}]] end},
+     {apply_applied_last, fun() ->
+         [outcome(fun() -> apply(id(erlang), id(apply), A) end) || A <- [[a, []], [fun(X) -> X end, []],
+                 [fun(X) -> X end, a]]] end},
+     {apply_as_fun, fun() ->
+         F = id(fun erlang:apply/2),
+         [outcome(fun() -> R = F(A, B), {R} end) || {A, B} <- [{a, []}, {fun(X) -> X end, []}, {fun(X) -> X end, a}]]
+         end},
+     {apply_in_code, fun() ->
+         [outcome(fun() -> R = apply(id(A), id(B)), {R} end) || {A, B} <- [{a, []}, {fun(X) -> X end, []},
+                 {fun(X) -> X end, a}]] end},
      {apply_spawned, fun() -> [begin {P, R} = spawn_monitor(erlang, apply, A), receive {'DOWN', R, process, P, E} -> E end end
          || A <- [[a, []], [fun(X) -> X end, []], [fun(X) -> X end, x], [m, f, []], [1, f, []]]] end},
-     {spawn_monitor_traces, fun() -> [outcome(fun() -> R = spawn_monitor(id(M), id(F), id(A)), {R} end) || {M, F, A} <- [{1, f, []}, {m, 1, []}, {m, f, a}, {m, f, [a | b]}]] end},
-     {apply_bad, fun() -> [outcome(fun() -> apply(id(M), id(F), id(A)) end) || {M, F, A} <- [{1, f, []}, {m, 2, []}, {lists, seq, x}]] end},
+     {spawn_monitor_traces, fun() ->
+         [outcome(fun() -> R = spawn_monitor(id(M), id(F), id(A)), {R} end) || {M, F, A} <- [{1, f, []}, {m, 1, []},
+                 {m, f, a}, {m, f, [a | b]}]] end},
+     {apply_bad, fun() ->
+         [outcome(fun() -> apply(id(M), id(F), id(A)) end) || {M, F, A} <- [{1, f, []}, {m, 2, []}, {lists, seq, x}]]
+         end},
      {badkey, fun() -> outcome(fun() -> maps:get(id(x), #{a => 1}) end) end},
      {badkey_update, fun() -> outcome(fun() -> M = id(#{a => 1}), M#{b := 2} end) end},
      {badmap, fun() -> [outcome(fun() -> (id(notmap))#{a => 1} end), outcome(fun() -> maps:get(a, id([])) end)] end},
@@ -43,31 +63,57 @@ cases() ->
      {backtrace_depth, fun() -> [depths(D) || D <- [0, 1, 2, 3]] ++ [erlang:system_flag(backtrace_depth, 8)] end},
      {backtrace_depth_bad, fun() -> [outcome(fun() -> erlang:system_flag(backtrace_depth, id(D)) end) || D <- [-1, x, 1.0]] end},
      {error_3_options, fun() -> [outcome(fun() -> erlang:error(why, [arg], id(O)) end)
-                                 || O <- [[], bad, [bad], [{bad, tuple}], [{error_info, not_map}], [bad | bad], [{error_info, #{cause => c}}]]] end},
+                                 || O <- [[], bad, [bad], [{bad, tuple}],
+                                     [{error_info, not_map}], [bad | bad], [{error_info, #{cause => c}}]]] end},
      {raise_own, fun() -> outcome(fun() -> erlang:raise(throw, mine, [{m, f, 2, []}]) end) end},
      {raise_bad, fun() -> erlang:raise(id(what), x, []) end},
      {error_args, fun() -> outcome(fun() -> erlang:error(reason, [1, 2]) end) end},
      {error_none, fun() -> outcome(fun() -> erlang:error(reason, none) end) end},
      {error_info, fun() -> outcome(fun() -> erlang:error(reason, [a], [{error_info, #{cause => "x"}}]) end) end},
-     {guard_fails_quietly, fun() -> [case id(X) of Y when hd(Y) > 0 -> pos; Y when element(1, Y) =:= a -> tup; _ -> neither end || X <- [[1], {a}, 5, [], {b}]] end},
+     {guard_fails_quietly, fun() ->
+         [case id(X) of Y when hd(Y) > 0 -> pos; Y when element(1, Y) =:= a -> tup; _ -> neither end
+             || X <- [[1], {a}, 5, [], {b}]] end},
      {guard_arith, fun() -> [if X + 1 > 2 -> yes; true -> no end || X <- [id(1), 2, a]] end},
-     {guard_map, fun() -> [case id(X) of M when map_get(k, M) =:= 1 -> one; M when is_map_key(k, M) -> has; _ -> no end || X <- [#{k => 1}, #{k => 2}, #{}, a]] end},
+     {guard_map, fun() ->
+         [case id(X) of M when map_get(k, M) =:= 1 -> one; M when is_map_key(k, M) -> has; _ -> no end
+             || X <- [#{k => 1}, #{k => 2}, #{}, a]] end},
      {andalso_bad, fun() -> outcome(fun() -> id(5) andalso true end) end},
-     {boolean_bad, fun() -> [outcome(fun() -> id(a) and id(true) end), outcome(fun() -> not id(1) end), outcome(fun() -> id(true) xor id(5) end)] end},
+     {boolean_bad, fun() ->
+         [outcome(fun() -> id(a) and id(true) end), outcome(fun() -> not id(1) end),
+             outcome(fun() -> id(true) xor id(5) end)] end},
      {deep_stack, fun() -> {error, deep, Frames} = outcome(fun() -> deep(100) end), length(Frames) end},
-     {stack_shape, fun() -> try deep(3) catch error:deep:S -> [{M, F, A} || {M, F, A, _} <- S, M =:= ?MODULE, is_integer(A), F =:= deep] end end},
-     {line_numbers, fun() -> try boom(error) catch error:_:S -> [{_, _, _, Info} | _] = S, Info =/= [] andalso element(2, lists:keyfind(file, 1, Info)) end end},
+     {stack_shape, fun() ->
+         try deep(3) catch error:deep:S -> [{M, F, A} || {M, F, A, _} <- S, M =:= ?MODULE, is_integer(A), F =:= deep]
+             end end},
+     {line_numbers, fun() ->
+         try boom(error) catch error:_:S -> [{_, _, _, Info} | _] = S,
+             Info =/= [] andalso element(2, lists:keyfind(file, 1, Info)) end end},
      {exit_in_process, fun() -> {P, R} = spawn_monitor(fun() -> exit(why) end), receive {'DOWN', R, process, P, X} -> X end end},
-     {throw_in_process, fun() -> {P, R} = spawn_monitor(fun() -> throw(ball) end), receive {'DOWN', R, process, P, {X, St}} -> {X, is_list(St)} end end},
-     {error_in_process, fun() -> {P, R} = spawn_monitor(fun() -> error(bad) end), receive {'DOWN', R, process, P, {X, [{M, _, _, _} | _]}} -> {X, M} end end},
-     {class_guard, fun() -> [try boom(C) catch K:_ when K =:= throw; K =:= exit -> {k, K}; error:E -> {e, E} end || C <- [throw, error, exit]] end},
+     {throw_in_process, fun() ->
+         {P, R} = spawn_monitor(fun() -> throw(ball) end),
+         receive {'DOWN', R, process, P, {X, St}} -> {X, is_list(St)} end end},
+     {error_in_process, fun() ->
+         {P, R} = spawn_monitor(fun() -> error(bad) end),
+         receive {'DOWN', R, process, P, {X, [{M, _, _, _} | _]}} -> {X, M} end end},
+     {class_guard, fun() ->
+         [try boom(C) catch K:_ when K =:= throw; K =:= exit -> {k, K}; error:E -> {e, E} end
+             || C <- [throw, error, exit]] end},
      {try_of, fun() -> [try id(X) of 1 -> one; Y when Y > 5 -> big; _ -> other catch _:_ -> never end || X <- [1, 10, 3]] end},
      {try_in_catch, fun() -> catch try error(a) catch error:a -> exit(b) end end},
      {catch_value_types, fun() -> [catch id(V) || V <- [1, {a}, [x]]] end},
-     {bif_badargs, fun() -> [outcome(F) || F <- [fun() -> atom_to_list(id(1)) end, fun() -> list_to_atom(id(1)) end, fun() -> integer_to_list(id(a)) end,
-                             fun() -> list_to_tuple(id(a)) end, fun() -> binary_to_list(id(a)) end, fun() -> tuple_size(id([])) end, fun() -> map_size(id(1)) end]] end},
-     {stdlib_error_info, fun() -> [outcome(F) || F <- [fun() -> lists:nth(id(0), [a]) end, fun() -> maps:from_list(id(a)) end, fun() -> lists:keyfind(a, id(x), []) end, fun() -> binary:copy(id(a)) end]] end},
-     {format_exception, fun() -> try atom_to_list(id(1)) catch C:R:S -> [Line || Line <- string:split(lists:flatten(erl_error:format_exception(C, R, lists:sublist(S, 1))), "\n", all)] end end},
+     {bif_badargs, fun() ->
+         [outcome(F) || F <- [fun() -> atom_to_list(id(1)) end, fun() -> list_to_atom(id(1)) end,
+                 fun() -> integer_to_list(id(a)) end,
+                             fun() -> list_to_tuple(id(a)) end, fun() ->
+                                 binary_to_list(id(a)) end, fun() -> tuple_size(id([])) end,
+                             fun() -> map_size(id(1)) end]] end},
+     {stdlib_error_info, fun() ->
+         [outcome(F) || F <- [fun() -> lists:nth(id(0), [a]) end, fun() -> maps:from_list(id(a)) end,
+                 fun() -> lists:keyfind(a, id(x), []) end, fun() -> binary:copy(id(a)) end]] end},
+     {format_exception, fun() ->
+         try atom_to_list(id(1))
+             catch C:R:S -> [Line || Line <- string:split(
+                     lists:flatten(erl_error:format_exception(C, R, lists:sublist(S, 1))), "\n", all)] end end},
      {nif_error, fun() -> outcome(fun() -> erlang:nif_error(not_here) end) end},
      {tail_in_try, fun() -> try_loop(50000, 0) end},
      {local_recursion_catch, fun() -> catch_depth(2000) end}].

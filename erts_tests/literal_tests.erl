@@ -9,7 +9,8 @@ cases() ->
      %% OTP 25.2 loses some of them, or hangs.
      {held_persistent, fun() ->
          Packed = term_to_binary(literal_target:value()),
-         not here() orelse [length(names()), 4] =:= held(fun() -> persistent_term:erase(literal_tests), persistent_term:put(literal_tests, binary_to_term(Packed)) end,
+         not here() orelse [length(names()), 4] =:= held(fun() ->
+             persistent_term:erase(literal_tests), persistent_term:put(literal_tests, binary_to_term(Packed)) end,
               fun() -> persistent_term:get(literal_tests) end)
      end},
      {parts, fun parts/0},
@@ -18,9 +19,14 @@ cases() ->
      {hot, fun() -> hot(10000 div slower()) end},
      {asked_while_purged, fun() -> not here() orelse asked_while_purged() end},
      {keys, fun keys/0},
-     {many_puts, fun() -> grows(fun(N) -> [persistent_term:put(literal_tests, {I, lists:seq(1, 20)}) || I <- lists:seq(1, N)] end, 1000000) end},
-     {many_keys, fun() -> grows(fun(N) -> [begin persistent_term:put({literal_tests, I}, [I]), persistent_term:erase({literal_tests, I}) end || I <- lists:seq(1, N)] end, 200000) end},
-     {many_loads, fun() -> grows(fun(N) -> [begin load(), _ = literal_target:large() end || _ <- lists:seq(1, N)] end, 10000) end},
+     {many_puts, fun() ->
+         grows(fun(N) -> [persistent_term:put(literal_tests, {I, lists:seq(1, 20)}) || I <- lists:seq(1, N)] end,
+             1000000) end},
+     {many_keys, fun() ->
+         grows(fun(N) -> [begin persistent_term:put({literal_tests, I}, [I]),
+                     persistent_term:erase({literal_tests, I}) end || I <- lists:seq(1, N)] end, 200000) end},
+     {many_loads, fun() ->
+         grows(fun(N) -> [begin load(), _ = literal_target:large() end || _ <- lists:seq(1, N)] end, 10000) end},
      {killed_while_held, fun killed_while_held/0},
      %% Nor does a signal keep a term that somebody else holds.
      {monitor_other_node_collected, fun() ->
@@ -29,7 +35,8 @@ cases() ->
          receive {'DOWN', R, process, Q, Why} -> {Q =:= P, Why} after 20000 -> timeout end
      end},
      {count, fun() ->
-         #{count := Before} = persistent_term:info(), persistent_term:put({literal_tests, a}, [1]), persistent_term:put({literal_tests, a}, [2]),
+         #{count := Before} = persistent_term:info(), persistent_term:put({literal_tests, a}, [1]),
+         persistent_term:put({literal_tests, a}, [2]),
          #{count := During, memory := Memory} = persistent_term:info(),
          {persistent_term:erase({literal_tests, a}), persistent_term:erase({literal_tests, a}), During - Before, Memory > 0,
           maps:get(count, persistent_term:info()) - Before}
@@ -53,7 +60,8 @@ churn() ->
     [begin
          load(),
          persistent_term:put(literal_tests, {other, "words"}),
-         [persistent_term:put({literal_tests, churn}, {I, lists:duplicate(I rem 50, {I})}) || I <- lists:seq(1, case here() of true -> 2000; false -> 5 end)],
+         [persistent_term:put({literal_tests, churn}, {I, lists:duplicate(I rem 50, {I})})
+             || I <- lists:seq(1, case here() of true -> 2000; false -> 5 end)],
          persistent_term:put({literal_tests, churn}, binary:copy(<<"x">>, 200)),
          timer:sleep(400)
      end || _ <- rounds()].
@@ -114,13 +122,17 @@ after_all(Self, Hold) ->
     receive {Self, tell} -> Self ! {self(), Hold()} end.
 
 names() ->
-    [variable, received, tuple, list, dictionary, dictionary_key, mailbox, mailbox_behind, closure, map_key, map_value, large_map, exception,
-     try_after, collected, old_generation, alias, ets, ets_key, ets_counted, timer, timer_start, monitor_tag, spawned, spawned_low,
+    [variable, received, tuple, list, dictionary, dictionary_key, mailbox, mailbox_behind, closure, map_key,
+        map_value, large_map, exception,
+     try_after, collected, old_generation, alias, ets, ets_key, ets_counted, timer, timer_start, monitor_tag,
+     spawned, spawned_low,
      exit_reason, linked_exit, answer, port_data, select, hibernated, suspended, busy, dirty, group].
 
 %% Puts it somewhere; the fun gets it from there.
 hold(variable, Get) -> V = Get(), fun() -> V end;
-hold(received, Get) -> Me = self(), spawn_link(fun() -> Me ! {held, Get()} end), T = receive {held, _} = X -> X end, fun() -> element(2, T) end;
+hold(received, Get) ->
+    Me = self(), spawn_link(fun() -> Me ! {held, Get()} end), T = receive {held, _} = X -> X end,
+    fun() -> element(2, T) end;
 hold(tuple, Get) -> T = {self(), Get(), make_ref()}, fun() -> element(2, T) end;
 hold(list, Get) -> L = [{I, Get()} || I <- lists:seq(1, 100)], fun() -> [V] = lists:usort([V || {_, V} <- L]), V end;
 hold(dictionary, Get) -> put(held, Get()), fun() -> get(held) end;
@@ -155,7 +167,9 @@ hold(old_generation, Get) ->
 hold(alias, Get) -> A = alias(), A ! {aliased, Get()}, fun() -> receive {aliased, V} -> V end end;
 hold(ets, Get) -> T = ets:new(t, []), ets:insert(T, {1, Get()}), fun() -> ets:lookup_element(T, 1, 2) end;
 hold(ets_key, Get) -> T = ets:new(t, [ordered_set]), ets:insert(T, {Get(), 1}), fun() -> ets:first(T) end;
-hold(ets_counted, Get) -> T = ets:new(t, []), ets:insert(T, {Get(), 1}), ets:update_counter(T, Get(), 1), fun() -> [{K, 2}] = ets:tab2list(T), K end;
+hold(ets_counted, Get) ->
+    T = ets:new(t, []), ets:insert(T, {Get(), 1}), ets:update_counter(T, Get(), 1),
+    fun() -> [{K, 2}] = ets:tab2list(T), K end;
 hold(timer, Get) -> erlang:send_after(3000, self(), {timed, Get()}), fun() -> receive {timed, V} -> V end end;
 hold(timer_start, Get) ->
     Self = self(),
@@ -167,8 +181,12 @@ hold(monitor_tag, Get) ->
     R = erlang:monitor(process, P, [{tag, Get()}]),
     fun() -> P ! go, receive {Tag, R, process, P, normal} -> Tag end end;
 hold(spawned, Get) -> P = spawn_link(?MODULE, work, [self(), held, Get()]), fun() -> P ! go, receive {P, held, V} -> V end end;
-hold(spawned_low, Get) -> P = spawn_opt(?MODULE, work, [self(), held, Get()], [{priority, low}, link]), fun() -> P ! go, receive {P, held, V} -> V end end;
-hold(exit_reason, Get) -> X = Get(), {P, R} = spawn_monitor(fun() -> exit({held, X}) end), fun() -> receive {'DOWN', R, process, P, {held, V}} -> V end end;
+hold(spawned_low, Get) ->
+    P = spawn_opt(?MODULE, work, [self(), held, Get()], [{priority, low}, link]),
+    fun() -> P ! go, receive {P, held, V} -> V end end;
+hold(exit_reason, Get) ->
+    X = Get(), {P, R} = spawn_monitor(fun() -> exit({held, X}) end),
+    fun() -> receive {'DOWN', R, process, P, {held, V}} -> V end end;
 hold(linked_exit, Get) ->
     process_flag(trap_exit, true),
     X = Get(),
@@ -280,7 +298,8 @@ parts() ->
     M ! go,
     Matched = receive {M, X} -> X after 20000 -> timeout end,
     {[Second], _} = ets:select(More),
-    {receive {P, Y} -> Y =:= binary_to_term(Setup) after 20000 -> timeout end, Now =:= binary_to_term(Setup), Matched, First, Second,
+    {receive {P, Y} -> Y =:= binary_to_term(Setup) after 20000 -> timeout end, Now =:= binary_to_term(Setup),
+        Matched, First, Second,
      ets:select(T, Spec) =:= ets:select(T, binary_to_term(term_to_binary(Spec))),
      {Tree, maps:size(Less), maps:get(k36, Less)} =:= {(literal_target:table())#{k40 => [40], k5 := five}, 35, [36]},
      try Fun() of {x, V} -> V =:= literal_target:value() catch error:undef -> true; error:{badfun, _} -> true end}.
@@ -302,7 +321,9 @@ traffic(N) ->
     Good = term_to_binary(literal_target:value()),
     Players = [spawn_link(fun() -> player(binary_to_term(Good), [], 0) end) || _ <- lists:seq(1, 8)],
     [P ! {others, Players} || P <- Players],
-    Loader = spawn_link(fun() -> [begin load(), case I rem 50 of 0 -> timer:sleep(5); _ -> ok end end || I <- lists:seq(1, N div 10)], Self ! loaded end),
+    Loader = spawn_link(fun() ->
+        [begin load(), case I rem 50 of 0 -> timer:sleep(5); _ -> ok end end || I <- lists:seq(1, N div 10)],
+        Self ! loaded end),
     receive loaded -> ok end,
     _ = Loader,
     [P ! {stop, Self} || P <- Players],
@@ -343,7 +364,9 @@ persistent_traffic(N) ->
         after 0 ->
             {I, L, B} = V = persistent_term:get({literal_tests, v}),
             case I rem 7 of
-                0 -> {P, R} = spawn_monitor(fun() -> exit(V) end), receive {'DOWN', R, process, P, X} -> Check(Bad + wrong(X, Make(I))) end;
+                0 ->
+                    {P, R} = spawn_monitor(fun() -> exit(V) end),
+                    receive {'DOWN', R, process, P, X} -> Check(Bad + wrong(X, Make(I))) end;
                 1 -> erlang:send_after(0, self(), V), Check(Bad);
                 2 -> hd([P || P <- get(others), P =/= self()]) ! V, Check(Bad);
                 3 -> put(v, V), erlang:yield(), Check(Bad + wrong(get(v), Make(I)));
@@ -353,7 +376,8 @@ persistent_traffic(N) ->
     end,
     Players = [spawn_link(fun() -> receive {others, O} -> put(others, O) end, Check(0) end) || _ <- lists:seq(1, 4)],
     [P ! {others, Players} || P <- Players],
-    [begin persistent_term:put({literal_tests, v}, Make(I)), case I rem 1000 of 0 -> timer:sleep(1); _ -> ok end end || I <- lists:seq(1, N)],
+    [begin persistent_term:put({literal_tests, v}, Make(I)), case I rem 1000 of 0 -> timer:sleep(1); _ -> ok end
+        end || I <- lists:seq(1, N)],
     [P ! {stop, Self} || P <- Players],
     Result = lists:usort([receive {P, Bad} -> Bad end || P <- Players]),
     persistent_term:erase({literal_tests, v}),
@@ -391,7 +415,8 @@ keys() ->
     Before = lists:sort([K || {K, _} <- persistent_term:get(), is_tuple(K), tuple_size(K) =:= 4]),
     Copy = binary_to_term(term_to_binary(Before)),
     [persistent_term:erase(K) || K <- Before],
-    [begin persistent_term:put({literal_tests, other, I}, I), persistent_term:erase({literal_tests, other, I}) end || I <- lists:seq(1, 500)],
+    [begin persistent_term:put({literal_tests, other, I}, I), persistent_term:erase({literal_tests, other, I}) end
+        || I <- lists:seq(1, 500)],
     churn(),
     {length(Before), Before =:= Copy, [persistent_term:get(K, gone) || K <- lists:sublist(Before, 2)]}.
 

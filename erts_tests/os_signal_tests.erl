@@ -11,19 +11,25 @@ cases() ->
      end},
      {bad, fun() ->
          [element(1, outcome(fun() -> os:set_signal(id(S), id(A)) end))
-          || {S, A} <- [{sigint, handle}, {sigcont, default}, {sigpipe, ignore}, {foo, handle}, {1, handle}, {"sigterm", handle}, {sigterm, x}, {sigterm, 1}]]
+          || {S, A} <- [{sigint, handle}, {sigcont, default}, {sigpipe, ignore}, {foo, handle}, {1, handle},
+              {"sigterm", handle}, {sigterm, x}, {sigterm, 1}]]
      end},
      {server, fun() -> {is_pid(whereis(erl_signal_server)), gen_event:which_handlers(erl_signal_server)} end},
-     {events, fun() -> listening(fun() -> [begin os:set_signal(S, handle), kill(N), event(S) end || {S, N} <- handled()] end) end},
-     {again, fun() -> listening(fun() -> os:set_signal(sigusr2, handle), [begin kill("USR2"), event(sigusr2) end || _ <- lists:seq(1, 20)] end) end},
+     {events, fun() ->
+         listening(fun() -> [begin os:set_signal(S, handle), kill(N), event(S) end || {S, N} <- handled()] end) end},
+     {again, fun() ->
+         listening(fun() -> os:set_signal(sigusr2, handle),
+                 [begin kill("USR2"), event(sigusr2) end || _ <- lists:seq(1, 20)] end) end},
      {ignored, fun() ->
          listening(fun() ->
-             os:set_signal(sigusr2, handle), os:set_signal(sighup, ignore), kill("HUP"), os:set_signal(sighup, handle), kill("USR2"), A = event(sigusr2), kill("HUP"), [A, event(sighup)]
+             os:set_signal(sigusr2, handle), os:set_signal(sighup, ignore), kill("HUP"),
+             os:set_signal(sighup, handle), kill("USR2"), A = event(sigusr2), kill("HUP"), [A, event(sighup)]
          end)
      end},
      {many, fun() -> %% signals of one kind that come close together are one, but never none
          listening(fun() ->
-             os:set_signal(sigusr2, handle), [kill("USR2 " ++ os:getpid() ++ "; kill -USR2") || _ <- lists:seq(1, 20)], event(sigusr2)
+             os:set_signal(sigusr2, handle),
+             [kill("USR2 " ++ os:getpid() ++ "; kill -USR2") || _ <- lists:seq(1, 20)], event(sigusr2)
          end)
      end},
      {children_are_waited_for, fun() ->

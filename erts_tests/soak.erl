@@ -72,7 +72,8 @@ figures() ->
     erlang:garbage_collect(),
     Status = proc_file("/proc/self/status"),
     {ok, Fds} = file:list_dir("/proc/self/fd"),
-    [{rss_kb, field("VmRSS:", Status)}, {vm_kb, field("VmSize:", Status)}, {threads, field("Threads:", Status)}, {fds, length(Fds)}].
+    [{rss_kb, field("VmRSS:", Status)}, {vm_kb, field("VmSize:", Status)}, {threads, field("Threads:", Status)},
+        {fds, length(Fds)}].
 
 field(Name, Text) ->
     [Line] = [L || L <- string:split(Text, "\n", all), lists:prefix(Name, L)],

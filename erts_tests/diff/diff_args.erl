@@ -40,7 +40,9 @@ type(calendar, T) when T =:= datetime; T =:= datetime1970 -> {a_date(), a_time()
 type(calendar, T) when T =:= date; T =:= date1970 -> a_date();
 type(calendar, time) -> a_time();
 type(calendar, rfc3339_string) -> diff_text:rfc3339();
-type(erlang, time_unit) -> pick([second, millisecond, microsecond, nanosecond, native, perf_counter, 1, 7, 1000, seconds, milli_seconds, micro_seconds, nano_seconds]);
+type(erlang, time_unit) ->
+    pick([second, millisecond, microsecond, nanosecond, native, perf_counter, 1, 7, 1000, seconds, milli_seconds,
+            micro_seconds, nano_seconds]);
 type(zlib, T) when T =:= zlevel -> int(0, 9);
 type(_, _) -> none.
 
@@ -53,7 +55,8 @@ a_time() -> {int(0, 23), int(0, 59), int(0, 59)}.
 
 %% All arguments of a function, or `none`: as its -spec says.
 args(io_lib, F, 2) when F =:= format; F =:= fwrite; F =:= scan_format -> format(2);
-args(io_lib, F, 3) when F =:= format; F =:= fwrite -> [Format, Args] = format(2), [Format, Args, pick([[], [{chars_limit, int(0, 80)}]])];
+args(io_lib, F, 3) when F =:= format; F =:= fwrite ->
+    [Format, Args] = format(2), [Format, Args, pick([[], [{chars_limit, int(0, 80)}]])];
 args(io_lib_format, F, 2) when F =:= fwrite; F =:= scan -> format(2);
 args(io_lib, fread, 2) -> diff_text:fread();
 args(io_lib, fread, 3) -> [Format, Text] = diff_text:fread(), [[], Text, Format];
@@ -66,17 +69,21 @@ args(re, replace, N) -> lists:sublist([diff_re:subject(), diff_re:pattern(), dif
 args(re, compile, N) -> lists:sublist([diff_re:pattern(), diff_re:options(compile)], N);
 args(erlang, binary_to_term, N) -> lists:sublist([diff_etf:bytes(), pick([[], [safe], [used], [safe, used], [bad]])], N);
 %% OTP answers with a binary where it compresses.
-args(erlang, term_to_iovec, 2) -> [diff_term:any(), [O || O <- diff_etf:options(), O =/= compressed, not (is_tuple(O) andalso element(1, O) =:= compressed)]];
+args(erlang, term_to_iovec, 2) ->
+    [diff_term:any(), [O || O <- diff_etf:options(), O =/= compressed,
+            not (is_tuple(O) andalso element(1, O) =:= compressed)]];
 args(erlang, external_size, 2) -> [diff_term:any(), diff_etf:options_that_work()]; % others end OTP
 args(erlang, F, 2) when F =:= term_to_binary -> [diff_term:any(), diff_etf:options()];
-args(erlang, F, N) when F =:= float_to_binary; F =:= float_to_list -> lists:sublist([diff_term:float(), diff_text:float_options()], N);
+args(erlang, F, N) when F =:= float_to_binary; F =:= float_to_list ->
+    lists:sublist([diff_term:float(), diff_text:float_options()], N);
 args(erlang, F, 1) when F =:= list_to_float; F =:= list_to_integer -> [diff_text:number()];
 args(erlang, list_to_integer, 2) -> [diff_text:number(), int(1, 37)];
 args(erlang, F, 1) when F =:= binary_to_float; F =:= binary_to_integer -> [list_to_binary(diff_text:number())];
 args(erlang, binary_to_integer, 2) -> [list_to_binary(diff_text:number()), int(1, 37)];
 args(erlang, F, 2) when F =:= integer_to_list; F =:= integer_to_binary -> [diff_term:integer(), int(1, 37)];
 args(erlang, F, 1) when F =:= list_to_pid; F =:= list_to_port; F =:= list_to_ref ->
-    [pick(["<0.1.2>", "<0.0.0>", "<1.2.3>", "<0.1", "#Port<0.5>", "#Port<0.x>", "#Ref<0.1.2.3>", "#Ref<0.1.2>", "#Ref<>", "<0.99999999999.1>", "<0.-1.2>", "x", ""])];
+    [pick(["<0.1.2>", "<0.0.0>", "<1.2.3>", "<0.1", "#Port<0.5>", "#Port<0.x>", "#Ref<0.1.2.3>", "#Ref<0.1.2>",
+        "#Ref<>", "<0.99999999999.1>", "<0.-1.2>", "x", ""])];
 args(erlang, decode_packet, 3) -> diff_text:packet();
 args(erlang, F, 2) when F =:= 'bsl' -> [diff_term:integer(), pick_fun([fun() -> int(-70, 300) end, fun diff_term:float/0])];
 args(erlang, 'bsr', 2) -> [diff_term:integer(), pick_fun([fun() -> int(-70, 300) end, fun() -> 1 bsl 70 end])];
@@ -84,8 +91,10 @@ args(erlang, '!', 2) -> [pick(['$self', nobody, '$ref', a, {a, b}, {nobody, node
 args(erlang, F, 2) when F =:= 'and'; F =:= 'or'; F =:= 'xor' -> [boolean_or_not(), boolean_or_not()];
 args(erlang, 'not', 1) -> [boolean_or_not()];
 args(erlang, F, 2) when F =:= '+'; F =:= '-'; F =:= '*'; F =:= '/' -> [diff_term:number(), diff_term:number()];
-args(erlang, F, 2) when F =:= 'div'; F =:= 'rem'; F =:= 'band'; F =:= 'bor'; F =:= 'bxor' -> [diff_term:integer(), diff_term:integer()];
-args(erlang, F, 2) when F =:= '<'; F =:= '>'; F =:= '=<'; F =:= '>='; F =:= '=='; F =:= '/='; F =:= '=:='; F =:= '=/='; F =:= max; F =:= min ->
+args(erlang, F, 2) when F =:= 'div'; F =:= 'rem'; F =:= 'band'; F =:= 'bor'; F =:= 'bxor' ->
+    [diff_term:integer(), diff_term:integer()];
+args(erlang, F, 2) when F =:= '<'; F =:= '>'; F =:= '=<'; F =:= '>='; F =:= '=='; F =:= '/='; F =:= '=:=';
+F =:= '=/='; F =:= max; F =:= min ->
     case chance(3) of
         true -> [diff_term:number(), diff_term:number()];
         false -> [diff_term:any(), diff_term:any()]
@@ -99,34 +108,56 @@ args(erlang, F, 3) when F =:= setelement; F =:= insert_element ->
     end;
 args(erlang, make_fun, 3) -> [diff_term:atom(), diff_term:atom(), pick([int(-1, 5), 255, 256, 1 bsl 70])];
 args(erlang, apply, 2) -> [diff_term:function(int(0, 3)), diff_term:list(fun diff_term:integer/0)];
-args(erlang, apply, 3) -> [pick([erlang, lists, nomodule, 5]), pick([length, abs, reverse, hd, '+', nofunction, 5]), pick([[diff_term:any(1)], [diff_term:any(1), 2], diff_term:any(1)])];
+args(erlang, apply, 3) ->
+    [pick([erlang, lists, nomodule, 5]), pick([length, abs, reverse, hd, '+', nofunction, 5]),
+        pick([[diff_term:any(1)], [diff_term:any(1), 2], diff_term:any(1)])];
 args(erlang, function_exported, 3) -> [pick([erlang, lists, maps, x]), pick([map, hd, put, x]), int(-1, 3)];
-args(erlang, is_builtin, 3) -> [pick([erlang, lists, maps, ets, re, x]), pick([reverse, map, hd, get, new, insert, run, member, x]), int(-1, 3)];
+args(erlang, is_builtin, 3) ->
+    [pick([erlang, lists, maps, ets, re, x]), pick([reverse, map, hd, get, new, insert, run, member, x]), int(-1, 3)];
 args(erlang, raise, 3) -> [pick([error, exit, throw, other, diff_term:any(1)]), diff_term:any(1), stack()];
-args(erlang, error, 3) -> [pick([badarg, badarith, undef, function_clause, {badmatch, 1}, diff_term:any(1)]), pick([none, [1, 2], a]),
-                           pick([[], [{error_info, #{}}], [{error_info, #{module => erl_erts_errors, cause => x}}], [{error_info, 1}], [x], x, [{error_info, #{cause => 1, function => f, module => nomodule}}]])];
+args(erlang, error, 3) ->
+    [pick([badarg, badarith, undef, function_clause, {badmatch, 1}, diff_term:any(1)]), pick([none, [1, 2], a]),
+                           pick([[], [{error_info, #{}}],
+                               [{error_info, #{module => erl_erts_errors, cause => x}}], [{error_info, 1}], [x], x,
+                               [{error_info, #{cause => 1, function => f, module => nomodule}}]])];
 args(erlang, process_flag, 2) ->
-    [pick([trap_exit, priority, min_heap_size, min_bin_vheap_size, max_heap_size, message_queue_data, save_calls, sensitive, fullsweep_after, error_handler, async_dist, monitor_nodes, x]),
-     pick([true, false, low, normal, high, max, 0, 1000, -1, on_heap, off_heap, #{size => 0}, #{size => 1000000, kill => false}, #{size => 100}, #{kill => x}, error_handler, a, 1 bsl 70, diff_term:any(1)])];
-args(erlang, fun_info, 2) -> [pick([diff_term:function(1), {'$call', erlang, make_fun, [lists, map, 2]}]), pick([module, name, arity, env, type, new_index, x])];
+    [pick([trap_exit, priority, min_heap_size, min_bin_vheap_size, max_heap_size, message_queue_data, save_calls,
+        sensitive, fullsweep_after, error_handler, async_dist, monitor_nodes, x]),
+     pick([true, false, low, normal, high, max, 0, 1000, -1, on_heap, off_heap, #{size => 0},
+         #{size => 1000000, kill => false}, #{size => 100}, #{kill => x}, error_handler, a, 1 bsl 70,
+         diff_term:any(1)])];
+args(erlang, fun_info, 2) ->
+    [pick([diff_term:function(1), {'$call', erlang, make_fun, [lists, map, 2]}]),
+        pick([module, name, arity, env, type, new_index, x])];
 args(erlang, fun_to_list, 1) -> [{'$call', erlang, make_fun, [diff_term:atom(), diff_term:atom(), int(0, 255)]}];
 args(erlang, register, 2) -> [pick([me, undefined, true, diff_term:any(1)]), pick(['$self', '$ref', diff_term:any(1)])];
-args(erlang, send, 3) -> [pick(['$self', nobody, {nobody, node()}, {nobody, 'x@y'}, '$ref', 5, {a, b, c}]), diff_term:any(1), pick([[], [noconnect], [nosuspend], [x], [noconnect | nosuspend], x])];
+args(erlang, send, 3) ->
+    [pick(['$self', nobody, {nobody, node()}, {nobody, 'x@y'}, '$ref', 5, {a, b, c}]), diff_term:any(1),
+        pick([[], [noconnect], [nosuspend], [x], [noconnect | nosuspend], x])];
 args(erlang, send, 2) -> [pick(['$self', nobody, {nobody, node()}, {nobody, 'x@y'}, '$ref', 5, {a, b, c}]), diff_term:any(1)];
 args(erlang, demonitor, 2) -> ['$ref', pick([[], [flush], [info], [flush, info], [x], x])];
-args(erlang, F, 2) when F =:= cancel_timer; F =:= read_timer -> ['$ref', pick([[], [{async, false}], [{info, false}], [{info, true}], [{async, x}], [x], x])];
+args(erlang, F, 2) when F =:= cancel_timer; F =:= read_timer ->
+    ['$ref', pick([[], [{async, false}], [{info, false}], [{info, true}], [{async, x}], [x], x])];
 args(erlang, node, 1) -> [pick(['$self', '$ref', diff_term:any(1)])];
 args(erlang, binary_part, 2) -> [diff_term:binary(), {int(-2, 14), int(-8, 8)}];
 args(erlang, binary_part, 3) -> [diff_term:binary(), int(-2, 14), int(-8, 8)];
 args(binary, F, 2) when F =:= match; F =:= matches; F =:= split -> [text_ab(), pattern_ab()];
-args(binary, F, 3) when F =:= match; F =:= matches -> [text_ab(), pattern_ab(), pick([[], [{scope, {int(-1, 6), int(-4, 6)}}], [x]])];
-args(binary, split, 3) -> [text_ab(), pattern_ab(), diff_rand:list(3, fun() -> pick([global, trim, trim_all, {scope, {int(0, 5), int(-3, 5)}}, x]) end)];
+args(binary, F, 3) when F =:= match; F =:= matches ->
+    [text_ab(), pattern_ab(), pick([[], [{scope, {int(-1, 6), int(-4, 6)}}], [x]])];
+args(binary, split, 3) ->
+    [text_ab(), pattern_ab(),
+        diff_rand:list(3, fun() -> pick([global, trim, trim_all, {scope, {int(0, 5), int(-3, 5)}}, x]) end)];
 args(binary, replace, 3) -> [text_ab(), pattern_ab(), diff_term:binary()];
-args(binary, replace, 4) -> [text_ab(), pattern_ab(), diff_term:binary(), diff_rand:list(2, fun() -> pick([global, {insert_replaced, pick([0, 1, [0, 2], 9])}, {scope, {int(0, 5), int(0, 5)}}]) end)];
+args(binary, replace, 4) ->
+    [text_ab(), pattern_ab(), diff_term:binary(),
+        diff_rand:list(2, fun() ->
+                pick([global, {insert_replaced, pick([0, 1, [0, 2], 9])}, {scope, {int(0, 5), int(0, 5)}}]) end)];
 args(binary, F, 3) when F =:= part; F =:= bin_to_list -> [diff_term:binary(), int(-2, 14), int(-8, 8)];
 args(binary, at, 2) -> [diff_term:binary(), int(-1, 9)];
-args(maps, F, 2) when F =:= get; F =:= is_key; F =:= remove; F =:= take; F =:= find -> [pick([a, 1, 1.0, diff_term:any(1)]), diff_term:map(fun() -> pick([a, 1, 1.0, b, diff_term:any(1)]) end)];
-args(lists, F, A) when F =:= keysort; F =:= ukeysort; F =:= keymember; F =:= keyfind; F =:= keysearch; F =:= keytake; F =:= keydelete; F =:= keystore; F =:= keyreplace; F =:= keymap; F =:= keymerge; F =:= ukeymerge ->
+args(maps, F, 2) when F =:= get; F =:= is_key; F =:= remove; F =:= take; F =:= find ->
+    [pick([a, 1, 1.0, diff_term:any(1)]), diff_term:map(fun() -> pick([a, 1, 1.0, b, diff_term:any(1)]) end)];
+args(lists, F, A) when F =:= keysort; F =:= ukeysort; F =:= keymember; F =:= keyfind; F =:= keysearch; F =:= keytake;
+F =:= keydelete; F =:= keystore; F =:= keyreplace; F =:= keymap; F =:= keymerge; F =:= ukeymerge ->
     Pairs = [list_to_tuple([key() || _ <- lists:seq(1, int(1, 3))]) || _ <- lists:seq(1, int(0, 6))],
     case {F, A} of
         {_, 2} -> [int(1, 3), Pairs];
@@ -143,11 +174,17 @@ args(lists, F, 2) when F =:= sublist; F =:= nth; F =:= nthtail; F =:= split ->
 args(math, _, A) -> [diff_term:number() || _ <- lists:seq(1, A)];
 args(unicode, characters_to_binary, N) -> lists:sublist([diff_text:raw(), diff_text:encoding(), diff_text:encoding()], N);
 args(unicode, characters_to_list, N) -> lists:sublist([diff_text:raw(), diff_text:encoding()], N);
-args(unicode, bom_to_encoding, 1) -> [iolist_to_binary([pick([<<16#ef, 16#bb, 16#bf>>, <<0, 0, 16#fe, 16#ff>>, <<16#ff, 16#fe, 0, 0>>, <<16#fe, 16#ff>>, <<>>]), diff_term:binary()])];
-args(base64, F, 1) when F =:= decode; F =:= mime_decode; F =:= decode_to_string; F =:= mime_decode_to_string -> [diff_text:base64()];
+args(unicode, bom_to_encoding, 1) ->
+    [iolist_to_binary([pick([<<16#ef, 16#bb, 16#bf>>, <<0, 0, 16#fe, 16#ff>>, <<16#ff, 16#fe, 0, 0>>,
+                <<16#fe, 16#ff>>, <<>>]), diff_term:binary()])];
+args(base64, F, 1) when F =:= decode; F =:= mime_decode; F =:= decode_to_string; F =:= mime_decode_to_string ->
+    [diff_text:base64()];
 args(erl_scan, F, N) when F =:= string; F =:= tokens, N =< 3 ->
     case F of
-        string -> lists:sublist([diff_text:source(), pick([1, {1, 1}, 7]), pick([[], [return], [text], [return_comments, text], return, [x], [{reserved_word_fun, diff_term:function(1)}]])], N);
+        string ->
+            lists:sublist([diff_text:source(), pick([1, {1, 1}, 7]),
+                    pick([[], [return], [text], [return_comments, text], return, [x],
+                        [{reserved_word_fun, diff_term:function(1)}]])], N);
         tokens -> lists:sublist([[], diff_text:source(), 1], N)
     end;
 args(erl_parse, F, 1) when F =:= parse_exprs; F =:= parse_term; F =:= parse_form; F =:= parse -> [diff_text:tokens()];
@@ -158,12 +195,19 @@ args(uri_string, F, 1) when F =:= parse; F =:= normalize; F =:= percent_decode; 
 args(inet, F, 1) when F =/= ntoa -> [diff_text:address()];
 args(inet_parse, F, 1) when F =/= ntoa -> [diff_text:address()];
 args(zlib, F, 1) when F =:= unzip; F =:= gunzip; F =:= uncompress -> [diff_etf:deflated(F)];
-args(calendar, rfc3339_to_system_time, N) -> lists:sublist([diff_text:rfc3339(), [{unit, pick([second, millisecond, nanosecond, x])}]], N);
-args(calendar, system_time_to_rfc3339, 2) -> [int(-100000000000, 100000000000), [{unit, pick([second, millisecond, nanosecond])}, {offset, pick(["Z", "+02:00", 3600, x])}]];
+args(calendar, rfc3339_to_system_time, N) ->
+    lists:sublist([diff_text:rfc3339(), [{unit, pick([second, millisecond, nanosecond, x])}]], N);
+args(calendar, system_time_to_rfc3339, 2) ->
+    [int(-100000000000, 100000000000),
+        [{unit, pick([second, millisecond, nanosecond])}, {offset, pick(["Z", "+02:00", 3600, x])}]];
 args(crypto, hash, 2) -> [pick([md5, sha, sha256, sha512, sha3_256, blake2b, ripemd160, md4, x]), diff_term:iodata(2)];
 args(crypto, mac, 4) -> [hmac, pick([md5, sha, sha256, x]), diff_term:binary(), diff_term:iodata(1)];
-args(crypto, crypto_one_time, 4) -> [pick([rc4, aes_128_ecb, x]), binary:copy(<<7>>, pick([16, 15])), binary:copy(<<1>>, pick([16, 32, 5])), pick([true, false, []])];
-args(crypto, crypto_one_time, 5) -> [pick([aes_128_cbc, aes_256_ctr, chacha20]), binary:copy(<<7>>, pick([16, 32])), binary:copy(<<1>>, pick([16, 12])), diff_term:iodata(1), pick([true, false, []])];
+args(crypto, crypto_one_time, 4) ->
+    [pick([rc4, aes_128_ecb, x]), binary:copy(<<7>>, pick([16, 15])), binary:copy(<<1>>, pick([16, 32, 5])),
+        pick([true, false, []])];
+args(crypto, crypto_one_time, 5) ->
+    [pick([aes_128_cbc, aes_256_ctr, chacha20]), binary:copy(<<7>>, pick([16, 32])),
+        binary:copy(<<1>>, pick([16, 12])), diff_term:iodata(1), pick([true, false, []])];
 args(string, to_integer, 1) -> [diff_text:number()];
 args(string, to_float, 1) -> [diff_text:number()];
 args(sofs, _, _) -> none;
@@ -181,10 +225,14 @@ boolean_or_not() -> pick([true, false, diff_term:any(1)]).
 text_ab() -> << <<(pick("ab"))>> || _ <- lists:seq(1, int(0, pick([5, 12, 60]))) >>.
 pattern_ab() ->
     Some = fun() -> << <<(pick("aab"))>> || _ <- lists:seq(1, int(0, 4)) >> end,
-    pick_fun([Some, Some, fun() -> diff_rand:list(3, Some) end, fun() -> {'$call', binary, compile_pattern, [[<<"ab">>, <<"b">>]]} end]).
+    pick_fun([Some, Some, fun() -> diff_rand:list(3, Some) end, fun() ->
+        {'$call', binary, compile_pattern, [[<<"ab">>, <<"b">>]]} end]).
 
 stack() ->
     diff_rand:list(2, fun() ->
-                              pick([{lists, map, 2, []}, {m, f, [1, b], [{line, 3}, {file, "m.erl"}]}, {erlang, abs, [x], [{error_info, #{module => erl_erts_errors}}]},
-                                    {m, f, 2}, {m, f, [a]}, {m, f, -1, []}, x, {'$fun', 1, 0}, {{'$fun', 1, 0}, [3]}, {{'$fun', 1, 1}, [3], []}])
+                              pick([{lists, map, 2, []},
+                                  {m, f, [1, b], [{line, 3}, {file, "m.erl"}]},
+                                  {erlang, abs, [x], [{error_info, #{module => erl_erts_errors}}]},
+                                    {m, f, 2}, {m, f, [a]}, {m, f, -1, []}, x,
+                                    {'$fun', 1, 0}, {{'$fun', 1, 0}, [3]}, {{'$fun', 1, 1}, [3], []}])
                       end).

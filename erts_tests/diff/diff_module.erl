@@ -19,7 +19,8 @@
 
 %% Passes left out leave other instructions.
 options() ->
-    pick([[], [], [], [no_type_opt], [no_copt], [no_ssa_opt], [no_postopt], [inline], [no_bsm_opt], [no_bool_opt], [no_fun_opt], [r23], [r24], [no_copt, no_ssa_opt, no_postopt]]).
+    pick([[], [], [], [no_type_opt], [no_copt], [no_ssa_opt], [no_postopt], [inline], [no_bsm_opt], [no_bool_opt],
+        [no_fun_opt], [r23], [r24], [no_copt, no_ssa_opt, no_postopt]]).
 
 compile(Forms, Options) ->
     try compile:forms(Forms, [debug_info, return_errors | Options]) of
@@ -31,14 +32,17 @@ compile(Forms, Options) ->
 
 forms(Name, Functions) ->
     [{attribute, 1, file, {"m.erl", 1}}, {attribute, 1, module, Name}, {attribute, 1, export, [{id, 1} | Functions]},
-     {attribute, 1, record, {r, [{record_field, 1, {atom, 1, a}}, {record_field, 1, {atom, 1, b}, {integer, 1, 7}}, {record_field, 1, {atom, 1, c}, {atom, 1, x}}]}},
+     {attribute, 1, record,
+         {r, [{record_field, 1, {atom, 1, a}}, {record_field, 1, {atom, 1, b}, {integer, 1, 7}},
+                 {record_field, 1, {atom, 1, c}, {atom, 1, x}}]}},
      {function, 1, id, 1, [{clause, 1, [{var, 1, 'X'}], [], [{var, 1, 'X'}]}]} | functions(Functions)].
 
 %% A function calls those behind it: all end.
 functions([]) -> [];
 functions([{Name, Arity} | Behind]) ->
     Env = #{vars => [], functions => [{id, 1} | Behind]},
-    [{function, diff_expr:line(), Name, Arity, [diff_expr:clause_of_function(Arity, int(2, 4), Env) || _ <- lists:seq(1, int(1, 3))]} | functions(Behind)].
+    [{function, diff_expr:line(), Name, Arity,
+        [diff_expr:clause_of_function(Arity, int(2, 4), Env) || _ <- lists:seq(1, int(1, 3))]} | functions(Behind)].
 
 parts({module, _, Code, Calls}) ->
     {ok, {_, [{abstract_code, {_, Forms}}, {compile_info, Info}]}} = beam_lib:chunks(Code, [abstract_code, compile_info]),
@@ -52,7 +56,8 @@ size_of({module, _, _, Calls} = Module) ->
     {Forms, _, _} = parts(Module),
     nodes_of(Forms) + erlang:external_size(Calls) / 10.
 
-nodes_of({Tag, Line, _} = T) when is_atom(Tag), is_integer(Line), Tag =:= integer; Tag =:= atom; Tag =:= var -> 1 + literal_size(T);
+nodes_of({Tag, Line, _} = T) when is_atom(Tag), is_integer(Line), Tag =:= integer; Tag =:= atom; Tag =:= var ->
+    1 + literal_size(T);
 nodes_of({nil, _}) -> 0.5;
 nodes_of(T) when is_tuple(T) -> 1 + lists:sum([nodes_of(E) || E <- tuple_to_list(T)]);
 nodes_of([H | T]) -> nodes_of(H) + nodes_of(T);
@@ -88,7 +93,8 @@ recompiled(Name, Variants, Options, Calls) ->
 smaller_forms(Forms, Called) ->
     Kept = [F || F <- Forms, element(1, F) =/= eof],
     [lists:delete(Form, fewer_exports(Kept, {N, A})) || {function, _, N, A, _} = Form <- Kept, {N, A} =/= Called] ++
-        [[case F of Form -> setelement(5, Form, Clauses); _ -> F end || F <- Kept] || {function, _, _, _, Old} = Form <- Kept, Clauses <- variants(Old)].
+        [[case F of Form -> setelement(5, Form, Clauses); _ -> F end || F <- Kept]
+            || {function, _, _, _, Old} = Form <- Kept, Clauses <- variants(Old)].
 
 fewer_exports(Forms, Function) ->
     [case F of {attribute, L, export, Es} -> {attribute, L, export, lists:delete(Function, Es)}; _ -> F end || F <- Forms].
@@ -101,11 +107,14 @@ variants({clause, _, _, _, _} = C) ->
 variants({Tag, Line}) when is_atom(Tag), is_integer(Line) -> [];
 variants(T) when is_tuple(T), tuple_size(T) > 1, is_atom(element(1, T)), is_integer(element(2, T)) ->
     L = element(2, T),
-    [{atom, L, a}, {integer, L, 0}, {nil, L}] ++ [E || E <- lists:flatten(tl(tl(tuple_to_list(T)))), is_expression(E)] ++ inside(T);
+    [{atom, L, a}, {integer, L, 0}, {nil, L}] ++ [E || E <- lists:flatten(tl(tl(tuple_to_list(T)))),
+        is_expression(E)] ++ inside(T);
 variants(T) when is_tuple(T), tuple_size(T) > 0 -> inside(T);
 variants(_) -> [].
 
-is_expression(T) -> is_tuple(T) andalso tuple_size(T) > 1 andalso is_atom(element(1, T)) andalso is_integer(element(2, T)) andalso element(1, T) =/= clause.
+is_expression(T) ->
+    is_tuple(T) andalso tuple_size(T) > 1 andalso is_atom(element(1, T)) andalso is_integer(element(2, T))
+    andalso element(1, T) =/= clause.
 
 inside(T) ->
     [setelement(I, T, V) || I <- lists:seq(2, tuple_size(T)), V <- variants(element(I, T))].

@@ -19,7 +19,8 @@ variable() ->
 
 literal() ->
     diff_term:allow(plain),
-    {erl_parse:abstract(pick_fun([fun diff_term:small/0, fun diff_term:atom/0, fun diff_term:integer/0, fun diff_term:float/0, fun() -> [] end, fun diff_term:text/0, fun() -> diff_term:any(1) end]) , line()), []}.
+    {erl_parse:abstract(pick_fun([fun diff_term:small/0, fun diff_term:atom/0, fun diff_term:integer/0,
+        fun diff_term:float/0, fun() -> [] end, fun diff_term:text/0, fun() -> diff_term:any(1) end]) , line()), []}.
 
 compound(Depth, Env) ->
     pick_fun([fun() ->
@@ -59,7 +60,9 @@ several(N, Depth, Env) ->
     {[P | Ps], Vs ++ Ws}.
 
 key(#{vars := []}) -> {atom, line(), a};
-key(#{vars := Vars}) -> pick_fun([fun() -> {atom, line(), pick([a, b])} end, fun() -> {integer, line(), int(0, 3)} end, fun() -> {var, line(), pick(Vars)} end]).
+key(#{vars := Vars}) ->
+    pick_fun([fun() -> {atom, line(), pick([a, b])} end, fun() -> {integer, line(), int(0, 3)} end,
+            fun() -> {var, line(), pick(Vars)} end]).
 
 %% A binary pattern: segments of every kind, sizes out of earlier ones; nearly always with a tail.
 segments(Env) ->
@@ -68,14 +71,18 @@ segments(Env) ->
         true -> {{bin, line(), Segments}, Bound};
         false ->
             V = fresh(),
-            {{bin, line(), Segments ++ [{bin_element, line(), {var, line(), V}, default, [pick([bitstring, bitstring, binary])]}]}, [V | Bound]}
+            {{bin, line(),
+                Segments ++ [{bin_element, line(), {var, line(), V}, default,
+                        [pick([bitstring, bitstring, binary])]}]}, [V | Bound]}
     end.
 
 %% The same for a generator, where there is no tail.
 generated(Env) ->
     {Segments, Bound} = segments(int(0, 2), Env, []),
     V = fresh(),
-    {{bin, line(), Segments ++ [{bin_element, line(), {var, line(), V}, {integer, line(), pick([3, 8, 16])}, pick([default, [bitstring], [signed]])}]}, [V | Bound]}.
+    {{bin, line(), Segments
+        ++ [{bin_element, line(), {var, line(), V}, {integer, line(), pick([3, 8, 16])},
+                pick([default, [bitstring], [signed]])}]}, [V | Bound]}.
 
 segments(0, _, Bound) -> {[], Bound};
 segments(N, Env, Bound) ->
@@ -89,12 +96,24 @@ segment(Env, Bound) ->
                       2 -> {{var, line(), '_'}, []};
                       _ -> variable()
                   end,
-    Element = frequency([{6, fun() -> {bin_element, line(), Value, size(Env, Bound, [default, 0, 1, 4, 7, 8, 12, 16, 24, 32, 33, 64, 65]), integer_type()} end},
-                         {1, fun() -> {bin_element, line(), Value, {integer, line(), pick([16, 32, 64])}, [float, pick([big, little])]} end},
-                         {2, fun() -> {bin_element, line(), no_integer(Value), size(Env, Bound, [0, 1, 2, 5]), [pick([binary, bitstring])]} end},
-                         {1, fun() -> {bin_element, line(), no_integer(Value), size(Env, Bound, [1, 2, 3]), [binary, {unit, pick([1, 3, 8, 16])}]} end},
-                         {1, fun() -> {bin_element, line(), Value, default, [pick([utf8, utf16, utf32]), pick([big, little])]} end},
-                         {1, fun() -> {bin_element, line(), {string, line(), pick(["a", "ab"])}, default, pick([default, [utf8], [utf16]])} end}]),
+    Element = frequency([{6, fun() ->
+        {bin_element, line(), Value, size(Env, Bound, [default, 0, 1, 4, 7, 8, 12, 16, 24, 32, 33, 64, 65]),
+            integer_type()} end},
+                         {1, fun() ->
+                             {bin_element, line(), Value, {integer, line(), pick([16, 32, 64])},
+                                 [float, pick([big, little])]} end},
+                         {2, fun() ->
+                             {bin_element, line(), no_integer(Value), size(Env, Bound, [0, 1, 2, 5]),
+                                 [pick([binary, bitstring])]} end},
+                         {1, fun() ->
+                             {bin_element, line(), no_integer(Value), size(Env, Bound, [1, 2, 3]),
+                                 [binary, {unit, pick([1, 3, 8, 16])}]} end},
+                         {1, fun() ->
+                             {bin_element, line(), Value, default, [pick([utf8, utf16, utf32]), pick([big, little])]}
+                             end},
+                         {1, fun() ->
+                             {bin_element, line(), {string, line(), pick(["a", "ab"])}, default,
+                                 pick([default, [utf8], [utf16]])} end}]),
     case element(3, Element) =:= Value of
         true -> {Element, Vs};
         false -> {Element, []}
@@ -142,15 +161,20 @@ with_value(Depth, Env) ->
 value({var, _, _}, Depth, Env) -> expr(any, Depth - 1, Env);
 value({tuple, _, Ps}, D, E) -> {tuple, line(), [value(P, D, E) || P <- Ps]};
 value({cons, _, H, T}, D, E) -> {cons, line(), value(H, D, E), value(T, D, E)};
-value({map, _, Fields}, D, E) -> {map, line(), [{map_field_assoc, line(), K, value(P, D, E)} || {map_field_exact, _, K, P} <- Fields]};
+value({map, _, Fields}, D, E) ->
+    {map, line(), [{map_field_assoc, line(), K, value(P, D, E)} || {map_field_exact, _, K, P} <- Fields]};
 value({match, _, _, P}, D, E) -> value(P, D, E);
 value({op, _, '++', S, P}, D, E) -> {op, line(), '++', S, value(P, D, E)};
-value({record, _, r, Fields}, D, E) -> {record, line(), r, [{record_field, line(), F, value(P, D, E)} || {record_field, _, F, P} <- Fields]};
+value({record, _, r, Fields}, D, E) ->
+    {record, line(), r, [{record_field, line(), F, value(P, D, E)} || {record_field, _, F, P} <- Fields]};
 value({bin, _, Segments}, D, E) -> {bin, line(), [segment_value(S, D, E) || S <- Segments]};
 value(Literal, _, _) -> Literal.
 
 segment_value({bin_element, _, {var, _, _}, Size, Types} = Segment, D, E) ->
-    Type = case Types of default -> int; _ -> case lists:member(float, Types) of true -> num; false -> case lists:member(binary, Types) orelse lists:member(bitstring, Types) of true -> bin; false -> int end end end,
+    Type = case Types of default ->
+        int; _ -> case lists:member(float, Types) of true -> num;
+            false -> case lists:member(binary, Types) orelse lists:member(bitstring, Types) of true -> bin;
+                false -> int end end end,
     case sized_by_outer(Size, E) of
         true -> {bin_element, line(), expr(Type, D - 1, E), Size, Types};
         false -> {bin_element, line(), expr(Type, D - 1, E), {integer, line(), int(0, 9)}, element(5, Segment)}

@@ -85,7 +85,8 @@ ours(Stack) -> lists:takewhile(fun(Frame) -> element(1, Frame) =/= ?MODULE end, 
 text({Class, Reason0, Stack0}) when Class =:= error; Class =:= exit; Class =:= throw ->
     {Reason, Stack} = mask({Reason0, Stack0}),
     bounded([io_lib:format("~ts ~0tp~n~0tp~n", [Class, Reason, Stack]),
-             try erl_error:format_exception(Class, Reason, Stack) catch C:R -> io_lib:format("format_exception: ~0tp", [{C, R}]) end]);
+             try erl_error:format_exception(Class, Reason, Stack) catch C:R ->
+                 io_lib:format("format_exception: ~0tp", [{C, R}]) end]);
 text(Outcome) ->
     bounded(io_lib:format("~0tp", [mask(Outcome)])).
 
@@ -119,7 +120,9 @@ mask({Pattern, _}) when Pattern =:= bm; Pattern =:= ac -> {Pattern, compiled};
 mask(T) when is_tuple(T) -> list_to_tuple(mask(tuple_to_list(T)));
 mask(T) when is_map(T), map_size(T) =< 32 -> maps:from_list(mask(maps:to_list(T)));
 %% The order of a large map's keys is nobody's promise; this one's is.
-mask(T) when is_map(T) -> {large_map, [KV || {_, KV} <- lists:sort([{#{K => 0}, KV} || {K, _} = KV <- mask(maps:to_list(T))])]}; % 1 before 1.0
+%% 1 before 1.0
+mask(T) when is_map(T) ->
+    {large_map, [KV || {_, KV} <- lists:sort([{#{K => 0}, KV} || {K, _} = KV <- mask(maps:to_list(T))])]};
 mask(T) -> T.
 
 %% What stands for a term that no file can hold, or that differs between VMs.

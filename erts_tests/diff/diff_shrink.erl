@@ -62,7 +62,9 @@ term({'$call', M, F, Args}) -> [{'$call', M, F, A} || A <- each(Args)];
 term(T) when is_tuple(T) ->
     L = tuple_to_list(T),
     [a | L] ++ [list_to_tuple(S) || S <- list(L)];
-term(T) when is_map(T) -> [#{} | maps:values(T)] ++ [maps:remove(K, T) || K <- maps:keys(T)] ++ [T#{K := S} || {K, V} <- maps:to_list(T), S <- term(V)] ++
+term(T) when is_map(T) ->
+    [#{} | maps:values(T)] ++ [maps:remove(K, T) || K <- maps:keys(T)] ++ [T#{K := S} || {K, V} <- maps:to_list(T),
+        S <- term(V)] ++
                               [(maps:remove(K, T))#{S => V} || {K, V} <- maps:to_list(T), S <- term(K)];
 term(T) when is_binary(T), T =/= <<>> ->
     Half = byte_size(T) div 2,

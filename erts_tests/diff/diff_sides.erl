@@ -4,7 +4,8 @@
 
 %% [{Case, OTP's text, ours}]
 differences(Cases) ->
-    [Different || {Case, Otp, Ours} = Different <- results(Cases), Otp =/= Ours, not is_no_answer(Otp), lineless(Case, Otp) =/= lineless(Case, Ours)].
+    [Different || {Case, Otp, Ours} = Different <- results(Cases), Otp =/= Ours, not is_no_answer(Otp),
+        lineless(Case, Otp) =/= lineless(Case, Ours)].
 
 %% OTP's line of a call is sometimes that of the call behind it: where code for the first ends, that for the second begins.
 lineless({module, _, _, _}, Text) -> re:replace(Text, "{line,[0-9]+}", "{line}", [global, {return, binary}]);
@@ -37,7 +38,8 @@ survived(Results, Complete) when length(Results) > Complete -> lists:nth(Complet
 survived(_, _) -> <<"the VM ended">>.
 
 commands() ->
-    [{"otp", [os:getenv("ERL", "erl"), "-noshell", "-noinput", "-pa", ".", "-kernel", "logger_level", "none", "-s", "diff_run", "main"]},
+    [{"otp", [os:getenv("ERL", "erl"), "-noshell", "-noinput", "-pa", ".", "-kernel", "logger_level", "none",
+        "-s", "diff_run", "main"]},
      {"bulkhead", [os:getenv("BULKHEAD", "bulkhead"), "run", "-pa", ".", "-s", "diff_run", "main"]}].
 
 start(Name, [Program | Args], In, Out) ->
@@ -48,7 +50,8 @@ start(Name, [Program | Args], In, Out) ->
            end,
     Log = filename:join(os:getenv("DIFF_DIR"), Name ++ ".log"),
     Port = open_port({spawn_executable, "/bin/sh"},
-                     [{args, ["-c", "exec timeout 300 \"$@\" >" ++ Log ++ " 2>&1 </dev/null", "sh", Path | Args]}, {cd, filename:dirname(code:which(?MODULE))}, exit_status,
+                     [{args, ["-c", "exec timeout 300 \"$@\" >" ++ Log ++ " 2>&1 </dev/null",
+                         "sh", Path | Args]}, {cd, filename:dirname(code:which(?MODULE))}, exit_status,
                       {env, [{"DIFF_CASES", In}, {"DIFF_RESULTS", Out}, {"LC_ALL", "C.UTF-8"}, {"TZ", "Europe/Berlin"}]}]),
     {Port, Out}.
 

@@ -45,7 +45,8 @@ number() -> pick_fun([fun integer/0, fun float/0]).
 
 float() ->
     frequency([{4, fun() ->
-                           pick([0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 0.1, 0.3, 1.0e-5, 1.0e5, 123456.789, 1.0e15, 1.0e16, 1.0e21, 1.0e22, 1.0e23, 5.0e-324,
+                           pick([0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 0.1, 0.3,
+                               1.0e-5, 1.0e5, 123456.789, 1.0e15, 1.0e16, 1.0e21, 1.0e22, 1.0e23, 5.0e-324,
                                  2.2250738585072014e-308, 1.7976931348623157e308, 9007199254740991.0, 9007199254740992.0,
                                  9007199254740993.0, 4294967296.0, 576460752303423488.0, 1152921504606846976.0,
                                  9223372036854775808.0, 18446744073709551616.0, 3.141592653589793, 100.0, 99.995, 0.05, 1.0e100])
@@ -61,7 +62,8 @@ any_float() ->
     end.
 
 atom() ->
-    pick([a, b, c, d, true, false, undefined, ok, error, '', 'A b', infinity, nan, big, little, utf8, latin1, list, binary, return,
+    pick([a, b, c, d, true, false, undefined, ok, error, '', 'A b', infinity, nan, big, little, utf8, latin1,
+        list, binary, return,
           all, trim, none, 'ä', 'λ', key, value, badarg, normal, kill, 'quo\'te', 'if', 'x@1', '\n']).
 
 boolean() -> pick([true, false]).
@@ -85,7 +87,9 @@ bitstring() ->
 char() ->
     frequency([{6, fun() -> int($a, $f) end}, {2, fun() -> int(32, 126) end},
                {1, fun() -> pick([0, 9, 10, 13, 27, 127, 128, 255, 16#d7ff, 16#e000, 16#fffd, 16#ffff, 16#10ffff]) end},
-               {1, fun() -> pick([$ä, $ß, 16#3bb, 16#301, 16#308, 16#1f600, 16#200d, 16#1f1e6, 16#0130, 16#01c5, 16#20ac, 16#ac00, 16#11a8]) end}]).
+               {1, fun() ->
+                   pick([$ä, $ß, 16#3bb, 16#301, 16#308, 16#1f600, 16#200d, 16#1f1e6, 16#0130, 16#01c5, 16#20ac,
+                           16#ac00, 16#11a8]) end}]).
 
 text() -> diff_rand:list(8, fun char/0).
 

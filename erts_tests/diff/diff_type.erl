@@ -34,7 +34,9 @@ module(Module) ->
 
 read(Module) ->
     Where = case code:which(Module) of
-                preloaded -> filename:join([code:root_dir(), "lib", "erts-" ++ erlang:system_info(version), "ebin", atom_to_list(Module) ++ ".beam"]);
+                preloaded ->
+                    filename:join([code:root_dir(), "lib", "erts-" ++ erlang:system_info(version), "ebin",
+                            atom_to_list(Module) ++ ".beam"]);
                 Path -> Path
             end,
     {ok, {_, [{exports, Exports}, {abstract_code, {_, Forms}}]}} = beam_lib:chunks(Where, [exports, abstract_code]),

@@ -12,7 +12,8 @@ act(_, _) -> erlang:nif_error(not_loaded).
 
 main([Dir | Which]) ->
     Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can), Which =:= [] orelse atom_to_list(M) =:= hd(Which)],
-    Tests = [{M, T} || M <- Modes, T = {Name, _, _} <- tests(), length(Which) < 2 orelse string:find(Name, lists:last(Which)) =/= nomatch],
+    Tests = [{M, T} || M <- Modes, T = {Name, _, _} <- tests(), length(Which) < 2
+        orelse string:find(Name, lists:last(Which)) =/= nomatch],
     io:format("1..~b~n", [length(Tests)]),
     ok = isolation:set(?MODULE, #{mode => hd(Modes)}),
     ok = erlang:load_nif(filename:join(Dir, "break_tests_nif"), 0),
@@ -44,10 +45,12 @@ os_pids() -> [P || #{os_pid := P} <- maps:get(workers, isolation:info(?MODULE))]
 %% Returns when every thread stands still.
 stop(Pid) ->
     send_signal("STOP", Pid),
-    os:cmd("for i in $(seq 3000); do grep -L '^State:.T' /proc/" ++ integer_to_list(Pid) ++ "/task/*/status | grep -q . || break; sleep 0.01; done").
+    os:cmd("for i in $(seq 3000); do grep -L '^State:.T' /proc/" ++ integer_to_list(Pid)
+        ++ "/task/*/status | grep -q . || break; sleep 0.01; done").
 await_state(State, Pid) ->
     File = "/proc/" ++ integer_to_list(Pid) ++ "/status",
-    os:cmd("for i in $(seq 3000); do grep -qs '^State:." ++ State ++ "' " ++ File ++ " && break; [ -e " ++ File ++ " ] || break; sleep 0.01; done").
+    os:cmd("for i in $(seq 3000); do grep -qs '^State:." ++ State ++ "' " ++ File ++ " && break; [ -e " ++ File
+        ++ " ] || break; sleep 0.01; done").
 send_signal(Signal, Pid) -> os:cmd("kill -" ++ Signal ++ " " ++ integer_to_list(Pid)).
 
 tests() ->
@@ -58,7 +61,8 @@ tests() ->
      {"callers are killed in the middle", #{}, fun killed/0},
      {"workers are killed in the middle, over a ring", #{}, fun workers_killed/0},
      {"workers are killed in the middle, over a socket", #{transport => socket}, fun workers_killed/0},
-     {"a request cannot be sent, and its caller is woken before the worker has ended", #{transport => socket, stack => 3 bsl 16}, fun not_sent/0},
+     {"a request cannot be sent, and its caller is woken before the worker has ended",
+         #{transport => socket, stack => 3 bsl 16}, fun not_sent/0},
      {"a worker that is killed while it starts has not failed to load", #{}, fun killed_at_start/0},
      {"a worker that was stopped does not keep its caller", #{}, fun stopped/0},
      {"a call that schedules itself for ever ends alone", #{}, fun for_ever/0},
@@ -70,7 +74,8 @@ tests() ->
      {"more resources than a worker has handles for are an error", #{mode => ipc}, fun too_many/0},
      {"what there is to tell of workers is asked for while they work", #{}, fun told/0},
      {"options change in the middle", #{}, fun options/0},
-     {"verify => true: an argument of an earlier call and what is off by a word are not let in", #{mode => shared_heap, verify => true}, fun verified/0},
+     {"verify => true: an argument of an earlier call and what is off by a word are not let in",
+         #{mode => shared_heap, verify => true}, fun verified/0},
      {"a worker full of atoms says so, and the next one serves", #{mode => ipc}, fun atoms/0}].
 
 built() ->
@@ -145,8 +150,11 @@ workers_killed() ->
 %% To its end: what it began must not run on beside the next test.
 work_or_die(N) ->
     B = binary:copy(<<N>>, 100000),
-    case reason(fun() -> {B, B} = act(via_env, B), ok = act(send, {self(), 3}), _ = act(object, 0), T = lists:seq(1, 3000), T = act(give, T) end) of
-        How when element(1, How) =:= returned; How =:= {nif_signal, 9} -> receive stop -> stopped after 0 -> work_or_die(N + 1) end;
+    case reason(fun() ->
+        {B, B} = act(via_env, B), ok = act(send, {self(), 3}), _ = act(object, 0), T = lists:seq(1, 3000),
+        T = act(give, T) end) of
+        How when element(1, How) =:= returned; How =:= {nif_signal, 9} ->
+            receive stop -> stopped after 0 -> work_or_die(N + 1) end;
         Other -> exit({ended_by, Other})
     end.
 
@@ -202,7 +210,9 @@ handles() ->
     few_fds(Before + 20, ?PATIENCE div 10),
     [true = (try act(monitor, {O, self()}) catch error:_ -> lost end) =:= lost || O <- Objects].
 fds() -> {ok, Names} = file:list_dir("/proc/self/fd"), length(Names).
-few_fds(Most, N) -> case fds() of Few when Few =< Most -> ok; Many when N =:= 0 -> exit({fds, Many}); _ -> timer:sleep(10), few_fds(Most, N - 1) end.
+few_fds(Most, N) ->
+    case fds() of Few when Few =< Most -> ok; Many when N =:= 0 -> exit({fds, Many}); _ -> timer:sleep(10),
+        few_fds(Most, N - 1) end.
 
 few_threads() -> few_threads(erlang:system_info(build_type)).
 %% A sanitizer does not live without memory.
@@ -238,8 +248,10 @@ options() ->
     Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can)],
     One = fun(L) -> lists:nth(rand:uniform(length(L)), L) end,
     [begin
-         ok = isolation:set(?MODULE, #{mode => One(Modes), pool => rand:uniform(4), threads => rand:uniform(8), spare => One([0, 1]),
-                                       timeout => One([infinity, 30000]), transport => One([ring, socket]), scope => One([all, caller]),
+         ok = isolation:set(?MODULE,
+             #{mode => One(Modes), pool => rand:uniform(4), threads => rand:uniform(8), spare => One([0, 1]),
+                                       timeout => One([infinity, 30000]),
+                                       transport => One([ring, socket]), scope => One([all, caller]),
                                        verify => One([true, false]), stack => 65536 * rand:uniform(20)}),
          timer:sleep(rand:uniform(30))
      end || _ <- lists:seq(1, 30)],
@@ -248,7 +260,9 @@ options() ->
 give_for_ever() -> {x, [1, 2]} = act(give, {x, [1, 2]}), give_for_ever().
 
 verified() ->
-    Terms = fun() -> [{1, self()}, [self()], #{self() => 1}, 1 bsl 70 + length(processes()), list_to_binary(pid_to_list(self())), make_ref()] end,
+    Terms = fun() ->
+        [{1, self()}, [self()], #{self() => 1}, 1 bsl 70 + length(processes()), list_to_binary(pid_to_list(self())),
+            make_ref()] end,
     [begin
          T = act(give, T), ok = act(keep, 0), {0, T} = act(pair_with, T),
          {Later, _} = Call = start(fun() -> receive go -> act(How, self()) end end),

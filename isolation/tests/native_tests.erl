@@ -38,7 +38,8 @@ reason(Fun) ->
 
 with(Options, Fun) ->
     ok = isolation:set(?MODULE, Options),
-    try Fun() after isolation:set(?MODULE, #{mode => in_process, timeout => 2000, crash => exit, stack => 1 bsl 20, verify => false}) end.
+    try Fun() after isolation:set(?MODULE,
+        #{mode => in_process, timeout => 2000, crash => exit, stack => 1 bsl 20, verify => false}) end.
 
 tests(Dir) ->
     [{"a native function returns",
@@ -89,22 +90,28 @@ tests(Dir) ->
                {nif_panic, {bad_term, _}, _} = reason(fun() -> act(tuple_of_word, 16#7fff12345002) end) end},
      {"nor is an argument of an earlier call, nor one that is off by a word",
       fun() -> [{T, {nif_panic, {bad_term, _}, _}} = {T, after_keeping(T, fun() -> act(return_kept, 0) end)} || T <- terms()],
-               [{T, {nif_panic, {bad_term, _}, _}} = {T, reason(fun() -> act(one_word_on, T) end)} || T <- [{1, self()}, #{self() => 1}]] end},
+               [{T, {nif_panic, {bad_term, _}, _}} = {T, reason(fun() -> act(one_word_on, T) end)}
+                   || T <- [{1, self()}, #{self() => 1}]] end},
      {"verify => true: nor inside of what is built, raised or scheduled, nor anything that is off by a word",
       fun() -> with(#{verify => true}, fun() ->
                    [{T, How, {nif_panic, {bad_term, _}, _}} = {T, How, after_keeping(T, fun() -> act(How, self()) end)}
                     || T <- terms(), How <- [return_kept, tuple_of_kept, list_of_kept, raise_kept, schedule_kept]],
-                   [{T, {nif_panic, {bad_term, _}, _}} = {T, reason(fun() -> act(one_word_on, T) end)} || T <- terms(), not is_list(T)] end) end},
+                   [{T, {nif_panic, {bad_term, _}, _}} =
+                       {T, reason(fun() -> act(one_word_on, T) end)} || T <- terms(), not is_list(T)] end) end},
      {"verify => true: what is in order passes",
       fun() -> with(#{verify => true}, fun() ->
-                   [begin T = act(give, T), {1, T} = act(where, T), T = try act(raise, T) catch error:E -> E end, T = act(give, T) end
-                    || T <- [0, ok, [], {}, <<>>, self(), <<1:3>>, [hd(terms()) | tail], maps:from_list([{N, {N}} || N <- lists:seq(1, 100)]), {terms(), lists:seq(1, 5000)} | terms()]],
+                   [begin T = act(give, T), {1, T} = act(where, T),
+                       T = try act(raise, T) catch error:E -> E end, T = act(give, T) end
+                    || T <- [0, ok, [], {}, <<>>, self(), <<1:3>>, [hd(terms()) | tail],
+                        maps:from_list([{N, {N}} || N <- lists:seq(1, 100)]),
+                        {terms(), lists:seq(1, 5000)} | terms()]],
                    badarg = try act(badarg, 0) catch error:badarg -> badarg end, {2, x} = dirty_cpu(where, x),
                    100 = count(0, 100, mixed), {nif_signal, 11} = reason(fun() -> act(crash, 0) end) end) end},
      {"verify => true: a write to the caller's heap is noticed, and nothing goes on with it",
       fun() -> with(#{verify => true, crash => raise}, fun() ->
                    [{T, {nif_panic, heap_corrupted, _}} = {T, reason(fun() -> catch act(write_into, T) end)}
-                    || T <- [{1, self()}, [1, self()], list_to_binary(pid_to_list(self())), binary:copy(<<"large">>, 100)]] end), ok = act(give, ok) end},
+                    || T <- [{1, self()}, [1, self()], list_to_binary(pid_to_list(self())),
+                        binary:copy(<<"large">>, 100)]] end), ok = act(give, ok) end},
      {"a pointer that is none, given to the API, is the library's fault",
       fun() -> {nif_signal, 11} = reason(fun() -> act(get_into_null, 5) end) end},
      {"waits inside the API end in time too",
@@ -153,7 +160,8 @@ tests(Dir) ->
       fun() -> threads_without_memory(erlang:system_info(build_type)) end},
      {"threads of the library come and go, a thousand of them",
       fun() ->
-          Calls = [spawn_monitor(fun() -> ok = act(threads, 0), [receive sent -> ok end || _ <- lists:seq(1, 20)] end) || _ <- lists:seq(1, 50)],
+          Calls = [spawn_monitor(fun() ->
+              ok = act(threads, 0), [receive sent -> ok end || _ <- lists:seq(1, 20)] end) || _ <- lists:seq(1, 50)],
           [receive {'DOWN', R, process, P, Why} -> normal = Why end || {P, R} <- Calls] end},
      {"a thread of the library crashes alone",
       fun() -> crash_in_thread(erlang:system_info(build_type)), ok = act(give, ok) end},
@@ -164,13 +172,16 @@ tests(Dir) ->
      {"others still load afterwards",
       fun() -> ok = fresh("load_well", Dir) end},
      {"info tells what happened",
-      fun() -> #{mode := in_process, calls := Calls, crashes := Crashes, last_crash := #{reason := R, time := T}} = isolation:info(?MODULE),
+      fun() ->
+          #{mode := in_process, calls := Calls, crashes := Crashes, last_crash := #{reason := R, time := T}} =
+          isolation:info(?MODULE),
                true = Calls > 1000, true = Crashes > 10, true = is_tuple(R), true = T > 1700000000,
                true = lists:member(?MODULE, isolation:libraries()) end},
      {"bad options change nothing",
       fun() -> Before = isolation:info(?MODULE),
                [{bad_option, _} = try isolation:set(?MODULE, O) catch error:E -> E end
-                || O <- [#{mode => wild}, #{colour => red}, nonsense, #{timeout => 0}, #{timeout => soon}, #{stack => 1}, #{crash => boom}]],
+                || O <- [#{mode => wild}, #{colour => red}, nonsense, #{timeout => 0},
+                    #{timeout => soon}, #{stack => 1}, #{crash => boom}]],
                Before = maps:merge(isolation:info(?MODULE), maps:with([calls], Before)) end}].
 
 wait(Fun) -> wait(Fun, ?PATIENCE div 20).
@@ -178,7 +189,9 @@ wait(_, 0) -> exit(waited_in_vain);
 wait(Fun, N) -> case Fun() of true -> ok; false -> timer:sleep(10), wait(Fun, N - 1) end.
 
 %% On the heap, that is, no literals.
-terms() -> [list_to_tuple(lists:seq(1, 5)), lists:seq(1, 5), #{self() => 1}, 1 bsl 70 + length(processes()), list_to_binary(pid_to_list(self())),
+terms() ->
+    [list_to_tuple(lists:seq(1, 5)), lists:seq(1, 5), #{self() => 1}, 1 bsl 70 + length(processes()),
+        list_to_binary(pid_to_list(self())),
             binary:copy(<<"large">>, 100), float(length(processes())), fun() -> self() end, make_ref()].
 
 %% What a process that runs Fun exits with, when the library has kept a term of another one, since dead. Its heap is not
@@ -197,7 +210,8 @@ fresh(Name, Dir) ->
     Module:init(Dir).
 
 %% A sanitizer does not live without memory.
-threads_without_memory(opt) -> {N, Refused} = act(threads_without_memory, 0), {_, _, true} = {N, Refused, N > 10 andalso Refused > 10};
+threads_without_memory(opt) ->
+    {N, Refused} = act(threads_without_memory, 0), {_, _, true} = {N, Refused, N > 10 andalso Refused > 10};
 threads_without_memory(_) -> ok.
 crash_in_thread(tsan) -> ok; % it keeps a record of each thread, which does not get over this
 crash_in_thread(_) -> ok = act(crash_in_thread, 0).

@@ -7,17 +7,20 @@
 
 tests() ->
     [{"binaries of arguments that the library keeps stay what they are", fun kept_binaries/0},
-     {"literals that were replaced are there for calls that read them, and gone without harm for callers that were killed", fun literals/0},
+     {"literals that were replaced are there for calls that read them, and gone without harm for callers that were killed",
+         fun literals/0},
      {"transport => socket", fun socket/0},
      {"a destructor runs when the last reference in the VM dies", fun destructors/0},
      {"a handle of a dead worker says so",
       fun() -> R = act(make, file("lost")), Pid = act(os_pid, 0), kill_9(Pid), wait(fun() -> act(os_pid, 0) =/= Pid end),
                {nif_resource_lost, remote_tests} = try act(look, R) catch error:E -> E end,
-               [{nif_resource_lost, remote_tests} = seen_nested(fun() -> act(give, Arg) end, {nif_resource_lost, remote_tests}) || Arg <- [[R], {1, #{R => R}}]],
+               [{nif_resource_lost, remote_tests} = seen_nested(fun() -> act(give, Arg) end,
+                   {nif_resource_lost, remote_tests}) || Arg <- [[R], {1, #{R => R}}]],
                true = is_reference(R), ok = act(give, ok) end},
      {"a resource is equal to itself, however often it is sent",
       fun() -> R = act(make, file("same")), {R1, R2} = act(twice, R), true = R =:= R1, true = R1 =:= R2, R3 = act(give, R),
-               true = R3 =:= R, #{R := x} = #{R3 => x}, {N, P} = act(look, R), {N, P} = act(look, R3), true = is_reference(R) end},
+               true = R3 =:= R, #{R := x} = #{R3 => x}, {N, P} = act(look, R), {N, P} = act(look, R3),
+               true = is_reference(R) end},
      {"monitors and down callbacks", fun monitors/0},
      {"enif_select on a pipe", fun select/0},
      {"enif_send of calls and of threads, large ones too", fun sends/0},
@@ -51,7 +54,8 @@ literals() ->
     Calls = [{Who, Begin(Who, File)} || Who <- [first, second]],
     Churn(),
     release(File),
-    [{Who, {returned, {Who, _, _, _} = V}, true} = {Who, R, R =:= {returned, Make(Who)}} || {Who, Call} <- Calls, R <- [ended(Call)], {_, V} <- [R]],
+    [{Who, {returned, {Who, _, _, _} = V}, true} = {Who, R, R =:= {returned, Make(Who)}} || {Who, Call} <- Calls,
+        R <- [ended(Call)], {_, V} <- [R]],
     true = Make(stored) =:= act(stored, 0),
     {Pid, _} = Killed = Begin(killed, Other),
     Churn(), exit(Pid, kill), Churn(),
@@ -84,8 +88,11 @@ socket() ->
     set(#{transport => socket}),
     kill_9(act(os_pid, 0)),
     wait(fun() -> act(give, ok) =:= ok end),
-    [begin T = act(give, T), T = act(copy, T) end || T <- [1, lists:seq(1, 1000), binary:copy(<<7>>, 1 bsl 20), binary:copy(<<1>>, 9 bsl 20)]],
-    Calls = [start(fun() -> [lists:seq(1, N) || N <- lists:seq(1, 300)] =:= [act(give, lists:seq(1, N)) || N <- lists:seq(1, 300)] end) || _ <- [1, 2, 3]],
+    [begin T = act(give, T), T = act(copy, T) end || T <- [1, lists:seq(1, 1000), binary:copy(<<7>>, 1 bsl 20),
+        binary:copy(<<1>>, 9 bsl 20)]],
+    Calls = [start(fun() ->
+                [lists:seq(1, N) || N <- lists:seq(1, 300)] =:= [act(give, lists:seq(1, N)) || N <- lists:seq(1, 300)] end)
+        || _ <- [1, 2, 3]],
     [{returned, true} = ended(C) || C <- Calls],
     {nif_signal, 11} = reason(fun() -> act(crash, 0) end),
     true = is_pid(act(self, 0)),
@@ -186,8 +193,10 @@ sends() ->
     Me = self(),
     1 = act(send, {Me, {hello, [1, 2]}}),
     receive {hello, [1, 2]} -> ok after ?PATIENCE -> exit(1) end,
-    [begin 1 = act(send, {Me, B = binary:copy(<<N>>, N)}), receive B -> ok after ?PATIENCE -> exit(N) end end || N <- [1000, 70000, 3 bsl 20]],
-    [begin ok = act(send_from_thread, {Me, N}), receive {parcel, B} -> N = byte_size(B), B = binary:copy(<<"p">>, N) after ?PATIENCE -> exit({no_parcel, N}) end end
+    [begin 1 = act(send, {Me, B = binary:copy(<<N>>, N)}), receive B -> ok after ?PATIENCE -> exit(N) end end
+        || N <- [1000, 70000, 3 bsl 20]],
+    [begin ok = act(send_from_thread, {Me, N}), receive {parcel, B} ->
+        N = byte_size(B), B = binary:copy(<<"p">>, N) after ?PATIENCE -> exit({no_parcel, N}) end end
      || erlang:system_info(build_type) =/= tsan, N <- [0, 100, 65000, 66000, 1 bsl 20, 5 bsl 20]], % it does not know a library's threads
     Dead = spawn(fun() -> ok end),
     wait(fun() -> not is_process_alive(Dead) end),
@@ -227,12 +236,16 @@ scheduling() ->
 
 terms() ->
     Deep = lists:foldl(fun(N, T) -> [N, T] end, [], lists:seq(1, 100000)),
-    Terms = [0, -1, 1 bsl 59, -(1 bsl 59), 1 bsl 64, -(1 bsl 5000), 1.5, -0.0, a, 'with space', 'ünïcode', [], {}, #{}, <<>>, <<1:3>>, <<"x">>,
+    Terms = [0, -1, 1 bsl 59, -(1 bsl 59), 1 bsl 64, -(1 bsl 5000), 1.5, -0.0, a, 'with space', 'ünïcode', [], {},
+        #{}, <<>>, <<1:3>>, <<"x">>,
              self(), make_ref(), fun lists:map/2, fun(X) -> X + Deep end, [a | b], {1, {2, {3, #{k => [v]}}}},
              maps:from_list([{N, {N, integer_to_list(N)}} || N <- lists:seq(1, 2000)]), #{#{a => 1} => #{[] => {}}},
-             lists:seq(1, 200000), Deep, list_to_tuple(lists:seq(1, 60000)), binary:copy(<<"1234567">>, 150000), binary:part(binary:copy(<<"ab">>, 70000), 1, 139000),
+             lists:seq(1, 200000), Deep, list_to_tuple(lists:seq(1, 60000)),
+             binary:copy(<<"1234567">>, 150000), binary:part(binary:copy(<<"ab">>, 70000), 1, 139000),
              [binary:copy(<<N>>, 5000) || N <- lists:seq(1, 100)], hd(erlang:ports() ++ [none])],
-    [begin true = act(give, T) =:= T, true = act(copy, T) =:= T, [true, true] = [X =:= T || X <- isolation:call_many(remote_tests, act, [[give, T], [copy, T]])] end || T <- Terms],
+    [begin true = act(give, T) =:= T, true = act(copy, T) =:= T,
+            [true, true] = [X =:= T || X <- isolation:call_many(remote_tests, act, [[give, T], [copy, T]])] end
+        || T <- Terms],
     F = act(give, fun(X) -> {X, 7} end),
     {6, 7} = F(6),
     Large = binary:copy(<<1>>, 50 bsl 20),
@@ -251,7 +264,8 @@ call_many() ->
     {mine} = try isolation:call_many(remote_tests, act, [[give, 1], [throw, {mine}], [crash, 2]]) catch error:E2 -> E2 end,
     {nif_signal, 11} = reason(fun() -> isolation:call_many(remote_tests, act, [[give, 1], [crash, 0], [give, 2]]) end),
     File = file("many"),
-    {nif_signal, 11} = reason(fun() -> isolation:call_many(remote_tests, act, [[note, {File, 0}], [note, {File, -1}], [note, {File, 0}]]) end),
+    {nif_signal, 11} = reason(fun() ->
+        isolation:call_many(remote_tests, act, [[note, {File, 0}], [note, {File, -1}], [note, {File, 0}]]) end),
     "nn" = letters(File),
     Rs = isolation:call_many(remote_tests, act, [[make, file("many2")] || _ <- lists:seq(1, 10)]),
     10 = length(lists:usort([element(1, X) || X <- isolation:call_many(remote_tests, act, [[look, R] || R <- Rs])])),

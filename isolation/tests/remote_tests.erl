@@ -24,7 +24,8 @@ main([Dir, Program | Which]) ->
     put(program, Program),
     Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can), Which =:= [] orelse atom_to_list(M) =:= hd(Which)],
     All = remote_worker_tests:tests() ++ remote_term_tests:tests(),
-    Tests = [{M, T} || M <- Modes, T = {Name, _} <- All, length(Which) < 2 orelse string:find(Name, lists:last(Which)) =/= nomatch],
+    Tests = [{M, T} || M <- Modes, T = {Name, _} <- All, length(Which) < 2
+        orelse string:find(Name, lists:last(Which)) =/= nomatch],
     io:format("1..~b~n", [length(Tests)]),
     lists:foldl(fun({M, {Name, Fun}}, N) -> run(N, M, Name, Fun), N + 1 end, 1, Tests).
 
@@ -74,7 +75,9 @@ start(Fun) ->
     spawn_monitor(fun() -> [put(K, V) || {K, V} <- Context], exit({returned, Fun()}) end).
 
 wait(Fun) -> wait(Fun, ?PATIENCE div 10).
-wait(_, 0) -> exit({never, maps:with([workers, waiting, circuit], isolation:info(?MODULE)), erlang:process_info(self(), current_stacktrace)});
+wait(_, 0) ->
+    exit({never, maps:with([workers, waiting, circuit], isolation:info(?MODULE)),
+            erlang:process_info(self(), current_stacktrace)});
 wait(Fun, N) -> case Fun() of true -> ok; _ -> timer:sleep(10), wait(Fun, N - 1) end.
 
 file(Name) ->
@@ -95,7 +98,8 @@ number(Command) -> list_to_integer(string:trim(os:cmd(Command))).
 descriptors() -> number("ls /proc/" ++ os:getpid() ++ "/fd | wc -l").
 %% Children of this VM: {all, of them dead and not waited for}.
 children() ->
-    Command = "cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^.*) //' | awk '$2 == " ++ os:getpid() ++ " { n++; if ($1 == \"Z\") z++ } END { print n+0, z+0 }'",
+    Command = "cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^.*) //' | awk '$2 == " ++ os:getpid()
+        ++ " { n++; if ($1 == \"Z\") z++ } END { print n+0, z+0 }'",
     {ok, [N, Z], _} = io_lib:fread("~d ~d", os:cmd(Command)),
     {N, Z}.
 resident_kb() -> number("awk '/VmRSS/ { print $2 }' /proc/" ++ os:getpid() ++ "/status").

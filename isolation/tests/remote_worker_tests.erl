@@ -39,7 +39,8 @@ tests() ->
      {"an endless call ends in time, in C, in libc, asleep", fun timeouts/0},
      {"a timeout is changed while the worker lives",
       fun() -> set(#{timeout => 50}), {nif_timeout, 50} = reason(fun() -> act(pause, 0) end),
-               set(#{timeout => infinity}), ok = act(give, ok), set(#{timeout => 100}), {nif_timeout, 100} = reason(fun() -> act(loop, 0) end),
+               set(#{timeout => infinity}), ok = act(give, ok), set(#{timeout => 100}),
+               {nif_timeout, 100} = reason(fun() -> act(loop, 0) end),
                set(#{timeout => 50}), wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
                set(#{timeout => ?PATIENCE}), 400 = act(sleep, 400),
                set(#{timeout => infinity}), 300 = act(sleep, 300) end},
@@ -47,7 +48,9 @@ tests() ->
      {"exit(Pid, kill) ends the native code, other calls of the same worker go on", fun killed_callers/0},
      {"slow calls do not hold up schedulers", fun not_blocked/0},
      {"threads => 1 makes a library one call at a time",
-      fun() -> set(#{threads => 1}), act(raise_signal, 9 - 9), set(#{mode => other_mode()}), ok = act(give, ok), set(#{mode => get(mode)}),
+      fun() ->
+          set(#{threads => 1}), act(raise_signal, 9 - 9), set(#{mode => other_mode()}), ok = act(give, ok),
+          set(#{mode => get(mode)}),
                ok = act(give, ok), T0 = now_ms(), Calls = [start(fun() -> act(sleep, 50) end) || _ <- lists:seq(1, 4)],
                [{returned, 50} = ended(C) || C <- Calls], true = now_ms() - T0 >= 200 end},
      {"a pool spreads calls; resources go to their worker", fun pool/0},
@@ -63,9 +66,12 @@ tests() ->
      {"a load that fails, crashes, ends or does not end", fun bad_loads/0},
      {"the mode changes: among workers at once, to the VM at the next load", fun change_mode/0},
      {"a crash in a thread of the library ends its worker only",
-      fun() -> erlang:system_info(build_type) =:= tsan orelse reason(fun() -> act(crash_in_thread, 0) end), wait(fun() -> act(give, ok) =:= ok end) end},
+      fun() ->
+          erlang:system_info(build_type) =:= tsan orelse reason(fun() -> act(crash_in_thread, 0) end),
+          wait(fun() -> act(give, ok) =:= ok end) end},
      {"crashes leave no descriptor, memory or zombie", fun many_crashes/0},
-     {"what a library prints goes out by lines, also into a pipe", fun() -> {match, _} = re:run(child_output("print"), "printed by [0-9]+\n") end},
+     {"what a library prints goes out by lines, also into a pipe", fun() ->
+         {match, _} = re:run(child_output("print"), "printed by [0-9]+\n") end},
      {"nothing is left when the VM ends", fun() -> nothing_is_left("halt") end},
      {"nor when it is killed", fun() -> nothing_is_left("killed") end}].
 
@@ -85,11 +91,13 @@ after_small_calls() ->
     Small(), R = act(make, file("after")), {N, P} = act(look, R), Small(), {N, P} = act(look, R),
     Small(), {nif_signal, 11} = reason(fun() -> Small(), act(crash, 0) end),
     Small(), Raised = try act(look, R) catch error:Lost -> Lost end, {nif_resource_lost, remote_tests} = Raised,
-    Small(), {Pid, Ref} = start(fun() -> Small(), act(pause, 0) end), timer:sleep(20), exit(Pid, kill), killed = ended({Pid, Ref}),
+    Small(), {Pid, Ref} = start(fun() -> Small(), act(pause, 0) end), timer:sleep(20), exit(Pid, kill),
+    killed = ended({Pid, Ref}),
     Small(), set(#{timeout => 50}), {nif_timeout, 50} = reason(fun() -> act(loop, 0) end),
     Small(), {nif_timeout, 50} = reason(fun() -> Small(), act(loop, 0) end),
     set(#{timeout => infinity}), Small(), 100 = act(sleep, 100),
-    Small(), Was = act(os_pid, 0), set(#{mode => other_mode()}), Small(), true = Was =/= act(os_pid, 0), set(#{mode => get(mode)}), Small(),
+    Small(), Was = act(os_pid, 0), set(#{mode => other_mode()}), Small(), true = Was =/= act(os_pid, 0),
+    set(#{mode => get(mode)}), Small(),
     set(#{verify => true}), Small(), set(#{verify => false}),
     set(#{transport => socket, pool => 2}), Small(), set(#{transport => ring, pool => 1}), Small(),
     Ended = [start(fun() -> [Small() || _ <- lists:seq(1, 25)] end) || _ <- lists:seq(1, 8)],
@@ -207,15 +215,18 @@ pool() ->
     %% With all three busy but one, and each time another, resources come from different workers.
     Each = [busy("pool" ++ integer_to_list(N)) || N <- [1, 2, 3]],
     {Again, Rs} = lists:unzip([begin
-        release(F), {returned, F} = ended(C), R = act(make, file("pool" ++ integer_to_list(N))), {busy("pool_again" ++ integer_to_list(N)), R}
+        release(F), {returned, F} = ended(C), R = act(make, file("pool" ++ integer_to_list(N))),
+        {busy("pool_again" ++ integer_to_list(N)), R}
         end || {N, {F, C}} <- lists:zip([1, 2, 3], Each)]),
     [begin release(F), {returned, F} = ended(C) end || {F, C} <- Again],
     Owners = [element(2, act(look, R)) || R <- Rs],
     3 = length(lists:usort(Owners)),
-    [begin {_, P} = act(look, R), [{_, P}] = isolation:call_many(remote_tests, act, [[look, R]]) end || {R, P} <- lists:zip(Rs, Owners), _ <- [1, 2, 3]],
+    [begin {_, P} = act(look, R), [{_, P}] = isolation:call_many(remote_tests, act, [[look, R]]) end
+        || {R, P} <- lists:zip(Rs, Owners), _ <- [1, 2, 3]],
     [R1, R2, _] = Rs,
     %% Two of different workers in one call: an error, not a hang.
-    {nif_resource_elsewhere, remote_tests} = seen_nested(fun() -> act(give, [R1, R2]) end, {nif_resource_elsewhere, remote_tests}),
+    {nif_resource_elsewhere, remote_tests} = seen_nested(fun() -> act(give, [R1, R2]) end,
+        {nif_resource_elsewhere, remote_tests}),
     ok = act(give, ok).
 %% A call that goes on until its file is there, begun: {File, Call}.
 busy(Name) ->
@@ -279,7 +290,8 @@ embryo() ->
          wait(fun() -> not exists(Old) end),
          Crash(),
          true = act(os_pid, 0) =/= Old
-     end || Options <- [#{spare => 1}, #{transport => socket}, #{stack => 1 bsl 18}, #{timeout => 60000}, #{mode => other_mode()}, #{mode => get(mode)}]],
+     end || Options <- [#{spare => 1}, #{transport => socket}, #{stack => 1 bsl 18}, #{timeout => 60000},
+     #{mode => other_mode()}, #{mode => get(mode)}]],
     ok = act(give, ok).
 
 circuit() ->
@@ -321,9 +333,12 @@ opens(Ms) when Ms < ?PATIENCE ->
 load(Version, How) ->
     Info = filename:join(get(dir), atom_to_list(get(mode)) ++ "_load"),
     ok = file:write_file(Info, How),
-    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads", element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
+    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads",
+        element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
     remote_loads:init(filename:join(get(dir), "remote_loads_" ++ integer_to_list(Version)), Info).
-log() -> case file:read_file(filename:join(get(dir), atom_to_list(get(mode)) ++ "_load.log")) of {ok, B} -> binary_to_list(B); _ -> "" end.
+log() ->
+    case file:read_file(filename:join(get(dir), atom_to_list(get(mode)) ++ "_load.log")) of
+    {ok, B} -> binary_to_list(B); _ -> "" end.
 forget_loads() ->
     code:delete(remote_loads),
     code:purge(remote_loads),
@@ -371,12 +386,16 @@ meanwhile() ->
     {returned, {[300, 1], own}} = ended(Batch),
     Info = filename:join(get(dir), atom_to_list(get(mode)) ++ "_load"),
     ok = file:write_file(Info, "s"),
-    Init = fun() -> Answer = remote_loads:init(filename:join(get(dir), "remote_loads_1"), Info), {Answer, remote_loads:version()} end,
-    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads", element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
+    Init = fun() ->
+        Answer = remote_loads:init(filename:join(get(dir), "remote_loads_1"), Info),
+        {Answer, remote_loads:version()} end,
+    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads",
+        element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
     Two = [start(Init), start(Init)],
     [{returned, {ok, {1, Pid}}}, {returned, {{error, {reload, _}}, {1, Pid}}}] = lists:sort([ended(T) || T <- Two]),
     forget_loads(),
-    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads", element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
+    {module, remote_loads} = code:load_binary(remote_loads, "remote_loads",
+        element(2, file:read_file(filename:join(get(dir), "remote_loads.beam")))),
     One = start(Init),
     wait(fun() -> lists:member($l, log()) end), % those that were loaded before may leave theirs late
     ok = isolation:set(remote_loads, #{mode => in_process}),
@@ -438,7 +457,8 @@ bad_loads() ->
 change_mode() ->
     Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can)],
     {Go, Slow} = busy("change_mode"),
-    Pids = [begin set(#{mode => M}), P = act(os_pid, 0), [1, 2] = act(give, [1, 2]), P = act(os_pid, 0), P end || M <- Modes ++ Modes],
+    Pids = [begin set(#{mode => M}), P = act(os_pid, 0), [1, 2] = act(give, [1, 2]), P = act(os_pid, 0), P end
+        || M <- Modes ++ Modes],
     true = length(Modes) =:= 1 orelse length(lists:usort(Pids)) =:= 2 * length(Modes),
     release(Go),
     {returned, Go} = ended(Slow),
@@ -470,10 +490,14 @@ change_mode() ->
     forget_loads().
 
 many_crashes() ->
-    Crash = fun(N) -> [case reason(fun() -> act(What, 9) end) of {nif_signal, _} -> ok end || I <- lists:seq(1, N), What <- [case I rem 3 of 0 -> raise_signal; _ -> crash end]] end,
+    Crash = fun(N) ->
+        [case reason(fun() -> act(What, 9) end) of {nif_signal, _} -> ok end || I <- lists:seq(1, N),
+            What <- [case I rem 3 of 0 -> raise_signal; _ -> crash end]] end,
     Crash(20),
     ok = act(give, ok),
-    Settled = fun() -> wait(fun() -> ok = act(give, ok), lists:sort([S || #{state := S} <- all_workers()]) =:= [embryo, ready] end) end,
+    Settled = fun() ->
+        wait(fun() -> ok = act(give, ok), lists:sort([S || #{state := S} <- all_workers()]) =:= [embryo, ready] end)
+        end,
     Settled(),
     {D, {C, _}, M} = {descriptors(), children(), resident_kb()},
     %% With a handle of each that dies.
@@ -516,10 +540,13 @@ child(Dir, Mode, How) ->
         "killed" -> kill_9(list_to_integer(os:getpid())), timer:sleep(10000)
     end.
 children_pids() ->
-    [list_to_integer(P) || P <- string:lexemes(os:cmd("cat /proc/[0-9]*/stat 2>/dev/null | sed '/ (sh) /d; s/ (.*) / /' | awk '$3 == " ++ os:getpid() ++ " { print $1 }'"), "\n")].
+    [list_to_integer(P)
+        || P <- string:lexemes(os:cmd("cat /proc/[0-9]*/stat 2>/dev/null | sed '/ (sh) /d; s/ (.*) / /' | awk '$3 == "
+                ++ os:getpid() ++ " { print $1 }'"), "\n")].
 
 child_output(How) ->
-    os:cmd(lists:join($\s, [get(program), "run", filename:join(get(dir), "remote_tests.beam"), get(dir), get(program), atom_to_list(get(mode)), "child", How, "2>&1"])).
+    os:cmd(lists:join($\s, [get(program), "run", filename:join(get(dir), "remote_tests.beam"), get(dir),
+        get(program), atom_to_list(get(mode)), "child", How, "2>&1"])).
 
 nothing_is_left(How) ->
     Out = child_output(How),
@@ -527,4 +554,6 @@ nothing_is_left(How) ->
     {ok, Tokens, _} = erl_scan:string(Pids ++ "."),
     {ok, List} = erl_parse:parse_term(Tokens),
     wait(fun() -> not lists:any(fun gone_or_not/1, List) end).
-gone_or_not(Pid) -> os:cmd("test -d /proc/" ++ integer_to_list(Pid) ++ " && ! grep -q '^State:.Z' /proc/" ++ integer_to_list(Pid) ++ "/status && echo yes") =:= "yes\n".
+gone_or_not(Pid) ->
+    os:cmd("test -d /proc/" ++ integer_to_list(Pid) ++ " && ! grep -q '^State:.Z' /proc/" ++ integer_to_list(Pid)
+        ++ "/status && echo yes") =:= "yes\n".

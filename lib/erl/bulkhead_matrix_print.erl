@@ -163,7 +163,8 @@ table(Mode, Summary, Results, Colours, Columns) ->
     lists:foldl(fun(Result, Group) -> line(Result, Group, Colours, Columns) end, none, Shown),
     ok.
 
-line(#{row := #{group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}, Before, Colours, Columns) ->
+line(#{row := #{group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}, Before,
+    Colours, Columns) ->
     [heading(Group, Colours, Columns) || Group =/= Before],
     Line = columns([[mark(Verdict), $\s, Title], caller(Seen), around(Seen), after_call(Seen), in_short(Promise)], Columns),
     io:format("~ts~n", [paint(colour(Verdict), Line, Colours)]),
@@ -232,7 +233,8 @@ colour(_) -> plain.
 
 paint(_, Text, false) -> Text;
 paint(plain, Text, true) -> Text;
-paint(Colour, Text, true) -> ["\e[", maps:get(Colour, #{bold => "1", green => "32", yellow => "33", red => "1;31"}), $m, Text, "\e[0m"].
+paint(Colour, Text, true) ->
+    ["\e[", maps:get(Colour, #{bold => "1", green => "32", yellow => "33", red => "1;31"}), $m, Text, "\e[0m"].
 
 %% ---- TAP ----
 
@@ -255,7 +257,8 @@ to_json(Results, Modes) ->
     [{modes, {list, [[{name, M}, {summary, S}, {abilities, {list, Able}}] || {M, S, Able} <- Modes]}},
      {cells, {lines, [cell(R) || R <- Results]}}].
 
-cell(#{mode := Mode, row := #{name := Name, group := Group, title := Title}, verdict := Verdict, seen := Seen, promise := Promise}) ->
+cell(#{mode := Mode, row := #{name := Name, group := Group, title := Title}, verdict := Verdict, seen := Seen,
+    promise := Promise}) ->
     [{mode, Mode}, {misdeed, Name}, {group, Group}, {title, {text, Title}}, {verdict, Verdict},
      {promise, {text, promise(Promise)}}, {caller, optional(caller(Seen))},
      {bystanders, case Seen of #{bystanders := {N, Of}} -> [{counting, N}, {'of', Of}]; _ -> null end},

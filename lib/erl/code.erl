@@ -11,7 +11,8 @@
     load_file/1, load_abs/1, load_abs/2, load_binary/3, delete/1, purge/1, soft_purge/1]).
 -export([is_loaded/1, all_loaded/0, which/1, where_is_file/1, where_is_file/2, get_object_code/1,
     root_dir/0, lib_dir/0, lib_dir/1, lib_dir/2, compiler_dir/0, priv_dir/1, module_md5/1, get_chunk/2,
-    module_status/0, module_status/1, modified_modules/0, all_available/0, clash/0, get_mode/0, objfile_extension/0, is_module_native/1, rehash/0,
+    module_status/0, module_status/1, modified_modules/0, all_available/0, clash/0, get_mode/0,
+    objfile_extension/0, is_module_native/1, rehash/0,
     stick_dir/1, unstick_dir/1, stick_mod/1, unstick_mod/1, is_sticky/1]).
 %% The native purge_module/1 comes here.
 -export([purge_module/1]).

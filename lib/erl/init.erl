@@ -70,7 +70,9 @@ stop_applications() ->
 %% At the end of the program: what handlers of logger have not written yet.
 finish() ->
     case erlang:module_loaded(logger) of
-        true -> [catch M:filesync(Id) || #{module := M, id := Id} <- logger:get_handler_config(), erlang:function_exported(M, filesync, 1)];
+        true ->
+            [catch M:filesync(Id) || #{module := M, id := Id} <- logger:get_handler_config(),
+                erlang:function_exported(M, filesync, 1)];
         false -> []
     end,
     ok.

@@ -473,7 +473,8 @@ i(Id) ->
 
 show_handler(#{id := Id, module := Module, level := Level, formatter := {Formatter, FormatterConfig},
                filter_default := Default, filters := Filters} = Config) ->
-    io:format("    Id: ~p~n        Module: ~p~n        Level:  ~p~n        Formatter:~n            Module: ~p~n            Config:~n",
+    io:format("    Id: ~p~n        Module: ~p~n        Level:  ~p~n"
+              "        Formatter:~n            Module: ~p~n            Config:~n",
         [Id, Module, Level, Formatter]),
     show_map("                ", FormatterConfig),
     io:format("        Filter Default: ~p~n        Filters:~n", [Default]),
@@ -482,13 +483,15 @@ show_handler(#{id := Id, module := Module, level := Level, formatter := {Formatt
          io:format("        ~ts:~n", [Title]),
          show_map("            ", Map)
      end || {Title, Map} <- [{"Handler Config", maps:get(config, Config, #{})},
-                             {"Custom Config", maps:without([id, module, level, formatter, filter_default, filters, config], Config)}],
+                             {"Custom Config",
+                              maps:without([id, module, level, formatter, filter_default, filters, config], Config)}],
             Map =/= #{}],
     ok.
 
 show_filters(Indent, []) -> io:format("~ts(none)~n", [Indent]);
 show_filters(Indent, Filters) ->
-    [io:format("~tsId: ~tp~n~ts    Fun: ~tp~n~ts    Arg: ~tp~n", [Indent, Id, Indent, Fun, Indent, Arg]) || {Id, {Fun, Arg}} <- Filters],
+    [io:format("~tsId: ~tp~n~ts    Fun: ~tp~n~ts    Arg: ~tp~n", [Indent, Id, Indent, Fun, Indent, Arg])
+        || {Id, {Fun, Arg}} <- Filters],
     ok.
 
 show_map(Indent, Map) ->

@@ -4,16 +4,19 @@
 -export([main/1]).
 -nifs([answer/0, silence/0, any_kind/0, wrong_number/0, answer_twice/0, answer_later/0, other_answer/0, header/0, term_header/0,
        term_bytes/0, other_handle/0, crash_record/0, questions/0, question_flood/0, send_flood/0, taken/0, stamps/0, rewrite/0,
-       datagrams/0, datagram_flood/0, endless_message/0, descriptors/0, close_socket/0, ring_the_bell/0, stop/0, not_taken/0, exit/0,
+       datagrams/0, datagram_flood/0, endless_message/0, descriptors/0, close_socket/0, ring_the_bell/0,
+       stop/0, not_taken/0, exit/0,
        exit_in_the_middle/0]).
 -export([answer/0, silence/0, any_kind/0, wrong_number/0, answer_twice/0, answer_later/0, other_answer/0, header/0, term_header/0,
          term_bytes/0, other_handle/0, crash_record/0, questions/0, question_flood/0, send_flood/0, taken/0, stamps/0, rewrite/0,
-         datagrams/0, datagram_flood/0, endless_message/0, descriptors/0, close_socket/0, ring_the_bell/0, stop/0, not_taken/0, exit/0,
+         datagrams/0, datagram_flood/0, endless_message/0, descriptors/0, close_socket/0, ring_the_bell/0,
+         stop/0, not_taken/0, exit/0,
          exit_in_the_middle/0]).
 -compile({no_auto_import, [exit/0]}).
 
 -define(STUB(F), F() -> erlang:nif_error(not_loaded)).
-?STUB(answer). ?STUB(silence). ?STUB(any_kind). ?STUB(wrong_number). ?STUB(answer_twice). ?STUB(answer_later). ?STUB(other_answer).
+?STUB(answer). ?STUB(silence). ?STUB(any_kind). ?STUB(wrong_number). ?STUB(answer_twice). ?STUB(answer_later). ?STUB(
+    other_answer).
 ?STUB(header). ?STUB(term_header). ?STUB(term_bytes). ?STUB(other_handle). ?STUB(crash_record). ?STUB(questions).
 ?STUB(question_flood). ?STUB(send_flood). ?STUB(taken). ?STUB(stamps). ?STUB(rewrite). ?STUB(datagrams). ?STUB(datagram_flood).
 ?STUB(endless_message). ?STUB(descriptors). ?STUB(close_socket). ?STUB(ring_the_bell). ?STUB(stop). ?STUB(not_taken). ?STUB(exit).
@@ -26,9 +29,11 @@
 misdeeds() ->
     [{silence, timeout}, {any_kind, violation}, {wrong_number, violation}, {answer_twice, later}, {answer_later, later},
      {other_answer, violation}, {header, slow_violation}, {term_header, later}, {term_bytes, later}, {other_handle, violation},
-     {crash_record, any}, {questions, violation}, {question_flood, slow_violation}, {send_flood, timeout}, {taken, later}, {stamps, any},
+     {crash_record, any}, {questions, violation}, {question_flood, slow_violation}, {send_flood, timeout},
+     {taken, later}, {stamps, any},
      {rewrite, any}, {datagrams, violation}, {datagram_flood, slow_violation}, {endless_message, any}, {descriptors, ok},
-     {close_socket, any}, {ring_the_bell, timeout}, {stop, timeout}, {not_taken, ok}, {exit, later_exit}, {exit_in_the_middle, any}].
+     {close_socket, any}, {ring_the_bell, timeout}, {stop, timeout}, {not_taken, ok}, {exit, later_exit},
+     {exit_in_the_middle, any}].
 
 main([Path, Seconds]) ->
     Modes = [M || {M, _, Can} <- isolation:modes(), lists:member(async, Can)],
@@ -38,7 +43,9 @@ main([Path, Seconds]) ->
     io:format("1..~b~n", [length(Tests) + length(Modes) + 3]),
     First = lists:foldl(fun({M, T, {What, Expected}}, I) ->
                         load(M, T, Path),
-                        report(I, [atom_to_list(M), ", ", atom_to_list(T), ": ", atom_to_list(What)], catch check(What, Expected)),
+                        report(I,
+                            [atom_to_list(M), ", ", atom_to_list(T), ": ", atom_to_list(What)],
+                            catch check(What, Expected)),
                         I + 1
                     end, 1, Tests),
     N = lists:foldl(fun(M, I) ->
@@ -60,7 +67,8 @@ load(Mode, Transport, Path) ->
     case get(loaded) of
         Now -> ok;
         _ ->
-            isolation:set(?MODULE, #{mode => Mode, transport => Transport, threads => 1, timeout => 100, restart => #{max => 255, within => 1}}),
+            isolation:set(?MODULE, #{mode => Mode, transport => Transport, threads => 1, timeout => 100,
+                restart => #{max => 255, within => 1}}),
             case get(loaded) of
                 undefined -> ok = erlang:load_nif(Path, 0);
                 _ -> ok % those that live have the old transport
@@ -78,7 +86,9 @@ call(What) -> reason(fun() -> ?MODULE:What() end).
 check(What, Expected) ->
     flush(),
     %% Where only a timeout ends a call it comes soon. Where it would be wrong it does not come because the machine is busy.
-    ok = isolation:set(?MODULE, #{timeout => case lists:member(Expected, [violation, later, later_exit, ok]) of true -> ?PATIENCE div 2; false -> 100 end}),
+    ok = isolation:set(?MODULE,
+        #{timeout => case lists:member(Expected, [violation, later, later_exit, ok]) of true -> ?PATIENCE div 2;
+                false -> 100 end}),
     First = call(What),
     ok = isolation:set(?MODULE, #{timeout => 100}),
     Kinds = [kind(First)],
@@ -135,7 +145,10 @@ claims(Mode, Path) ->
          ok = isolation:set(Name, #{mode => Mode, timeout => 300}),
          Forms = [{attribute, 1, module, Name}, {attribute, 1, export, [{answer, 0}, {init, 1}]},
                   {function, 1, answer, 0, [{clause, 1, [], [], [{atom, 1, none}]}]},
-                  {function, 1, init, 1, [{clause, 1, [{var, 1, 'P'}], [], [{call, 1, {remote, 1, {atom, 1, erlang}, {atom, 1, load_nif}}, [{var, 1, 'P'}, {integer, 1, 0}]}]}]}],
+                  {function, 1, init, 1,
+                      [{clause, 1, [{var, 1, 'P'}], [],
+                              [{call, 1, {remote, 1, {atom, 1, erlang}, {atom, 1, load_nif}},
+                                  [{var, 1, 'P'}, {integer, 1, 0}]}]}]}],
          {ok, Name, Beam} = compile:forms(Forms),
          {module, Name} = code:load_binary(Name, atom_to_list(Name), Beam),
          case reason(fun() -> Name:init(filename:join(filename:dirname(Path), atom_to_list(Name))) end) of
@@ -154,7 +167,8 @@ again(Modes, Path, Until, N) ->
                 0 -> load(lists:nth(rand:uniform(length(Modes)), Modes), lists:nth(rand:uniform(2), [ring, socket]), Path);
                 _ -> ok
             end,
-            Quick = [W || {W, E} <- misdeeds(), E =/= timeout, W =/= endless_message, W =/= close_socket, W =/= rewrite, W =/= stamps],
+            Quick = [W || {W, E} <- misdeeds(), E =/= timeout, W =/= endless_message, W =/= close_socket,
+                W =/= rewrite, W =/= stamps],
             _ = call(lists:nth(rand:uniform(length(Quick)), Quick)),
             again(Modes, Path, Until, N + 1)
     end.
@@ -164,7 +178,9 @@ nothing_left() ->
     serves(),
     Count = fun() -> list_to_integer(string:trim(os:cmd("ls /proc/" ++ os:getpid() ++ "/fd | wc -l"))) end,
     wait(fun() -> Count() < 40 end),
-    wait(fun() -> re:run(os:cmd("cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^.*) //' | awk '$2 == " ++ os:getpid() ++ " && $1 == \"Z\"' | wc -l"), "^0") =/= nomatch end).
+    wait(fun() ->
+        re:run(os:cmd("cat /proc/[0-9]*/stat 2>/dev/null | sed 's/^.*) //' | awk '$2 == " ++ os:getpid()
+                ++ " && $1 == \"Z\"' | wc -l"), "^0") =/= nomatch end).
 wait(F) -> wait(F, ?PATIENCE div 10).
 wait(_, 0) -> error(never);
 wait(F, N) -> case F() of true -> ok; false -> timer:sleep(10), wait(F, N - 1) end.
