@@ -190,6 +190,9 @@ static bool is_destination(term t)
 
 term bif_erlang_send_2(struct proc *p, term *args)
 {
+    if (term_same(args[0], p->id) && msgq_send_self(p, args[1])) {
+        return args[1];
+    }
     if (!is_destination(args[0]) || !signal_send(p, args[0], args[1])) {
         return proc_badarg(p);
     }

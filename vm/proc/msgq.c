@@ -18,6 +18,7 @@ struct msgq_marks {
 /* Values of pinned messages; TERM_NIL where none is. message.pin is the index + 1. */
 struct msgq_pins {
     uint32_t n, capacity;
+    uint32_t used, next; /* those that are not TERM_NIL; where to look for one that is */
     term values[];
 };
 
@@ -85,10 +86,52 @@ static void unpin(struct proc *p, struct message *m)
         return;
     }
     p->pins->values[m->pin - 1] = TERM_NIL;
+    p->pins->used--;
     m->pin = 0;
     while (p->pins->n > 0 && term_is_nil(p->pins->values[p->pins->n - 1])) {
         p->pins->n--;
     }
+}
+
+/* The value of m, which is not TERM_NIL, becomes a root. In a queue that never runs empty places in the middle come free:
+ * they are used again once a quarter of all are, so that looking for them costs little. */
+static void pin(struct proc *p, struct message *m)
+{
+    struct msgq_pins *pins = p->pins;
+    if (pins == NULL || (pins->n == pins->capacity && pins->used > pins->capacity / 4 * 3)) {
+        struct msgq_pins old = pins == NULL ? (struct msgq_pins) { 0 } : *pins;
+        uint32_t capacity = pins == NULL ? 4 : 2 * pins->capacity;
+        pins = p->pins = vm_realloc(pins, sizeof(*pins) + capacity * sizeof(term));
+        pins->n = old.n;
+        pins->used = old.used;
+        pins->next = 0;
+        pins->capacity = capacity;
+    }
+    uint32_t at = pins->n;
+    if (at < pins->capacity) {
+        pins->n++;
+    } else {
+        for (at = pins->next; !term_is_nil(pins->values[at]); at = at + 1 < pins->capacity ? at + 1 : 0) {
+        }
+        pins->next = at + 1 < pins->capacity ? at + 1 : 0;
+    }
+    pins->values[at] = m->value;
+    pins->used++;
+    m->pin = at + 1;
+}
+
+bool msgq_send_self(struct proc *p, term value)
+{
+    if (p->off_heap_messages || inbox_has_signals(p->shared)) {
+        return false; /* or it would overtake what the process has sent to itself before */
+    }
+    struct message *m = vm_alloc(sizeof(*m));
+    *m = (struct message) { .value = value, .kind = SIGNAL_MESSAGE };
+    if (!term_is_immed(value)) {
+        pin(p, m);
+    }
+    msgq_append(p, m);
+    return true;
 }
 
 void msgq_pin(struct proc *p)
@@ -101,16 +144,9 @@ void msgq_pin(struct proc *p)
     *f = m->frag;
     p->queued_words -= f->size_words;
     m->frag = (struct heap_frag) { 0 };
-    struct msgq_pins *pins = p->pins;
-    uint32_t n = pins == NULL ? 0 : pins->n;
-    if (pins == NULL || n == pins->capacity) {
-        uint32_t capacity = pins == NULL ? 4 : 2 * pins->capacity;
-        pins = p->pins = vm_realloc(pins, sizeof(*pins) + capacity * sizeof(term));
-        pins->capacity = capacity;
+    if (!term_is_immed(m->value)) {
+        pin(p, m);
     }
-    pins->values[n] = m->value;
-    pins->n = n + 1;
-    m->pin = n + 1;
     heap_attach_frag(&p->heap, f);
 }
 

@@ -114,6 +114,9 @@ int64_t unique_monotonic_next(void); /* strictly increasing, from 1; any thread 
 /* A collection while the receive looks at a message it has not taken (a guard that builds): moves that
  * message's words to the heap and its value to the pins, which are one more array of roots. */
 void msgq_pin(struct proc *p);
+/* A message of p to itself, which p runs: value, on its own heap, is not copied, and a pin until it is taken.
+ * false: it has to be sent as to others. */
+bool msgq_send_self(struct proc *p, term value) MUST_CHECK;
 struct heap_roots msgq_pinned_roots(struct proc *p);
 /* The value of a message in p's queue: always by this. */
 term message_value(const struct proc *p, const struct message *m);

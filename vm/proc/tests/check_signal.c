@@ -84,6 +84,32 @@ START_TEST(a_pinned_message_is_read_from_the_roots)
 }
 END_TEST
 
+START_TEST(a_process_sends_itself_what_is_on_its_heap)
+{
+    enum { WAITING = 5, TURNS = 1000 };
+    struct proc *a = make();
+    for (intptr_t i = 0; i < WAITING; i++) {
+        ck_assert(msgq_send_self(a, heap_tuple2(&a->heap, ATOM(ok), term_from_small(i))));
+    }
+    for (intptr_t i = 0; i < TURNS; i++) { /* the queue is never empty, its places are used again */
+        term sent = heap_tuple2(&a->heap, ATOM(ok), term_from_small(i + WAITING));
+        ck_assert(msgq_send_self(a, sent));
+        struct heap_roots roots = msgq_pinned_roots(a);
+        ck_assert_uint_le(roots.n, 2 * WAITING);
+        bool there = false;
+        for (size_t k = 0; k < roots.n; k++) {
+            there |= term_same(roots.terms[k], sent);
+        }
+        ck_assert(there);
+        ck_assert_int_eq(term_to_small(term_tuple_get(take(a), 1)), i);
+    }
+    ck_assert(msgq_send_self(a, ATOM(low)));
+    signal_send(a, a->id, ATOM(high));
+    ck_assert(!msgq_send_self(a, ATOM(max))); /* it would come before */
+    end(a, ATOM(normal));
+}
+END_TEST
+
 START_TEST(the_words_that_wait_are_counted)
 {
     struct proc *a = make();
@@ -218,6 +244,7 @@ int main(void)
     tcase_add_test(tc, a_selective_receive_leaves_the_rest_in_order);
     tcase_add_test(tc, a_receive_mark_skips_what_came_before);
     tcase_add_test(tc, a_pinned_message_is_read_from_the_roots);
+    tcase_add_test(tc, a_process_sends_itself_what_is_on_its_heap);
     tcase_add_test(tc, the_words_that_wait_are_counted);
     tcase_add_test(tc, a_question_is_answered_by_its_target_or_for_it);
     tcase_add_test(tc, signals_behind_a_deadly_one_are_answered_too);
