@@ -208,7 +208,7 @@ void crash_report(const struct native_call *call, const struct native_outcome *o
     if (call->func != NULL) {
         add(&r, "/%u", call->func->arity);
     }
-    add(&r, " in %s did not return; %s %s\n", lib->name, end, text);
+    add(&r, " in %s %s; %s %s\n", lib->name, c != NULL && c->is_refusal ? "was not called" : "did not return", end, text);
     if (c != NULL && c->signal != 0) {
         add(&r, "  signal  %s (%d)", fault_signal_name(c->signal), c->signal);
         if (c->has_address) {

@@ -119,12 +119,12 @@ static __attribute__((noinline)) void call_in_general(struct native_call *call, 
     struct native_library *lib = call->library;
     uint32_t depth = nif_guard.depth;
     if (__builtin_expect(depth >= NATIVE_MAX_DEPTH - 1, 0)) { /* the last one is for native_try */
-        native_outcome_limit(out, "native_depth");
+        native_outcome_refused(out, "native_depth");
         return;
     }
     struct native_stack *stack = stack_take(&t->stacks, atomic_load_explicit(&lib->stack_bytes, memory_order_relaxed));
     if (__builtin_expect(stack == NULL, 0)) {
-        native_outcome_limit(out, "native_stacks");
+        native_outcome_refused(out, "native_stacks");
         return;
     }
     struct native_frame *f = &t->frame[depth];

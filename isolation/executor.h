@@ -108,6 +108,7 @@ struct native_crash {
     uintptr_t address;    /* that it could not touch */
     uintptr_t pc, sp;
     bool is_write, has_address;
+    bool is_refusal; /* no crash: the library was not called */
     enum crash_place { PLACE_NONE, PLACE_NULL_PAGE, PLACE_STACK_GUARD, PLACE_STACK, PLACE_LIBRARY,
         PLACE_TERMS, PLACE_LITERALS, PLACE_VM, PLACE_NATIVE_HEAP, PLACE_NON_CANONICAL, PLACE_MAPPED,
         PLACE_UNMAPPED, PLACE_COUNT } place;
@@ -120,6 +121,7 @@ void native_outcome_clear(struct native_outcome *o); /* frees the details */
 /* A call that ends here, by our decision. Text: as the exit reason shows it. */
 void native_outcome_panic(struct native_outcome *out, enum native_panic panic, const char *text);
 void native_outcome_limit(struct native_outcome *out, const char *text);
+void native_outcome_refused(struct native_outcome *out, const char *text); /* a limit, too, before the library was called */
 
 enum executor_caps {
     EXEC_CAP_SURVIVES_CRASH = 1, /* a crash of the library ends the call, not the VM */

@@ -37,6 +37,12 @@ void native_outcome_limit(struct native_outcome *out, const char *text)
     ended(out, NATIVE_LIMIT, text);
 }
 
+void native_outcome_refused(struct native_outcome *out, const char *text)
+{
+    ended(out, NATIVE_LIMIT, text);
+    out->crash->is_refusal = true;
+}
+
 static term text_binary(struct heap *h, const char *text)
 {
     term t = bits_from_bytes(h, text, strlen(text));
@@ -162,6 +168,12 @@ void native_outcome_account(struct native_call *call, struct native_outcome *o)
     }
     if (native_outcome_elsewhere != NULL) {
         native_outcome_elsewhere(call, o);
+        return;
+    }
+    if (o->crash != NULL && o->crash->is_refusal) {
+        if (crash_report_allowed(lib)) {
+            crash_report(call, o);
+        }
         return;
     }
     atomic_fetch_add_explicit(&lib->crashes, 1, memory_order_relaxed);

@@ -176,7 +176,7 @@ static void could_not_start(struct remote_pool *pool, const char *why)
     lock_drop(&pool->lock);
     snprintf(line, sizeof(line), "no worker for %s: %s\n", pool->library->module, why);
     crash_report_line(line);
-    native_outcome_limit(&o, "workers");
+    native_outcome_refused(&o, "workers");
     pool_start_failed(pool, &o);
     native_outcome_clear(&o);
 }

@@ -250,7 +250,7 @@ void pool_request_lane(struct remote_pool *pool, struct remote_progress *p)
     if (lane != NULL) {
         grant_locked(lane, p);
     } else if (refused) {
-        native_outcome_limit(&p->outcome, "restarts");
+        native_outcome_refused(&p->outcome, "restarts");
         call_set_state_locked(p, CALL_REFUSED);
     } else {
         append_locked(pool, p);

@@ -221,7 +221,7 @@ static void refuse_if_open(struct remote_pool *pool)
     lock_drop(&pool->lock);
     if (open) {
         struct native_outcome o;
-        native_outcome_limit(&o, "restarts");
+        native_outcome_refused(&o, "restarts");
         pool_refuse_all(pool, &o);
         native_outcome_clear(&o);
     }

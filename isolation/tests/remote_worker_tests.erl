@@ -296,6 +296,10 @@ embryo() ->
 
 circuit() ->
     opens(400),
+    #{last_crash := #{reason := Last}, crashes := Crashes} = isolation:info(remote_tests),
+    {nif_signal, 11} = Last, % calls that were refused are no crashes
+    _ = [reason(fun() -> act(give, ok) end) || _ <- lists:seq(1, 20)],
+    #{crashes := Crashes} = isolation:info(remote_tests),
     wait(fun() -> reason(fun() -> act(give, ok) end) =:= {returned, ok} end),
     wait(fun() -> maps:get(circuit, isolation:info(remote_tests)) =:= closed end), % a worker that was being started serves earlier
     %% Calls that wait when it opens do not wait for it to close.
