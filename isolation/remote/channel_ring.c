@@ -15,6 +15,7 @@
 
 #include "isolation/remote/channel_ring.h"
 #include "lib/base/arena.h"
+#include "lib/base/memory_file.h"
 
 enum {
     BULK_KEEP = 1 << 20,          /* channel_trim leaves this much */
@@ -383,9 +384,9 @@ static struct channel *ring_open(int memory, int doorbell, bool is_worker)
 
 struct channel *channel_ring_new(void)
 {
-    scope_fd int memory = memfd_create("channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    scope_fd int doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (memory < 0 || doorbell < 0 || ftruncate(memory, sizeof(struct shared)) != 0
+    scope_fd int memory = memory_file_new("channel", sizeof(struct shared));
+    scope_fd int doorbell = memory < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (doorbell < 0
         || fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         return NULL;
     }

@@ -16,6 +16,7 @@
 #include "isolation/isolation.h"
 #include "isolation/remote/pool_internal.h"
 #include "lib/base/clock.h"
+#include "lib/base/memory_file.h"
 #include "nif/host.h"
 
 enum { BACK_OFF_FIRST_NS = 1000000, BACK_OFF_MAX_NS = 1000000000, OPEN_PATIENCE_NS = 1000000000 };
@@ -124,6 +125,7 @@ void worker_opened(struct remote_worker *w)
 
 /* ---- starting one ---- */
 
+/* false: errno. */
 static bool send_setup(struct remote_worker *w)
 {
     struct setup setup = {
@@ -141,7 +143,11 @@ static bool send_setup(struct remote_worker *w)
         return true;
     }
     bool read_only = w->mode->memory == WORKER_MEMORY_READ;
-    int fds[2] = { arena_share_fd(arena_terms, read_only), arena_share_fd(arena_literals, true) };
+    int fds[2] = { arena_share_fd(arena_terms, read_only), -1 };
+    if (fds[0] >= 0) {
+        fds[1] = arena_share_fd(arena_literals, true);
+    }
+    int error = errno;
     setup.atom_root = atom_table_root();
     bool good = fds[0] >= 0 && fds[1] >= 0;
     if (good) {
@@ -152,6 +158,7 @@ static bool send_setup(struct remote_worker *w)
             close(fds[i]);
         }
     }
+    errno = error;
     return good;
 }
 
@@ -214,12 +221,15 @@ static void start_one(struct remote_pool *pool, enum worker_state as)
     lock_init(&w->outbox_lock, RANK_WORKER_SOCKET);
     remote_resources_init(w);
     bool good = send_setup(w);
+    int number = errno;
     lock_take(&pool->lock);
     w->next = pool->workers;
     pool->workers = w;
     struct remote_lane *lane = lane_new_locked(w);
     if (lane != NULL) {
         atomic_store(&lane->reader, READER_AT_WORK);
+    } else if (good) {
+        number = errno;
     }
     good &= lane != NULL;
     if (!good) {
@@ -230,7 +240,7 @@ static void start_one(struct remote_pool *pool, enum worker_state as)
     if (good && as == WORKER_STARTING) {
         open_next(w);
     } else if (!good) {
-        as == WORKER_EMBRYO ? no_embryo(pool) : could_not_start(pool, "out of descriptors or memory");
+        as == WORKER_EMBRYO ? no_embryo(pool) : could_not_start(pool, memory_file_error(number));
         worker_process_kill(&w->process);
     }
     watcher_add_worker(w); /* last: it may end at once, and the watcher frees it */
@@ -411,7 +421,7 @@ void nursery_want(struct remote_pool *pool)
 {
     int error = start_threads();
     if (error != 0) {
-        could_not_start(pool, strerrordesc_np(error));
+        could_not_start(pool, memory_file_error(error));
         return;
     }
     if (open_embryo(pool)) {

@@ -13,6 +13,7 @@
 
 #include "isolation/remote/zygote_wire.h"
 #include "lib/base/lock.h"
+#include "lib/base/memory_file.h"
 
 enum { STOP_PATIENCE_MS = 2000 };
 
@@ -75,8 +76,7 @@ static const char *step_name(uint32_t step)
 
 static void describe(char error[200], const char *what, int number)
 {
-    const char *text = strerrordesc_np(number);
-    snprintf(error, 200, "%s: %s", what, text != NULL ? text : "unknown error");
+    snprintf(error, 200, "%s: %s", what, memory_file_error(number));
 }
 
 enum answer { ANSWER_YES, ANSWER_NO, ANSWER_GONE };

@@ -24,6 +24,7 @@
 #include "isolation/remote/zygote.h"
 #include "isolation/remote/zygote_wire.h"
 #include "lib/base/installed.h"
+#include "lib/base/memory_file.h"
 #include "lib/base/service_thread.h"
 
 enum { ANSWER_PATIENCE_S = 10 };
@@ -160,9 +161,9 @@ static bool map_page(struct zygote *z)
     if (z->page != NULL) {
         return true;
     }
-    scope_fd int fd = memfd_create("zygote", MFD_CLOEXEC);
+    scope_fd int fd = memory_file_new("zygote", sizeof(*z->page));
     move_up(&fd);
-    if (fd < 0 || ftruncate(fd, sizeof(*z->page)) != 0) {
+    if (fd < 0) {
         return false;
     }
     void *at = mmap(NULL, sizeof(*z->page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -214,7 +215,6 @@ bool zygote_start(struct zygote *z, char error[200])
         z->socket = base_take_fd(&socket);
         return true;
     }
-    const char *text = strerrordesc_np(number);
-    snprintf(error, 200, "%.120s: %s", what, text != NULL ? text : "unknown error");
+    snprintf(error, 200, "%.100s: %s", what, memory_file_error(number));
     return false;
 }

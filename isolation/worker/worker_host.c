@@ -328,6 +328,6 @@ void worker_host_init(void)
     atom_make_elsewhere = worker.setup.memory != WORKER_MEMORY_OWN ? atom_elsewhere : NULL;
     struct native_thread *record = native_thread_reserve();
     if (record == NULL || pthread_create(&thread, NULL, run_deferred, record) != 0) {
-        _exit(3);
+        worker_lacks("memory or threads (ulimit -v, ulimit -u)");
     }
 }

@@ -348,7 +348,7 @@ void worker_lane_start(unsigned index, enum channel_transport t, const int *fds,
         return;
     }
     if (index == 0) {
-        _exit(3);
+        worker_lacks("memory or threads (ulimit -v, ulimit -u)");
     }
     /* The others serve. Its channel stays, so that the VM does not meet with its end before it hears of this. */
     worker_datagram(&(struct datagram) { .kind = DATAGRAM_NO_LANE, .value = index }, NULL, 0);

@@ -44,6 +44,12 @@ static ssize_t receive(struct datagram *d, void *payload, size_t room, int fds[M
     return n - (ssize_t) sizeof(*d);
 }
 
+void worker_lacks(const char *what)
+{
+    dprintf(STDERR_FILENO, "bulkhead-worker: cannot start: no %s\n", what);
+    _exit(3);
+}
+
 static void no_stub(struct export *e)
 {
     (void) e; /* no Erlang code runs here */
@@ -76,8 +82,11 @@ static bool attach_memory(const int *fds, size_t n_fds)
 
 static void set_up(const int *fds, size_t n_fds)
 {
-    if (worker.setup.version != PROTOCOL_VERSION || !attach_memory(fds, n_fds)) {
+    if (worker.setup.version != PROTOCOL_VERSION) {
         _exit(3);
+    }
+    if (!attach_memory(fds, n_fds)) {
+        worker_lacks("address space (ulimit -v)");
     }
     export_init_stub = no_stub;
     isolation_init();

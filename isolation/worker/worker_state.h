@@ -103,6 +103,9 @@ void worker_unload_all(void);
 void worker_crash_init(void);
 void worker_describe(struct wire_crash *out, const struct native_outcome *o);
 
+/* worker_main.c: ends the program before it has begun, with a line that says for lack of what. */
+_Noreturn void worker_lacks(const char *what);
+
 /* worker_host.c */
 void worker_host_init(void);
 void worker_close(void); /* unloads everything and ends the program, on the deferred thread */

@@ -1,15 +1,15 @@
 #include "lib/base/arena.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/arena_internal.h"
+#include "lib/base/memory_file.h"
 
 static _Atomic uint64_t next_serial = 1;
 
@@ -36,36 +36,12 @@ static char *reserve_range(size_t bytes)
     return p + skip;
 }
 
-/* A file of that size in memory, or -1. `ulimit -f` counts it as if it lay on a disk: its size is set
- * under the widest limit this process may give itself, and with the signal that goes with it ignored. */
-static int memory_file(const char *name, size_t bytes)
-{
-    struct rlimit before, most = { RLIM_INFINITY, RLIM_INFINITY };
-    struct sigaction ignore = { .sa_handler = SIG_IGN }, action;
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    bool limited = fd >= 0 && getrlimit(RLIMIT_FSIZE, &before) == 0 && before.rlim_cur < bytes;
-    if (limited) {
-        sigaction(SIGXFSZ, &ignore, &action);
-        if (setrlimit(RLIMIT_FSIZE, &most) != 0) {
-            most = (struct rlimit) { before.rlim_max, before.rlim_max };
-            (void) setrlimit(RLIMIT_FSIZE, &most);
-        }
-    }
-    if (fd >= 0 && ftruncate(fd, (off_t) bytes) != 0) {
-        base_close_fd(&fd);
-    }
-    if (limited) {
-        (void) setrlimit(RLIMIT_FSIZE, &before);
-        sigaction(SIGXFSZ, &action, NULL);
-    }
-    return fd;
-}
-
 static bool map_range(struct arena *a, const struct arena_options *o)
 {
     int flags = MAP_NORESERVE;
     if (o->backing == ARENA_MEMFD) {
-        a->fd = memory_file(o->name, o->reserve_bytes);
+        a->fd = memory_file_new(o->name, o->reserve_bytes);
+        a->share_error = errno;
     }
     if (a->fd >= 0) {
         /* Whoever gets a descriptor can neither cut the file off below us nor, from one that was
@@ -466,6 +442,10 @@ int arena_fd(const struct arena *a)
 int arena_share_fd(const struct arena *a, bool read_only)
 {
     char path[64];
+    if (a->fd < 0) {
+        errno = a->share_error;
+        return -1;
+    }
     if (!read_only) {
         return fcntl(a->fd, F_DUPFD_CLOEXEC, 3);
     }

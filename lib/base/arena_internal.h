@@ -82,6 +82,7 @@ struct arena {
     uint32_t slot;   /* of a thread's cache table */
     enum arena_backing backing;
     int fd;
+    int share_error; /* why there is none */
     const char *name;
     _Atomic(struct cache *) caches; /* only grows */
 

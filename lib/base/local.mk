@@ -9,7 +9,7 @@ libcore_a_SOURCES += \
   lib/base/lock.c lib/base/lock.h \
   lib/base/md5.c lib/base/md5.h \
   lib/base/sanitize.h \
-  lib/base/service_thread.c lib/base/service_thread.h \
+  lib/base/memory_file.c lib/base/memory_file.h lib/base/service_thread.c lib/base/service_thread.h \
   lib/base/trace.c lib/base/trace.h \
   lib/base/utf8.c lib/base/utf8.h
 

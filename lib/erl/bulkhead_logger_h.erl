@@ -3,7 +3,8 @@
 -export([log/2, native_crash/1]).
 
 log(Event, #{formatter := {Formatter, Config}}) ->
-    io:put_chars(standard_error, Formatter:format(Event, Config)).
+    Text = Formatter:format(Event, Config),
+    catch io:put_chars(standard_error, Text). % nobody may read it any more
 
 %% A report of crashed native code brings its own text.
 native_crash(#{text := Text}) ->

@@ -136,8 +136,8 @@ filter(Owner, Event, [{Id, {Fun, Extra}} | Filters], Default) ->
 remove_filter(primary, Id) -> remove_primary_filter(Id);
 remove_filter(Handler, Id) -> remove_handler_filter(Handler, Id).
 
-complain(What) ->
-    io:format(standard_error, "Logger - error: ~0tp~n", [What]).
+complain(What) -> % which may be closed as well
+    catch io:format(standard_error, "Logger - error: ~0tp~n", [What]).
 
 %% ---- the process `logger`: changes one at a time, errors that the VM reports ----
 
@@ -147,7 +147,7 @@ serve(First) ->
     serve(receive M -> M end).
 
 receive_one({change, From, Ref, Fun}) ->
-    From ! {Ref, try Fun() catch throw:Error -> Error; _:Reason -> {error, Reason} end};
+    From ! {Ref, answer(Fun)};
 receive_one({exit_report, Pid, Leader, Reason, Time}) ->
     Meta = #{pid => Pid, gl => Leader, time => Time, error_logger => #{emulator => true, tag => error}},
     try
@@ -178,8 +178,17 @@ receive_one(_) ->
 tag(warning) -> warning_msg;
 tag(_) -> error.
 
-%% Fun's result; a term it throws is the answer as well.
+%% Fun's result; a term it throws is the answer as well. A handler or filter that fails may have been called by `logger` itself.
 change(Fun) ->
+    case whereis(logger) =:= self() of
+        true -> answer(Fun);
+        false -> ask_for(Fun)
+    end.
+
+answer(Fun) ->
+    try Fun() catch throw:Error -> Error; _:Reason -> {error, Reason} end.
+
+ask_for(Fun) ->
     Ref = monitor(process, logger),
     logger ! {change, self(), Ref, Fun},
     receive

@@ -13,5 +13,5 @@ libbulkhead_a_SOURCES += \
   vm/emu/ops_map.c vm/emu/ops_tuple.c
 check_PROGRAMS += vm/emu/tests/check_interp
 vm_emu_tests_check_interp_SOURCES = vm/emu/tests/check_interp.c
-TESTS += vm/emu/tests/cli.sh
-EXTRA_DIST += vm/emu/tests/cli.sh
+TESTS += vm/emu/tests/cli.sh vm/emu/tests/limits.sh
+EXTRA_DIST += vm/emu/tests/cli.sh vm/emu/tests/limits.sh
