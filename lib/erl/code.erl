@@ -32,29 +32,38 @@ set_path(Dirs) ->
             {error, bad_directory}
     end.
 
-add_path(Dir) ->
-    add_pathz(Dir).
-
-add_pathz(Dir) ->
+add_path(Dir) when is_list(Dir) ->
     add_dir(Dir, last).
 
-add_patha(Dir) ->
+add_pathz(Dir) when is_list(Dir) ->
+    add_dir(Dir, last).
+
+add_patha(Dir) when is_list(Dir) ->
     add_dir(Dir, first).
 
-add_paths(Dirs) ->
-    add_pathsz(Dirs).
+add_paths(Dirs) when is_list(Dirs) ->
+    add_dirs(Dirs, last).
 
-add_pathsz(Dirs) ->
-    lists:foreach(fun add_pathz/1, Dirs).
+add_pathsz(Dirs) when is_list(Dirs) ->
+    add_dirs(Dirs, last).
 
-add_pathsa(Dirs) ->
-    lists:foreach(fun add_patha/1, Dirs).
+add_pathsa(Dirs) when is_list(Dirs) ->
+    add_dirs(Dirs, first).
 
+add_dirs(Dirs, Where) ->
+    lists:foreach(fun(Dir) -> add_dir(name(Dir), Where) end, Dirs).
+
+%% One that is there already keeps its place, or comes first.
 add_dir(Dir0, Where) ->
-    Dir = name(Dir0),
-    case is_dir_name(Dir) andalso bulkhead_code:is_there(native(Dir)) of
-        true -> bulkhead_code:add_path(native(Dir), Where);
-        false -> {error, bad_directory}
+    case is_dir_name(Dir0) andalso bulkhead_code:is_there(native(Dir0)) of
+        true ->
+            Dir = filename:join([Dir0]),
+            case Where =:= last andalso lists:member(Dir, get_path()) of
+                true -> true;
+                false -> bulkhead_code:add_path(native(Dir), Where)
+            end;
+        false ->
+            {error, bad_directory}
     end.
 
 del_path(Name) ->
