@@ -32,7 +32,7 @@ static struct remote_progress *progress_new(void)
     p = p != NULL ? p : vm_alloc(sizeof(*p));
     p->lane = NULL;
     p->wanted = NULL;
-    p->reads = false;
+    atomic_store_explicit(&p->reads, false, memory_order_relaxed);
     p->stale = false;
     p->digest.taken = false;
     p->outcome = (struct native_outcome) { .status = NATIVE_RETURNED };
@@ -155,7 +155,8 @@ static void not_sent(
         finished(call, p);
         return;
     }
-    p->reads = false; /* the process may be woken, and come here again, before the worker has ended */
+    /* The process may be woken, and come here again, before the worker has ended. */
+    atomic_store_explicit(&p->reads, false, memory_order_relaxed);
     out->status = NATIVE_PENDING;
     if (why == CHANNEL_CLOSED && call_gave_up(lane)) {
         return;
@@ -194,7 +195,7 @@ static int64_t calls_in(const struct native_call_elsewhere *call)
 /* false: *out says why not. */
 static bool start(struct native_call_elsewhere *call, struct remote_progress *p, struct native_outcome *out)
 {
-    if (!p->reads && !take_lane(p)) {
+    if (!atomic_load_explicit(&p->reads, memory_order_relaxed) && !take_lane(p)) {
         out->status = NATIVE_PENDING;
         return false;
     }

@@ -78,7 +78,7 @@ static void grant_locked(struct remote_lane *lane, struct remote_progress *p)
     lane->worker->n_busy++;
     worker_ref(lane->worker);
     p->lane = lane;
-    p->reads = false;
+    atomic_store_explicit(&p->reads, false, memory_order_relaxed);
     call_set_state_locked(p, CALL_GRANTED);
 }
 
@@ -102,7 +102,7 @@ void pool_give_lane_at_hand(struct remote_lane *lane, struct remote_progress *p,
     lane->progress = p;
     lane->cancelled = false;
     p->lane = lane;
-    p->reads = true;
+    atomic_store_explicit(&p->reads, true, memory_order_relaxed);
     atomic_store_explicit(&p->state, state, memory_order_relaxed);
 }
 
@@ -177,7 +177,6 @@ void pool_put_back_locked(struct remote_pool *pool, struct remote_progress *p)
 {
     call_set_state_locked(p, CALL_WAITING);
     p->lane = NULL;
-    p->reads = false;
     p->next = pool->first;
     pool->first = p;
     if (p->next == NULL) {

@@ -52,7 +52,7 @@ struct remote_progress {
     _Atomic uint32_t state;       /* enum call_state; written under pool->lock */
     term pid;
     uint32_t library_id;           /* FRAME_OPEN: the number it will have */
-    bool reads;                    /* GRANTED: it is the lane's reader already */
+    _Atomic bool reads;            /* GRANTED: it is the lane's reader already */
     bool stale;                    /* REFUSED: the worker it wanted has ended */
     struct native_outcome outcome; /* LOST, REFUSED */
     struct heap_digest digest;     /* shared_heap with verify => true */

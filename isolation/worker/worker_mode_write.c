@@ -7,6 +7,7 @@
  */
 #include "isolation/worker/worker_brief.h"
 #include "lib/base/arena.h"
+#include "lib/base/sanitize.h"
 #include "vm/core/copy.h"
 
 enum {
@@ -34,6 +35,7 @@ static bool take_words(struct worker_lane *lane, const uint8_t *body, uint64_t n
         heap->stop = heap->end = room + lent.room.size;
         lane->empty = heap_mark(heap);
     }
+    sanitize_take_over(&worker);
     ready.bin = (struct offheap_bin *) lent.bin.address;
     ready.bytes = lent.bin.size;
     return true;
@@ -49,6 +51,13 @@ static bool take_brief(struct worker_lane *lane, const struct brief *b, term *ou
     return take_words(lane, b->body, b->h.bytes, out_caller, out_n);
 }
 
+static void *ask_memory(uint64_t what)
+{
+    void *p = (void *) worker_ask(ASK_MEMORY, &what, sizeof(what));
+    sanitize_take_over(&worker); /* other lanes may have read there before the VM let go of it */
+    return p;
+}
+
 static struct offheap_bin *vm_binary(size_t bytes)
 {
     if (ready.bin != NULL && ready.bytes >= bytes && ready.bytes / 2 <= bytes) {
@@ -57,7 +66,7 @@ static struct offheap_bin *vm_binary(size_t bytes)
         return b;
     }
     uint64_t what = (uint64_t) bytes << 1 | 1;
-    return (struct offheap_bin *) worker_ask(ASK_MEMORY, &what, sizeof(what));
+    return ask_memory(what);
 }
 
 /* A large binary for the call's own environment is made in the VM's memory at once. */
@@ -93,7 +102,8 @@ static bool make_fit(uintptr_t *at, const uintptr_t *top)
             continue;
         }
         enum term_tag tag = header_tag(*at);
-        if (tag == TAG_RESOURCE || tag == TAG_FUN || tag == TAG_EXPORT || (tag == TAG_REFC_BITS && !replace_binary(at, may_ask))) {
+        if (tag == TAG_RESOURCE || tag == TAG_FUN || tag == TAG_EXPORT
+            || (tag == TAG_REFC_BITS && !replace_binary(at, may_ask))) {
             return false;
         }
         at += header_raw_words(*at);
@@ -106,7 +116,7 @@ static bool copy_out(term *result)
 {
     size_t words = copy_size(*result);
     uint64_t what = (uint64_t) words * sizeof(uintptr_t) << 1;
-    uintptr_t *to = words != 0 ? (uintptr_t *) worker_ask(ASK_MEMORY, &what, sizeof(what)) : NULL;
+    uintptr_t *to = words != 0 ? ask_memory(what) : NULL;
     if (to == NULL) {
         return false;
     }
