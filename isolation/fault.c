@@ -82,20 +82,20 @@ const char *fault_signal_name(int signal_number)
     }
 }
 
-static _Noreturn void die(void)
+static _Noreturn void die(int sig)
 {
     struct sigaction dfl = { .sa_handler = SIG_DFL };
     uint64_t none = 0;
-    sigaction(SIGABRT, &dfl, NULL);
+    sigaction(sig, &dfl, NULL);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
-    syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGABRT);
-    _exit(134);
+    syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig);
+    _exit(128 + sig);
 }
 
 _Noreturn void fault_fatal(const char *what)
 {
     crash_report_fatal(what, NULL, NULL);
-    die();
+    die(SIGABRT);
 }
 
 /* May the innermost native call be dropped as it stands? */
@@ -204,7 +204,7 @@ static void on_fault(int sig, siginfo_t *si, void *context)
     ucontext_t *uc = context;
     bool from_us = si->si_code > 0 || si->si_pid == getpid();
     if ((pid_t) syscall(SYS_getpid) != vm_pid) {
-        die(); /* a child, perhaps on borrowed memory: it ends as it would have anywhere */
+        die(sig); /* a child, perhaps on borrowed memory: it ends as it would have anywhere */
     }
     if (ran_into_safe_point(t, si, uc)) {
         errno = saved_errno;
@@ -238,7 +238,8 @@ static void on_fault(int sig, siginfo_t *si, void *context)
     }
     crash_report_fatal(NULL, si, uc);
     give_to_earlier(sig, si, context);
-    die();
+    bool in_worker = native_outcome_elsewhere != NULL; /* whose callers hear by which signal it ended */
+    die(in_worker ? sig : SIGABRT);
 }
 
 /* Has it been found in the same system call before, though that was interrupted? */

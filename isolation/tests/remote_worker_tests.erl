@@ -30,6 +30,7 @@ tests() ->
       fun() -> Pid = act(os_pid, 0), File = file("outside"), Call = start(fun() -> act(note, {File, 100000}) end),
                wait(fun() -> letters(File) =:= "n" end), kill_9(Pid),
                {nif_signal, 9} = ended(Call), true = act(os_pid, 0) =/= Pid end},
+     {"what ended it is told, also if that is a signal of crashes", fun killed_by/0},
      {"killed at random points of a loop of calls", fun random_kills/0},
      {"every caller in flight gets its reason",
       fun() -> File = file("in_flight"), Calls = [start(fun() -> act(note, {File, 100000}) end) || _ <- lists:seq(1, 8)],
@@ -293,6 +294,17 @@ embryo() ->
      end || Options <- [#{spare => 1}, #{transport => socket}, #{stack => 1 bsl 18}, #{timeout => 60000},
      #{mode => other_mode()}, #{mode => get(mode)}]],
     ok = act(give, ok).
+
+%% A sanitizer ends the program in its own way.
+killed_by() ->
+    Crashes = case erlang:system_info(build_type) of opt -> [4, 5, 6, 7, 8, 11, 31]; _ -> [] end,
+    [begin
+         {Pid, File} = {act(os_pid, 0), file("by" ++ integer_to_list(N))},
+         Call = start(fun() -> act(note, {File, 100000}) end),
+         wait(fun() -> letters(File) =:= "n" end),
+         os:cmd("kill -" ++ integer_to_list(N) ++ " " ++ integer_to_list(Pid)),
+         {nif_signal, N} = ended(Call)
+     end || N <- [1, 2, 15 | Crashes]].
 
 circuit() ->
     opens(400),
