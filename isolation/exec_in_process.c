@@ -149,7 +149,7 @@ static __attribute__((noinline)) void call_in_general(struct native_call *call, 
         watchdog_wake();
     }
     sanitize_switch_stack(stack->low, stack->bytes, &outer_low, &outer_bytes);
-    uintptr_t value = native_switch(f, call->code, call->arg, stack->high, lib->changes_fp);
+    uintptr_t value = native_switch(f, call->code, call->arg, stack->high, __atomic_load_n(&lib->changes_fp, __ATOMIC_RELAXED));
     native_set_depth(depth);
     nif_guard.in_vm = in_vm_outside;
     sanitize_switch_stack(outer_low, outer_bytes, NULL, NULL);

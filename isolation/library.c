@@ -100,7 +100,8 @@ void library_set_handle(struct native_library *lib, void *handle)
     if (lib->n_code == 0 && handle != NULL && dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
         struct code_search s = { lib, map->l_addr };
         dl_iterate_phdr(collect_code, &s);
-        lib->changes_fp = fp_scan_may_change(lib, handle);
+        bool changes_fp = fp_scan_may_change(lib, handle); /* calls of before it was loaded anew may read it */
+        __atomic_store_n(&lib->changes_fp, changes_fp, __ATOMIC_RELAXED);
         decide_quick(lib);
     }
     lock_drop(&lib->lock);

@@ -23,6 +23,14 @@ const char *__asan_default_options(void);
 const char *__tsan_default_options(void);
 const char *__asan_default_options(void) { return "use_sigaltstack=0"; }
 const char *__tsan_default_options(void) { return "use_sigaltstack=0"; }
+
+/* A call that was abandoned inside of one of TSan's own functions, in pause() or sleep(), leaves TSan's account of the thread
+ * as it was there: it sees no lock that is taken next. And locks of the loader are released that it does not know. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:native_describe_abandoned\nrace:send_crash\nmutex:native_release_locks\n";
+}
 #endif
 
 static bool map_alt_stack(struct native_thread *t)

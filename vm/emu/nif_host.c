@@ -267,7 +267,7 @@ static term functions_of(struct heap *h, const struct code_image *image)
 
 static void patch_functions(struct code_image *image, struct nif_lib *lib)
 {
-    image->nif = lib;
+    __atomic_store_n(&image->nif, lib, __ATOMIC_RELEASE);
     for (size_t i = 0; i < lib->n_funcs; i++) {
         interp_patch_native(image, find_function(image, lib->funcs[i].name, lib->funcs[i].arity), &lib->funcs[i]);
     }
@@ -387,7 +387,7 @@ term bif_erlang_load_nif_2(struct proc *p, term *args)
         result = load_error(p, ATOM(bad_lib), applied, sizeof(applied) - 1);
     } else if (m != NULL && m->old == image && p->elsewhere == NULL) {
         result = from_old_code(p, image);
-    } else if (image->nif != NULL && p->elsewhere == NULL) {
+    } else if (__atomic_load_n(&image->nif, __ATOMIC_ACQUIRE) != NULL && p->elsewhere == NULL) { /* others may be loading it */
         result = loaded_already(p);
     } else if (atomic_flag_test_and_set(&busy)) { /* one load at a time: come again */
         vm_free(path);
