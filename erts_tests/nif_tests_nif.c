@@ -386,7 +386,8 @@ NIF(whereis)
     ErlNifPid pid;
     ErlNifPort port;
     UNUSED;
-    return enif_whereis_pid(env, argv[0], &pid) ? enif_make_tuple2(env, enif_make_pid(env, &pid), INT(enif_is_process_alive(env, &pid)))
+    return enif_whereis_pid(env, argv[0], &pid)
+        ? enif_make_tuple2(env, enif_make_pid(env, &pid), INT(enif_is_process_alive(env, &pid)))
         : INT(enif_whereis_port(env, argv[0], &port));
 }
 NIF(alive)
@@ -399,7 +400,8 @@ NIF(unique)
 {
     UNUSED;
     return enif_make_list4(env, enif_make_unique_integer(env, ERL_NIF_UNIQUE_MONOTONIC),
-        enif_make_unique_integer(env, ERL_NIF_UNIQUE_MONOTONIC | ERL_NIF_UNIQUE_POSITIVE), enif_make_ref(env), enif_make_ref(env));
+        enif_make_unique_integer(env, ERL_NIF_UNIQUE_MONOTONIC | ERL_NIF_UNIQUE_POSITIVE), enif_make_ref(env),
+        enif_make_ref(env));
 }
 
 /* ---- resources ---- */

@@ -268,7 +268,8 @@ void crash_report_fatal(const char *what, const siginfo_t *si, const ucontext_t 
             add(&r, "  This is a fault in Bulkhead's own code, not in a native call: please report it.\n");
         }
         if (fault_is_vm_code(pc)) {
-            add(&r, "  bulkhead+%#lx\n", (unsigned long) (pc - (uintptr_t) __extension__({ extern const char __executable_start[]; __executable_start; })));
+            extern const char __executable_start[]; /* made by the linker */
+            add(&r, "  bulkhead+%#lx\n", (unsigned long) (pc - (uintptr_t) __executable_start));
         }
     }
     write_text(r.text, r.n);

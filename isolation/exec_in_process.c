@@ -50,7 +50,8 @@ void native_describe_abandoned(
     c->panic = t->panic;
     c->pc = (uintptr_t) regs[REG_RIP];
     c->sp = (uintptr_t) regs[REG_RSP];
-    if (out->status == NATIVE_LIMIT || out->status == NATIVE_POLICY || (out->status == NATIVE_PANICKED && c->panic != PANIC_STACK_OVERFLOW)) {
+    if (out->status == NATIVE_LIMIT || out->status == NATIVE_POLICY
+        || (out->status == NATIVE_PANICKED && c->panic != PANIC_STACK_OVERFLOW)) {
         memcpy(c->text, t->text, sizeof(c->text));
         memcpy(c->detail, t->detail, sizeof(c->detail));
     }
@@ -79,7 +80,8 @@ void native_describe_abandoned(
 }
 
 /* What became of a call in frame f, on the VM's stack again. */
-static void finish(struct native_thread *t, struct native_frame *f, uintptr_t value, struct native_call *call, struct native_outcome *out)
+static void finish(struct native_thread *t, struct native_frame *f, uintptr_t value, struct native_call *call,
+    struct native_outcome *out)
 {
     if ((t->dirt & DIRT_ABANDONED) != 0) {
         native_describe_abandoned(t, f, call, out);

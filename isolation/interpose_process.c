@@ -86,7 +86,8 @@ static _Noreturn void assertion_failed(const char *what, const char *file, unsig
 {
     struct native_thread *t = interpose_in_call();
     char text[NATIVE_TEXT_MAX];
-    snprintf(text, sizeof(text), "%s:%u: %s%s%s", file, line, function != NULL ? function : "", function != NULL ? ": " : "", what);
+    snprintf(text, sizeof(text), "%s:%u: %s%s%s", file, line, function != NULL ? function : "",
+        function != NULL ? ": " : "", what);
     if (t == NULL) {
         fault_fatal(text);
     }

@@ -113,7 +113,8 @@ static int set_mask(struct native_thread *t, int how, const sigset_t *set, sigse
     if (old != NULL) {
         sigemptyset(old);
     }
-    return (int) -interpose_system_call(SYS_rt_sigprocmask, how, (long) (set != NULL ? &bits : NULL), (long) old, sizeof(bits), 0, 0);
+    return (int) -interpose_system_call(
+        SYS_rt_sigprocmask, how, (long) (set != NULL ? &bits : NULL), (long) old, sizeof(bits), 0, 0);
 }
 
 UNWATCHED int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)

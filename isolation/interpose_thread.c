@@ -102,7 +102,8 @@ static void *run_thread(void *start)
     return PTHREAD_CANCELED;
 }
 
-UNWATCHED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*fn)(void *), void *restrict arg)
+UNWATCHED int pthread_create(
+    pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*fn)(void *), void *restrict arg)
 {
     struct native_thread *t = interpose_in_call();
     struct native_library *lib = t != NULL && native_top(t)->call != NULL ? native_top(t)->call->library : direct_library;
@@ -121,7 +122,8 @@ UNWATCHED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
     if (attr != NULL) {
         wide = *attr;
         bool own_stack = pthread_attr_getstack(attr, &stack_address, &stack_bytes) == 0 && stack_address != NULL
-            && stack_bytes != 0 && (uintptr_t) stack_address < UINTPTR_MAX - stack_bytes + 1 && stack_address != (void *) -stack_bytes;
+            && stack_bytes != 0 && (uintptr_t) stack_address < UINTPTR_MAX - stack_bytes + 1
+            && stack_address != (void *) -stack_bytes;
         pthread_attr_getguardsize(attr, &guard);
         if (!own_stack && guard < STACK_GUARD_BYTES) {
             pthread_attr_setguardsize(&wide, STACK_GUARD_BYTES);

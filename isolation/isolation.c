@@ -36,7 +36,8 @@ static _Noreturn void leave(enum nif_leave_kind kind, const char *text)
     native_leave_as(t, (struct native_outcome) { .status = status }, panics[kind]);
 }
 
-static bool run_callback(struct nif_lib *lib, enum nif_callback what, struct enif_environment_t *env, void (*fn)(void *arg), void *arg)
+static bool run_callback(
+    struct nif_lib *lib, enum nif_callback what, struct enif_environment_t *env, void (*fn)(void *arg), void *arg)
 {
     static const char *const names[] = {
         [NIF_CB_OPEN] = "(opening)",

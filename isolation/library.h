@@ -92,7 +92,8 @@ struct library_counter { size_t offset; };
 static inline struct library_counter library_counter(unsigned thread_index)
 {
     size_t slot = thread_index % LIBRARY_COUNTER_SLOTS;
-    return (struct library_counter) { offsetof(struct native_library, calls) + slot * sizeof(((struct native_library *) 0)->calls[0]) };
+    size_t first = offsetof(struct native_library, calls), size = sizeof(((struct native_library *) 0)->calls[0]);
+    return (struct library_counter) { first + slot * size };
 }
 static inline void library_count_call(struct native_library *lib, struct library_counter counter)
 {

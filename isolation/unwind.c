@@ -85,7 +85,8 @@ static bool add(struct walk *w, uintptr_t pc)
 }
 
 /* The turn of a recursion that ends with ip is on the stack every `stride` bytes, starting from sp: how often? */
-static __attribute__((no_sanitize("address"))) uint32_t turns_on_stack(uintptr_t sp, uintptr_t stride, uintptr_t high, uintptr_t ip)
+static __attribute__((no_sanitize("address"))) uint32_t turns_on_stack(
+    uintptr_t sp, uintptr_t stride, uintptr_t high, uintptr_t ip)
 {
     uint32_t n = 0;
     if (stride < 16 || stride % sizeof(uintptr_t) != 0) {

@@ -26,7 +26,8 @@ static bool all_well(const struct heap_map *m, const struct enif_environment_t *
     return is_well(m, result);
 }
 
-enum verify_finding verify_call(const struct heap_digest *digest, const struct enif_environment_t *env, const struct native_outcome *out)
+enum verify_finding verify_call(
+    const struct heap_digest *digest, const struct enif_environment_t *env, const struct native_outcome *out)
 {
     if (!heap_digest_same(digest)) {
         heap_digest_give_up(env->heap);

@@ -22,6 +22,7 @@ enum verify_finding {
 };
 
 /* After the call, before anything of it is used. digest: taken when env was entered. */
-enum verify_finding verify_call(const struct heap_digest *digest, const struct enif_environment_t *env, const struct native_outcome *out);
+enum verify_finding verify_call(
+    const struct heap_digest *digest, const struct enif_environment_t *env, const struct native_outcome *out);
 
 #endif

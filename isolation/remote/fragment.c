@@ -189,7 +189,8 @@ static bool check_all(struct fragment *f, uint8_t *kinds, uintptr_t *root, uintp
         return false;
     }
     for (size_t i = 0; i < f->n; i++) {
-        if (kinds[i] == WORD_HEADER ? !check_object(f, i, offheap, bytes) : kinds[i] == WORD_TERM && !check_word(f, kinds, &f->words[i])) {
+        if (kinds[i] == WORD_HEADER ? !check_object(f, i, offheap, bytes)
+                                    : kinds[i] == WORD_TERM && !check_word(f, kinds, &f->words[i])) {
             return false;
         }
     }

@@ -28,7 +28,8 @@ struct fragment {
     struct granted_bin *bins;
     size_t n_bins;
     bool check_cycles;
-    const struct heap_map *map; /* of the caller's heap, to follow pointers into it to where objects begin; NULL: by their looks */
+    /* Of the caller's heap, to follow pointers into it to where objects begin; NULL: those are judged by their looks. */
+    const struct heap_map *map;
 };
 
 /* Checks the fragment and its root, moves pointers from built_at to words, chains large binaries to

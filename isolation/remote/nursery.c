@@ -93,7 +93,8 @@ static void why_not_opened(struct remote_lane *lane, char *out, size_t room)
     bool failed = is_pair && term_same(term_tuple_get(answer, 0), ATOM(error)) && term_is_tuple_of(term_tuple_get(answer, 1), 2);
     size_t n = (size_t) snprintf(out, room, "the library could not be loaded again in a new worker%s",
         failed ? ": " : is_pair ? ": its functions are not those it had" : "");
-    for (term l = failed ? term_tuple_get(term_tuple_get(answer, 1), 1) : TERM_NIL; term_is_cons(l) && n + 1 < room; l = term_tail(l)) {
+    for (term l = failed ? term_tuple_get(term_tuple_get(answer, 1), 1) : TERM_NIL; term_is_cons(l) && n + 1 < room;
+         l = term_tail(l)) {
         term c = term_head(l);
         out[n++] = term_is_small(c) && term_to_small(c) >= ' ' && term_to_small(c) < 127 ? (char) term_to_small(c) : '?';
     }

@@ -15,7 +15,8 @@ void remote_trace(const struct remote_worker *w, const char *what)
 {
     char text[200];
     if (trace_on(TRACE_WORKER)) {
-        snprintf(text, sizeof(text), "worker %d of %s (%s) %s", w->process.pid, w->pool->library->module, w->pool->library->ops->name, what);
+        snprintf(text, sizeof(text), "worker %d of %s (%s) %s", w->process.pid, w->pool->library->module,
+            w->pool->library->ops->name, what);
         trace_emit(&(struct trace_event) { .kind = TRACE_WORKER, .text = text });
     }
 }
@@ -193,7 +194,8 @@ bool pool_lane_refused(struct remote_worker *w, tainted index)
     lock_take(&pool->lock);
     struct remote_lane *lane = tainted_below(index, w->n_lanes, &i) && i != 0 ? w->lanes[i] : NULL;
     /* One that has served a call has a thread. */
-    bool good = lane != NULL && atomic_load_explicit(&lane->calls, memory_order_relaxed) <= 1 && !atomic_exchange(&lane->refused, true);
+    bool good = lane != NULL && atomic_load_explicit(&lane->calls, memory_order_relaxed) <= 1
+        && !atomic_exchange(&lane->refused, true);
     bool ours = good
                 && (atomic_compare_exchange_strong(&lane->reader, &watcher, READER_AT_WORK)
                     || atomic_compare_exchange_strong(&lane->reader, &nobody, READER_AT_WORK));

@@ -25,7 +25,8 @@ static struct {
 
 static void add(int fd, void *object, enum event_kind kind)
 {
-    struct epoll_event e = { .events = kind == EVENT_LANE ? EPOLLIN | EPOLLET : EPOLLIN, .data.u64 = (uint64_t) (uintptr_t) object | kind };
+    struct epoll_event e = { .events = kind == EVENT_LANE ? EPOLLIN | EPOLLET : EPOLLIN,
+        .data.u64 = (uint64_t) (uintptr_t) object | kind };
     VM_REQUIRE(epoll_ctl(watcher.epoll, EPOLL_CTL_ADD, fd, &e) == 0);
 }
 
@@ -266,7 +267,8 @@ static bool look_after(int64_t now)
         for (unsigned i = 0; i < n; i++) {
             again |= !outbox_flush(all[i]);
             for (unsigned k = 0; k < all[i]->n_lanes; k++) {
-                if (atomic_load_explicit(&all[i]->lanes[k]->more, memory_order_relaxed) && atomic_exchange(&all[i]->lanes[k]->more, false)) {
+                if (atomic_load_explicit(&all[i]->lanes[k]->more, memory_order_relaxed)
+                    && atomic_exchange(&all[i]->lanes[k]->more, false)) {
                     read_lane(all[i]->lanes[k]);
                     again |= atomic_load_explicit(&all[i]->lanes[k]->more, memory_order_relaxed);
                 }

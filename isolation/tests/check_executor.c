@@ -281,7 +281,8 @@ START_TEST(exceptions_that_nobody_catches_are_panics)
     call_in(cxx_library, cxx_handle, "catch_own", 4, 0);
     ck_assert_uint_eq(out.value, 5);
     call_in(cxx_library, cxx_handle, "throw_runtime_error", 0, 0);
-    ck_assert_msg(strncmp(reason, "{nif_panic,{cxx_exception,<<\"std::runtime_error\">>,<<\"it broke\">>},", 60) == 0, "%s", reason);
+    ck_assert_msg(strncmp(reason, "{nif_panic,{cxx_exception,<<\"std::runtime_error\">>,<<\"it broke\">>},", 60) == 0,
+        "%s", reason);
     char text[4000];
     text[unwind_text(&out.crash->trace, text, sizeof(text))] = '\0';
     ck_assert_msg(strstr(text, "throw_runtime_error+") != NULL, "%s", text);

@@ -72,8 +72,8 @@ static inline enum native_status call(const char *name, uintptr_t a, uintptr_t b
     } while (0)
 
 /* Functions that do not come back by themselves. */
-static const char *const endless[] = { "endless", "endless_sleep", "endless_malloc", "endless_lock", "endless_libc", "endless_read",
-    "interrupted_poll", "interrupted_read", "interrupted_sleep" };
+static const char *const endless[] = { "endless", "endless_sleep", "endless_malloc", "endless_lock", "endless_libc",
+    "endless_read", "interrupted_poll", "interrupted_read", "interrupted_sleep" };
 
 /* TSan keeps signals back while a thread waits for a lock, and sometimes until a wait is over. */
 static inline bool is_out_of_reach(const char *name)

@@ -14,7 +14,8 @@ static bool take_call(struct worker_lane *lane, const struct frame_header *h, te
     return term_decode_all(&lane->in, &lane->heap, 0, lane->args, call.n_args);
 }
 
-static inline __attribute__((always_inline)) bool take_brief(struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n)
+static inline __attribute__((always_inline)) bool take_brief(
+    struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n)
 {
     struct wire_call call;
     memcpy(&call, b->body, sizeof(call));

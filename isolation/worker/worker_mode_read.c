@@ -13,7 +13,8 @@ static bool take_memory(const uint8_t **at, const uint8_t *end, struct wire_memo
     return true;
 }
 
-bool worker_take_words(struct worker_lane *lane, const uint8_t *body, uint64_t n, term *out_caller, size_t *out_n, struct worker_lent *lent)
+bool worker_take_words(struct worker_lane *lane, const uint8_t *body, uint64_t n, term *out_caller, size_t *out_n,
+    struct worker_lent *lent)
 {
     struct wire_shared_call call;
     const uint8_t *at = body + sizeof(call), *end = body + n;

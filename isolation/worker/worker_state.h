@@ -31,7 +31,8 @@ extern const struct worker_mode worker_mode_own, worker_mode_read, worker_mode_w
 void worker_mode_write_init(void);
 /* Sends t, with what belongs before it. Whoever asked gets an answer: if there is no memory for t or it is too large,
  * `instead` (with FRAME_RAISED for FRAME_RESULT); if that is TERM_NONE or cannot be sent either the worker ends. */
-void worker_answer(struct worker_lane *lane, const struct frame_header *h, const void *prefix, size_t prefix_bytes, term t, term instead);
+void worker_answer(struct worker_lane *lane, const struct frame_header *h, const void *prefix, size_t prefix_bytes,
+    term t, term instead);
 /* put_result of the modes that send results encoded. */
 void worker_put_encoded(struct worker_lane *lane, term result);
 
@@ -74,11 +75,13 @@ extern struct worker worker;
 /* The lane this thread serves, or NULL. */
 extern _Thread_local struct worker_lane *worker_lane __attribute__((tls_model("initial-exec")));
 
-/* worker_mode_read.c: a call whose arguments are words, in n bytes of body. lent: what came along, 0 if nothing. false: nonsense. */
+/* worker_mode_read.c: a call whose arguments are words, in n bytes of body. lent: what came along, 0 if nothing. false:
+ * nonsense. */
 struct worker_lent {
     struct wire_memory room, bin;
 };
-bool worker_take_words(struct worker_lane *lane, const uint8_t *body, uint64_t n, term *out_caller, size_t *out_n, struct worker_lent *lent);
+bool worker_take_words(struct worker_lane *lane, const uint8_t *body, uint64_t n, term *out_caller, size_t *out_n,
+    struct worker_lent *lent);
 
 /* worker_lane.c */
 void worker_lane_start(unsigned index, enum channel_transport t, const int *fds, size_t n_fds);

@@ -150,7 +150,9 @@ static bool send_reply(struct zygote_reply *r, const int fds[ZYGOTE_REPLY_FDS])
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(ZYGOTE_REPLY_FDS * sizeof(int))];
-    } control = { .header = { .cmsg_len = CMSG_LEN(ZYGOTE_REPLY_FDS * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+    } control = { .header = { .cmsg_len = CMSG_LEN(ZYGOTE_REPLY_FDS * sizeof(int)),
+                      .cmsg_level = SOL_SOCKET,
+                      .cmsg_type = SCM_RIGHTS } };
     struct iovec part = { r, sizeof(*r) };
     struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
     if (fds != NULL) {

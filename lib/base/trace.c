@@ -105,7 +105,8 @@ static int format_json(char *line, const struct trace_event *e, double us, long 
     const char *name = e->kind == TRACE_SCHEDULE ? subject : text[0] != '\0' ? text : kind_names[e->kind];
     const char *comma = sink.first ? "" : ",\n";
     return snprintf(line, LINE_MAX_BYTES,
-        "%s{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"%s\",\"ts\":%.3f,\"pid\":1,\"tid\":%ld%s,\"args\":{\"process\":\"%s\",\"a\":\"%s\"}}",
+        "%s{\"name\":\"%s\",\"cat\":\"%s\",\"ph\":\"%s\",\"ts\":%.3f,\"pid\":1,\"tid\":%ld%s,"
+        "\"args\":{\"process\":\"%s\",\"a\":\"%s\"}}",
         comma, name, kind_names[e->kind], phases[e->phase], us, tid, e->phase == TRACE_POINT ? ",\"s\":\"t\"" : "",
         subject, a);
 }

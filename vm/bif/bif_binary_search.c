@@ -254,7 +254,8 @@ static bool begin(struct proc *p, struct search *s, struct options *o, const ter
         return false;
     }
     /* In nothing nothing is found; as in OTP whatever the pattern. */
-    if (!read_options(options, o, is_split, s->subject.n) || !scope_of(o, s->subject.n, from, to) || (*to > 0 && !take_patterns(s, args[1]))) {
+    if (!read_options(options, o, is_split, s->subject.n) || !scope_of(o, s->subject.n, from, to)
+        || (*to > 0 && !take_patterns(s, args[1]))) {
         search_destroy(s);
         proc_badarg(p);
         return false;

@@ -51,7 +51,8 @@ static term checksum(struct proc *p, checksum_fn fn, uint32_t old, term data)
     if (!get_bytes(p, data, &bytes)) {
         return TERM_NONE;
     }
-    uLong sum = term_is_nil(data) ? old : fn(old, (const Bytef *) bytes.text, bytes.n); /* [] changes no number, checksum or not */
+    /* [] changes no number, checksum or not */
+    uLong sum = term_is_nil(data) ? old : fn(old, (const Bytef *) bytes.text, bytes.n);
     vm_free(bytes.owned);
     return heap_uinteger(&p->heap, sum);
 }

@@ -73,7 +73,11 @@ static term info_control_word(struct proc *p) { return heap_uinteger(&p->heap, s
 static term info_requests_limit(struct proc *p) { return heap_uinteger(&p->heap, system_requests_limit()); }
 static term info_dirty_cpu(struct proc *p) { (void) p; return term_from_small(sched_count_dirty(SCHED_DIRTY_CPU)); }
 static term info_dirty_io(struct proc *p) { (void) p; return term_from_small(sched_count_dirty(SCHED_DIRTY_IO)); }
-static term info_seq_tracer(struct proc *p) { (void) p; return heap_tuple2(&p->heap, ATOM(sequential_tracer), system_seq_tracer()); }
+static term info_seq_tracer(struct proc *p)
+{
+    (void) p;
+    return heap_tuple2(&p->heap, ATOM(sequential_tracer), system_seq_tracer());
+}
 static term info_logger(struct proc *p) { (void) p; return system_logger(); }
 static term info_mode_off(struct proc *p) { (void) p; return ATOM(no_time_warp); }
 static term info_time_offset(struct proc *p) { (void) p; return ATOM(final); }

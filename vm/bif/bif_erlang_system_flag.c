@@ -299,7 +299,8 @@ term system_bind_type(void)
 
 static term set_logger(struct proc *p, term value)
 {
-    bool good = term_same(value, ATOM(logger)) || term_same(value, ATOM(undefined)) || (term_is_local_pid(value) && proc_alive(value));
+    bool good = term_same(value, ATOM(logger)) || term_same(value, ATOM(undefined))
+        || (term_is_local_pid(value) && proc_alive(value));
     return good ? exchange(&logger, value, ATOM(logger)) : proc_badarg(p);
 }
 

@@ -284,7 +284,8 @@ enum { FIRST_LOCAL_YEAR = 1902, FIRST_UNIVERSAL_YEAR = 1600 }; /* what OTP takes
 term bif_erlang_localtime_to_universaltime_2(struct proc *p, term *args)
 {
     struct tm tm;
-    if (!take_date_time(args[0], &tm) || tm.tm_year < FIRST_LOCAL_YEAR - 1900 || (!term_is_bool(args[1]) && !term_same(args[1], ATOM(undefined)))) {
+    if (!take_date_time(args[0], &tm) || tm.tm_year < FIRST_LOCAL_YEAR - 1900
+        || (!term_is_bool(args[1]) && !term_same(args[1], ATOM(undefined)))) {
         return proc_badarg(p);
     }
     if (term_is_bool(args[1])) {
@@ -351,7 +352,8 @@ term bif_erlang_posixtime_to_universaltime_1(struct proc *p, term *args)
     }
     date_of_day(days, &year, &month, &day);
     term date = heap_tuple3(h, heap_integer(h, year), term_from_small(month), term_from_small(day));
-    return heap_tuple2(h, date, heap_tuple3(h, term_from_small(rest / 3600), term_from_small(rest / 60 % 60), term_from_small(rest % 60)));
+    return heap_tuple2(h, date,
+        heap_tuple3(h, term_from_small(rest / 3600), term_from_small(rest / 60 % 60), term_from_small(rest % 60)));
 }
 
 /* ---- what is unique ---- */

@@ -419,7 +419,8 @@ term bif_prim_file_ipread_s32bu_p32bu_nif_3(struct proc *p, term *args)
         return ATOM(eof);
     }
     term block = read_at(p, fd, heap_integer(&p->heap, size), at);
-    term data = term_is_tuple_of(block, 2) && term_same(term_tuple_get(block, 0), ATOM(ok)) ? term_tuple_get(block, 1) : ATOM(eof);
+    bool is_read = term_is_tuple_of(block, 2) && term_same(term_tuple_get(block, 0), ATOM(ok));
+    term data = is_read ? term_tuple_get(block, 1) : ATOM(eof);
     return heap_tuple2(&p->heap, ATOM(ok),
         heap_tuple3(&p->heap, heap_integer(&p->heap, size), heap_integer(&p->heap, at), data));
 }

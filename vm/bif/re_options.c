@@ -179,7 +179,8 @@ enum re_option_status re_options_read(struct re_options *o, term list)
         if (status == OPTION_BAD_CAPTURE) {
             capture = status;
             status = OPTION_OK;
-        } else if (status == OPTION_OK && term_is_tuple(term_head(list)) && term_same(term_tuple_get(term_head(list), 0), ATOM(capture))) {
+        } else if (status == OPTION_OK && term_is_tuple(term_head(list))
+            && term_same(term_tuple_get(term_head(list), 0), ATOM(capture))) {
             capture = OPTION_OK; /* instead of those before */
         }
     }

@@ -37,7 +37,8 @@ void offheap_bin_ref(struct offheap_bin *b)
 static void destroy_kind(struct offheap_bin *b, uint64_t kind)
 {
     /* A number that is none was written by somebody else: leave the block alone. */
-    void (*destroy)(struct offheap_bin *) = kind < OFFHEAP_KINDS ? atomic_load_explicit(&destroyers[kind], memory_order_relaxed) : NULL;
+    void (*destroy)(struct offheap_bin *) =
+        kind < OFFHEAP_KINDS ? atomic_load_explicit(&destroyers[kind], memory_order_relaxed) : NULL;
     if (destroy != NULL) {
         destroy(b);
     }

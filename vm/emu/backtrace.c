@@ -18,7 +18,8 @@ static void write_place(struct text *out, const uint64_t *pc)
         print_atom(out, image->module);
         text_cstr(out, ":");
         print_atom(out, f->name);
-        text_format(out, "/%lu + %lu)", (unsigned long) f->arity, (unsigned long) (pc - (image->words + f->entry_word)) * sizeof(*pc));
+        text_format(out, "/%lu + %lu)", (unsigned long) f->arity,
+            (unsigned long) (pc - (image->words + f->entry_word)) * sizeof(*pc));
     }
     text_cstr(out, "\n");
 }

@@ -56,7 +56,8 @@ term bif_isolation_info_1(struct proc *p, term *args)
     policy_effective(args[0], &policy);
     term info = map_empty(h), origins = map_empty(h);
     for (int k = 0; k < POLICY_KEYS; k++) {
-        info = map_put_name(h, info, policy_key_name((enum policy_key) k), policy_value_term(h, (enum policy_key) k, policy.value[k]));
+        info = map_put_name(
+            h, info, policy_key_name((enum policy_key) k), policy_value_term(h, (enum policy_key) k, policy.value[k]));
         origins = map_put_name(h, origins, policy_key_name((enum policy_key) k),
             atom_from_cstr(policy_origin_name((enum policy_origin) policy.origin[k])));
     }

@@ -123,7 +123,8 @@ bool boot_vm(const struct boot_options *o, char error[256])
     unsigned n = o->n_schedulers != 0 ? o->n_schedulers : cores > 0 ? (unsigned) cores : 1;
     struct sched_options threads = { n, n, 10 };
     if (!sched_start(&threads)) {
-        snprintf(error, 256, "cannot start %u scheduler threads: address space or threads are limited too tightly (ulimit -v, ulimit -u)", n);
+        snprintf(error, 256, "cannot start %u scheduler threads: address space or threads are limited too tightly "
+            "(ulimit -v, ulimit -u)", n);
         return false;
     }
     if (!find_libraries(error)) {

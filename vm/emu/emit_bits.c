@@ -110,8 +110,9 @@ static void emit_get_ints(struct emitter *e, const struct gen_insn *i)
     uint64_t total = 0, n, words[MOST];
     size_t count = 0;
     while (count < MOST && k != NULL && (n = fixed_bits(e, k)) != 0 && total + n <= 64
-        && emit_label_of(emit_arg(e, k, 0)) == emit_label_of(emit_arg(e, i, 0)) && operand_same_register(emit_arg(e, k, 1), context)
-        && emit_arg(e, k, 6)->kind == GEN_X && !operand_same_register(emit_arg(e, k, 6), context)) {
+        && emit_label_of(emit_arg(e, k, 0)) == emit_label_of(emit_arg(e, i, 0))
+        && operand_same_register(emit_arg(e, k, 1), context) && emit_arg(e, k, 6)->kind == GEN_X
+        && !operand_same_register(emit_arg(e, k, 6), context)) {
         words[count++] = bs_word(emit_x(emit_arg(e, k, 6)), flags_of(emit_arg(e, k, 5)), 64 - n) | total << 24;
         total += n;
         k = emit_peek(e, count, OP_bs_get_integer2);
@@ -299,7 +300,8 @@ bool emit_bits(struct emitter *e, const struct gen_insn *i, size_t *used)
     case OP_bs_get_binary2: emit_get(e, i); return true;
     case OP_bs_skip_bits2:
         check_context(e, i, emit_arg(e, i, 1));
-        emit_skip(e, emit_reg(e, emit_arg(e, i, 1)), emit_label_of(emit_arg(e, i, 0)), emit_arg(e, i, 2), (uint64_t) emit_arg(e, i, 3)->value);
+        emit_skip(e, emit_reg(e, emit_arg(e, i, 1)), emit_label_of(emit_arg(e, i, 0)), emit_arg(e, i, 2),
+            (uint64_t) emit_arg(e, i, 3)->value);
         return true;
     case OP_bs_get_utf8:
     case OP_bs_get_utf16:
@@ -403,7 +405,8 @@ static bool emit_old_build(struct emitter *e, const struct gen_insn *i)
         const struct gen_operand *size = emit_arg(e, i, 1);
         emit_op_label(e, I_bs_init, to, emit_label_of(emit_arg(e, i, 0)));
         /* to: unit of the size; n: heap words */
-        emit_word(e, bs_word(i->op == OP_bs_init2 ? 8 : 1, (unsigned) emit_arg(e, i, 3)->value, (uint64_t) emit_arg(e, i, 2)->value));
+        emit_word(e, bs_word(i->op == OP_bs_init2 ? 8 : 1, (unsigned) emit_arg(e, i, 3)->value,
+            (uint64_t) emit_arg(e, i, 2)->value));
         if (size->kind == GEN_U) {
             emit_word(e, term_from_small((intptr_t) size->value).word);
         } else {
@@ -414,7 +417,8 @@ static bool emit_old_build(struct emitter *e, const struct gen_insn *i)
     case OP_bs_append: {
         uint64_t to = emit_reg(e, emit_arg(e, i, 7));
         emit_op_label(e, I_bs_append, to, emit_label_of(emit_arg(e, i, 0)));
-        emit_word(e, bs_word((uint64_t) emit_arg(e, i, 4)->value, (unsigned) emit_arg(e, i, 3)->value, (uint64_t) emit_arg(e, i, 2)->value));
+        emit_word(e, bs_word((uint64_t) emit_arg(e, i, 4)->value, (unsigned) emit_arg(e, i, 3)->value,
+            (uint64_t) emit_arg(e, i, 2)->value));
         emit_source(e, emit_arg(e, i, 1));
         emit_source(e, emit_arg(e, i, 5));
         return true;

@@ -109,7 +109,8 @@ static bool emit_frame(struct emitter *e, const struct gen_insn *i, size_t *used
     }
     case OP_deallocate:
         if (emit_peek(e, 1, OP_return) != NULL) {
-            emit_op(e, emit_for_frame(I_dealloc_return, emit_frame_bytes(emit_arg(e, i, 0))), emit_frame_bytes(emit_arg(e, i, 0)), 0, 0);
+            emit_op(e, emit_for_frame(I_dealloc_return, emit_frame_bytes(emit_arg(e, i, 0))),
+                emit_frame_bytes(emit_arg(e, i, 0)), 0, 0);
             *used = 2;
         } else {
             emit_op(e, I_deallocate, emit_frame_bytes(emit_arg(e, i, 0)), 0, 0);

@@ -60,9 +60,10 @@ static void emit_put_list(struct emitter *e, const struct gen_insn *i)
 static const struct gen_insn *same_tuple(const struct emitter *e, const struct gen_insn *i)
 {
     const struct gen_insn *next = i + 1;
-    if (i->op != OP_get_tuple_element || next >= e->gen->insns + e->gen->n_insns
-        || next->op != OP_get_tuple_element || ((i->flags | next->flags) & (GEN_PIN | GEN_NO_RETURN))
-        || !operand_same_register(emit_arg(e, i, 0), emit_arg(e, next, 0)) || operand_same_register(emit_arg(e, i, 0), emit_arg(e, i, 2))) {
+    if (i->op != OP_get_tuple_element || next >= e->gen->insns + e->gen->n_insns || next->op != OP_get_tuple_element
+        || ((i->flags | next->flags) & (GEN_PIN | GEN_NO_RETURN))
+        || !operand_same_register(emit_arg(e, i, 0), emit_arg(e, next, 0))
+        || operand_same_register(emit_arg(e, i, 0), emit_arg(e, i, 2))) {
         return NULL;
     }
     return next;

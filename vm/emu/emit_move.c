@@ -68,7 +68,8 @@ static bool fuse_unlike_moves(struct emitter *e, const struct gen_operand *s, co
     };
     const struct gen_insn *next = emit_peek(e, 1, OP_move);
     unsigned first = move_shape(s, d);
-    unsigned second = next == NULL || (next->flags & (GEN_PIN | GEN_NO_RETURN)) ? 3 : move_shape(emit_arg(e, next, 0), emit_arg(e, next, 1));
+    bool alone = next == NULL || (next->flags & (GEN_PIN | GEN_NO_RETURN));
+    unsigned second = alone ? 3 : move_shape(emit_arg(e, next, 0), emit_arg(e, next, 1));
     if (first == 3 || second == 3 || first == second) {
         return false;
     }

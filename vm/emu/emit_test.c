@@ -219,7 +219,8 @@ static void emit_select_val(struct emitter *e, const struct gen_insn *i)
     struct choice *c = vm_alloc((n + 1) * sizeof(*c));
     bool immediate = true;
     for (size_t k = 0; k < n; k++) {
-        c[k] = (struct choice) { emit_arg(e, i, 3 + 2 * k)->constant.word, emit_label_of(emit_arg(e, i, 4 + 2 * k)), (uint32_t) k };
+        c[k] = (struct choice) { emit_arg(e, i, 3 + 2 * k)->constant.word, emit_label_of(emit_arg(e, i, 4 + 2 * k)),
+            (uint32_t) k };
         immediate = immediate && term_is_immed((term) { c[k].value });
     }
     uint64_t reg = emit_reg(e, s);

@@ -96,7 +96,8 @@ static bool is_in_callee(const uint64_t *pc, enum raise_kind kind, const struct 
     if (kind == RAISE_CALL) {
         return &image->words[f->entry_word] == pc && image->words[f->header_word + CODE_WORD_NATIVE] != 0;
     }
-    return kind == RAISE_BIF && term_same(site->module, image->module) && term_same(site->function, f->name) && f->arity == site->n_args;
+    return kind == RAISE_BIF && term_same(site->module, image->module) && term_same(site->function, f->name)
+        && f->arity == site->n_args;
 }
 
 static term make_raw(struct proc *p, const uint64_t *pc, const struct raise_site *site)

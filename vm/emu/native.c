@@ -117,7 +117,8 @@ static term did_not_return(struct proc *p, struct enif_environment_t *env, struc
 }
 
 /* With verify => true: what it did is not in order. */
-static term refused(struct proc *p, enum verify_finding finding, struct enif_environment_t *env, struct native_call *call, struct native_outcome *out)
+static term refused(struct proc *p, enum verify_finding finding, struct enif_environment_t *env,
+    struct native_call *call, struct native_outcome *out)
 {
     native_outcome_clear(out);
     if (finding == VERIFY_NO_TERM) {
@@ -254,7 +255,8 @@ static __attribute__((noinline)) term settle_quick(uintptr_t value, unsigned dir
 }
 
 /* The call that quick.h is for. args: the registers. */
-static inline __attribute__((always_inline)) term run_quick(struct proc *p, const struct nif_func *f, struct native_library *lib, term *args)
+static inline __attribute__((always_inline)) term run_quick(
+    struct proc *p, const struct nif_func *f, struct native_library *lib, term *args)
 {
     struct native_slot *s = &slot;
     unsigned dirt;

@@ -287,7 +287,8 @@ static term loaded_already(struct proc *p)
 }
 
 /* The answer of whoever opened it: {ok, Functions} or {error, {Kind, Text}}. */
-static term opened_elsewhere(struct proc *p, struct code_image *image, const char *path, struct native_call_elsewhere *call, term answer)
+static term opened_elsewhere(
+    struct proc *p, struct code_image *image, const char *path, struct native_call_elsewhere *call, term answer)
 {
     struct nif_error error = { 0 };
     bool is_pair = term_is_tuple_of(answer, 2);
@@ -300,7 +301,8 @@ static term opened_elsewhere(struct proc *p, struct code_image *image, const cha
         return image->nif != NULL ? loaded_already(p) : from_old_code(p, image);
     }
     struct nif_lib *lib = nif_lib_from_elsewhere(image->module, path, call->library_id,
-        is_pair && term_same(term_tuple_get(answer, 0), ATOM(ok)) ? term_tuple_get(answer, 1) : TERM_NONE, check_function, image, &error);
+        is_pair && term_same(term_tuple_get(answer, 0), ATOM(ok)) ? term_tuple_get(answer, 1) : TERM_NONE,
+        check_function, image, &error);
     if (lib == NULL) {
         call->library->ops->close(call->library, call->library_id);
         return load_error_text(p, &error);
@@ -351,7 +353,8 @@ static term load(struct proc *p, struct code_image *image, const char *path, ter
                                 : current == image || current == NULL ? m->old
                                                                       : current;
     /* It goes on where it began, whatever options have been set meanwhile. */
-    struct native_library *library = p->elsewhere != NULL ? p->elsewhere->library : isolation_library_elsewhere(image->module, path);
+    struct native_library *library =
+        p->elsewhere != NULL ? p->elsewhere->library : isolation_library_elsewhere(image->module, path);
     if (library != NULL) {
         return load_elsewhere(p, image, library, path, before != NULL ? before->nif : NULL, load_info);
     }

@@ -37,6 +37,7 @@ const struct bif_row *op_bif_row(enum op op)
     if (op == I_element) {
         return export_get(ATOM(erlang), ATOM(element), 2)->bif;
     }
-    term name = op == I_hd ? ATOM(hd) : op == I_tl ? ATOM(tl) : op == I_length ? ATOM(length) : op == I_abs ? ATOM(abs) : ATOM(tuple_size);
+    term name = op == I_hd ? ATOM(hd) : op == I_tl ? ATOM(tl) : op == I_length ? ATOM(length)
+              : op == I_abs ? ATOM(abs) : ATOM(tuple_size);
     return export_get(ATOM(erlang), name, 1)->bif;
 }

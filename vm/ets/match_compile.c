@@ -405,7 +405,8 @@ static bool compile_clauses(struct compiler *c, term spec)
         if (!term_is_tuple_of(clause, 3)) {
             return false;
         }
-        if (!begin_clause(c, i, term_tuple_get(clause, 0)) || !compile_guards(c, term_tuple_get(clause, 1)) || !compile_body(c, term_tuple_get(clause, 2))) {
+        if (!begin_clause(c, i, term_tuple_get(clause, 0)) || !compile_guards(c, term_tuple_get(clause, 1))
+            || !compile_body(c, term_tuple_get(clause, 2))) {
             return false;
         }
     }

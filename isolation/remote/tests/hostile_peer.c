@@ -90,8 +90,8 @@ void hostile_reply(struct hostile_peer *p, uint32_t number, const struct frame_h
 /* Mostly near a limit, now and then far off. */
 static uint64_t some_size(uint64_t *random)
 {
-    static const uint64_t sizes[] = { 0, 1, SLOT_BODY - 1, SLOT_BODY, SLOT_BODY + 1, 4000, CHANNEL_INLINE_MAX - 1, CHANNEL_INLINE_MAX,
-        CHANNEL_INLINE_MAX + 1, 100000, CHANNEL_BODY_MAX - 1, CHANNEL_BODY_MAX };
+    static const uint64_t sizes[] = { 0, 1, SLOT_BODY - 1, SLOT_BODY, SLOT_BODY + 1, 4000, CHANNEL_INLINE_MAX - 1,
+        CHANNEL_INLINE_MAX, CHANNEL_INLINE_MAX + 1, 100000, CHANNEL_BODY_MAX - 1, CHANNEL_BODY_MAX };
     uint64_t r = hostile_random(random);
     if (r % BREAK_ONE_IN == 0) {
         return r & 256 ? CHANNEL_BODY_MAX + 1 + r % 64 : hostile_random(random) | UINT64_C(1) << 63;

@@ -56,8 +56,8 @@ static void describe(char *text, size_t room)
     __asm__("movq %%fs:0x28, %%rax\n\tmovq %%rax, %0" : "=m"(guard)::"rax");
     uint64_t g;
     memcpy(&g, guard, sizeof(g));
-    snprintf(text, room, "pid %d parent %d group %d session %d name %s fds %u signals %u stdin %d guard %llx", getpid(), getppid(),
-        getpgrp(), getsid(0), name, n_fds, ignored, (int) read(0, guard, 1), (unsigned long long) g);
+    snprintf(text, room, "pid %d parent %d group %d session %d name %s fds %u signals %u stdin %d guard %llx", getpid(),
+        getppid(), getpgrp(), getsid(0), name, n_fds, ignored, (int) read(0, guard, 1), (unsigned long long) g);
 }
 
 /* Dies with a mutex held, of memory that the VM shares. */

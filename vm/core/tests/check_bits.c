@@ -117,7 +117,8 @@ START_TEST(floats_of_three_sizes_keep_their_value)
 }
 END_TEST
 
-static const uint8_t not_finite[][8] = { { 0x7C, 0 }, { 0xFC, 1 }, { 0x7F, 0x80 }, { 0xFF, 0xC0 }, { 0x7F, 0xF0 }, { 0xFF, 0xF8 } };
+static const uint8_t not_finite[][8] = { { 0x7C, 0 }, { 0xFC, 1 }, { 0x7F, 0x80 }, { 0xFF, 0xC0 }, { 0x7F, 0xF0 },
+    { 0xFF, 0xF8 } };
 
 START_TEST(infinity_and_nan_do_not_match_a_float)
 {

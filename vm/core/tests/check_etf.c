@@ -260,7 +260,8 @@ START_TEST(small_integers_take_as_many_bytes_as_they_need)
             for (int sign = -1; sign <= 1; sign += 2) {
                 intptr_t i = sign * (((intptr_t) 1 << bit) + d);
                 term list[] = { term_from_small(i), ATOM(ok), term_from_small(i) };
-                term t = heap_cons(&test_heap, heap_tuple(&test_heap, list, 3), heap_list(&test_heap, list, 3, term_from_small(i)));
+                term t = heap_cons(
+                    &test_heap, heap_tuple(&test_heap, list, 3), heap_list(&test_heap, list, 3, term_from_small(i)));
                 size_t n, used;
                 uint8_t *bytes = etf_encode_alloc(t, 0, &n);
                 ck_assert_uint_eq(etf_encoded_size(t, 0), n);

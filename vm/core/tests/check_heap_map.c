@@ -51,7 +51,8 @@ START_TEST(a_pointer_must_lead_to_the_start_of_an_object_of_its_kind)
 {
     term tuple = heap_tuple2(&test_heap, num(1), num(2)), cell = heap_cons(&test_heap, num(3), TERM_NIL);
     term number = heap_float(&test_heap, 1.5);
-    ck_assert(mapped(&test_heap, TERM_NIL) && mapped(&test_heap, tuple) && mapped(&test_heap, cell) && mapped(&test_heap, number));
+    ck_assert(mapped(&test_heap, TERM_NIL) && mapped(&test_heap, tuple) && mapped(&test_heap, cell)
+        && mapped(&test_heap, number));
     uintptr_t *in_tuple = (uintptr_t *) term_words(tuple), *in_number = (uintptr_t *) term_words(number);
     ck_assert(!mapped(&test_heap, term_from_boxed_ptr(in_tuple + 1)));
     ck_assert(!mapped(&test_heap, term_from_list_ptr(in_tuple)));

@@ -163,7 +163,8 @@ START_TEST(floats_have_otps_digits)
 }
 END_TEST
 
-static const char *const not_floats[] = { "", "1", "1.", ".5", "1.5e", "1.5e+", "1.5 ", " 1.5", "1.0e400", "nan", "inf", "0x1.0" };
+static const char *const not_floats[] = { "", "1", "1.", ".5", "1.5e", "1.5e+", "1.5 ", " 1.5", "1.0e400", "nan", "inf",
+    "0x1.0" };
 
 START_TEST(other_texts_are_no_floats)
 {
