@@ -95,6 +95,8 @@ cases() ->
               || {F, A} <- [{add_path, "."}, {add_pathz, "."}, {add_patha, "."}, {add_pathz, D}, {add_patha, D}, {add_pathz, D}, {add_patha, D ++ "/"}, {add_pathsz, [D, Up]}, {add_pathsa, [D, Up]},
                             {del_path, D}, {del_path, "."}, {add_pathsz, ["."]}, {add_path, "/nope"}, {add_pathsa, ["/nope", "."]}, {add_patha, a}, {add_patha, <<"/tmp">>}, {add_pathsa, a}, {add_pathsz, [list_to_atom(D)]}]],
          code:set_path(Old), R end},
+     {fun_of_replaced_code, fun() -> fresh(), load(one), F = code_target:make_fun(1), A = F(2), Other = renamed(object(one), make_fun, fun_make), code:delete(code_target), code:purge(code_target),
+         {module, _} = code:load_binary(code_target, "x.beam", Other), R = t:outcome(fun() -> (id(F))(3) end), fresh(), {A, case R of {error, {Bad, G}, _} when G =:= F -> Bad; _ -> R end} end},
      {load_binary_with_atom, fun() ->
          fresh(), B = object(one),
          R = [{code:load_binary(code_target, F, B), code:is_loaded(code_target), code:which(code_target),

@@ -7,6 +7,13 @@ cases() ->
     [{cat_binary, fun() ->
         P = open_port({spawn, "cat"}, [binary]), P ! {self(), {command, "hello"}}, R = data(P, 5),
         P ! {self(), close}, {R, closed(P)} end},
+     {file_errors, fun() -> {ok, Cwd} = file:get_cwd(), D = filename:join(Cwd, "file_errors_dir"), ok = file:make_dir(D), In = fun(F) -> filename:join(D, F) end,
+         [file:make_dir(In(X)) || X <- ["a", "b"]], [file:write_file(In(X), "") || X <- ["b/x", "f"]], [file:make_symlink(X, In(Y)) || {X, Y} <- [{"a", "la"}, {"nope", "ln"}]], file:set_cwd(D),
+         R = [{F, A, apply(file, F, A)} || {F, A} <- [{del_dir, ["b"]}, {del_dir, ["f"]}, {del_dir, ["la"]}, {del_dir, ["."]}, {del_dir, ["../" ++ filename:basename(D)]}, {del_dir, ["/"]}, {del_dir, [""]}, {delete, ["a"]}, {delete, ["nope"]},
+             {delete, ["f/x"]}, {delete, ["/"]}, {rename, ["a", "b"]}, {rename, ["f", "a"]}, {rename, ["a", "f"]}, {rename, ["a", "a/c"]}, {rename, ["/", "x"]}, {rename, ["nope", "x"]}, {rename, ["f", "n/x"]}, {make_dir, ["a"]},
+             {make_dir, ["f/x"]}, {make_dir, ["n/x"]}, {make_dir, ["/"]}, {make_link, ["f", "f2"]}, {make_link, ["f", "f2"]}, {make_symlink, ["f", "f2"]}, {read_link, ["f"]}, {read_link, ["nope"]}, {read_file, ["b"]}, {read_file, ["b/"]},
+             {write_file, ["b", "x"]}, {open, ["b", [read]]}, {open, ["b", [write]]}, {open, ["b", [read, raw]]}, {list_dir, ["f"]}, {set_cwd, ["f"]}, {set_cwd, [""]}, {read_file, [""]}, {copy, ["b", "c"]}, {consult, ["b"]}, {del_dir_r, ["nope"]}]],
+         file:set_cwd(Cwd), ok = file:del_dir_r(D), R end},
      {ram_open, fun() -> [element(1, file:open(D, M)) =:= ok orelse file:open(D, M) || D <- [<<"abc">>, "abc", [<<"a">> | "b"], a, "\x{400}"],
          M <- [[ram], [ram, read], [ram, write], [ram, read, write, binary], [ram, append], [ram, raw], [ram, {encoding, utf8}], [ram, read_ahead, read]]] end},
      {ram_files, fun() -> [begin

@@ -96,6 +96,36 @@ term bif_prim_file_read_link_nif_1(struct proc *p, term *args)
                  : heap_tuple2(&p->heap, ATOM(ok), bits_from_bytes(&p->heap, target, (size_t) n));
 }
 
+/* rc and errno with another name for one of the errors: those of OTP, which are POSIX's other choice. */
+static int called(int rc, int system, int ours)
+{
+    if (rc < 0 && errno == system) {
+        errno = ours;
+    }
+    return rc;
+}
+
+static bool is_cwd(const char *name)
+{
+    struct stat a, b;
+    return stat(name, &a) == 0 && stat(".", &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int remove_dir(const char *name)
+{
+    int rc = called(rmdir(name), ENOTEMPTY, EEXIST);
+    if (rc < 0 && errno == EEXIST) {
+        errno = is_cwd(name) ? EINVAL : EEXIST;
+    }
+    return rc;
+}
+
+static int rename_file(const char *from, const char *to)
+{
+    int rc = called(rename(from, to), ENOTEMPTY, EEXIST);
+    return strcmp(from, "/") == 0 ? called(rc, EBUSY, EINVAL) : rc;
+}
+
 /* One name, one system call. */
 #define NAME_CALL(function, expression)                                                                       \
     term bif_prim_file_##function##_1(struct proc *p, term *args)                                             \
@@ -104,8 +134,8 @@ term bif_prim_file_read_link_nif_1(struct proc *p, term *args)
         return take_file_name(args[0], name) ? posix_result(p, expression) : proc_badarg(p);                   \
     }
 NAME_CALL(make_dir_nif, mkdir(name, 0777))
-NAME_CALL(del_file_nif, unlink(name))
-NAME_CALL(del_dir_nif, rmdir(name))
+NAME_CALL(del_file_nif, called(unlink(name), EISDIR, EPERM))
+NAME_CALL(del_dir_nif, remove_dir(name))
 NAME_CALL(set_cwd_nif, chdir(name))
 #undef NAME_CALL
 
@@ -118,7 +148,7 @@ NAME_CALL(set_cwd_nif, chdir(name))
         bool ok = take_file_name(args[0], from) && take_file_name(args[1], to);                               \
         return ok ? posix_result(p, system_call(from, to)) : proc_badarg(p);                                   \
     }
-NAMES_CALL(rename_nif, rename)
+NAMES_CALL(rename_nif, rename_file)
 NAMES_CALL(make_hard_link_nif, link)
 NAMES_CALL(make_soft_link_nif, symlink)
 #undef NAMES_CALL

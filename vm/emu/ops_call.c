@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/base/trace.h"
+#include "vm/bif/bif_code.h"
 #include "vm/code/module.h"
 #include "vm/core/bits.h"
 #include "vm/proc/dict.h"
@@ -107,6 +108,9 @@ const uint64_t *op_resolve_fun(struct emu *m, term fun, size_t *live, struct rai
             return call_handler(m, export_get(ATOM(error_handler), ATOM(undefined_lambda), 3), args, ARRAY_LEN(args));
         }
         code = atomic_load_explicit(&entry->code, memory_order_acquire);
+    }
+    if (code == NULL && code_current_image(entry->module) != NULL) {
+        return bad_fun(m, ATOM(badfun), fun, site); /* there is other code of its module now */
     }
     if (code == NULL) {
         proc_raise(p, EXC_ERROR, ATOM(undef));
