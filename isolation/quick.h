@@ -32,7 +32,7 @@ static inline bool native_is_quick(const struct native_library *lib)
 
 /* pre: native_is_quick(call->library), and no native call is in progress on this thread. *dirt other than 0:
  * native_end_call() is to be called next; the result means nothing without it. */
-static inline __attribute__((always_inline)) uintptr_t native_call_quick(
+ALWAYS_INLINE uintptr_t native_call_quick(
     struct native_call *call, const void *code, const uintptr_t arg[3], unsigned *dirt)
 {
     struct native_thread *t = native_self;

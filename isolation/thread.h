@@ -154,7 +154,7 @@ _Noreturn void native_leave_saving(struct native_frame *f, greg_t *registers);
 /* Calls code(arg[0..2]) on the stack that ends at stack_top, in frame f. What it returned; if t->dirt has
  * DIRT_ABANDONED, it did not. The registers a function must keep are all given up here: that costs one saving of
  * them in the caller's prologue, instead of one in each function on the way. Needs -mno-red-zone. */
-static inline __attribute__((always_inline)) uintptr_t native_switch(struct native_frame *f, const void *code,
+ALWAYS_INLINE uintptr_t native_switch(struct native_frame *f, const void *code,
     const uintptr_t arg[3], const void *stack_top, bool looks_at_fp)
 {
     uintptr_t a = arg[0], b = arg[1], c = arg[2];

@@ -26,7 +26,7 @@ typedef bool brief_put_fn(struct remote_lane *lane, struct frame_header h, term 
 typedef bool brief_get_fn(struct remote_lane *lane, const struct brief *b, struct heap *h, term *out);
 
 /* What the worker answered, if it is a small result and here soon. TERM_NONE: whatever else it is, nothing has been taken. */
-static inline __attribute__((always_inline)) term brief_await_result(struct remote_lane *lane, struct heap *h, brief_get_fn *get)
+ALWAYS_INLINE term brief_await_result(struct remote_lane *lane, struct heap *h, brief_get_fn *get)
 {
     struct brief b;
     uint8_t body[SLOT_BODY];
@@ -41,7 +41,7 @@ static inline __attribute__((always_inline)) term brief_await_result(struct remo
     return good ? t : TERM_NONE;
 }
 
-static inline __attribute__((always_inline)) term call_brief_with(const struct nif_func *f, const term *args, term pid, struct heap *h,
+ALWAYS_INLINE term call_brief_with(const struct nif_func *f, const term *args, term pid, struct heap *h,
     struct native_progress **progress, struct remote_lane *lane, brief_put_fn *put, brief_get_fn *get)
 {
     uint32_t number = ++lane->number;

@@ -27,7 +27,7 @@ struct brief {
 
 /* The slot of the next frame: its body to be written once and in order, and not read. What was written does no harm if then
  * another frame is sent. NULL: see above. */
-static inline MUST_CHECK struct slot *brief_begin(struct channel *c)
+ALWAYS_INLINE MUST_CHECK struct slot *brief_begin(struct channel *c)
 {
     struct ring *r = ring_of(c);
     struct direction *out = &r->out;
@@ -38,7 +38,7 @@ static inline MUST_CHECK struct slot *brief_begin(struct channel *c)
 }
 
 /* Sends it; h.bytes: what was written. */
-static inline void brief_send(struct channel *c, struct slot *s, struct frame_header h)
+ALWAYS_INLINE void brief_send(struct channel *c, struct slot *s, struct frame_header h)
 {
     struct ring *r = ring_of(c);
     struct direction *out = &r->out;
@@ -62,15 +62,17 @@ static inline MUST_CHECK const struct slot *brief_next(struct channel *c)
 
 /* The same after a short look for it, two microseconds or so, without asking the clock when to stop. NULL at once if the peer
  * would need this CPU for it, or it has not paid lately. */
-static inline MUST_CHECK const struct slot *brief_await(struct channel *c)
+ALWAYS_INLINE MUST_CHECK const struct slot *brief_await(struct channel *c)
 {
     struct ring *r = ring_of(c);
     if (__builtin_expect(c->ops != &ring_ops || ring_peer_is_here(r) || (c->is_worker && !ring_spins_pay(r)), 0)) {
         return NULL;
     }
-    const struct slot *s = &r->in.slots[(r->in.number + 1) % RING_SLOTS];
+    uint32_t number = r->in.number + 1;
+    const struct slot *s = &r->in.slots[number % RING_SLOTS];
     for (int i = 0; i < BRIEF_LOOKS; i++) {
-        if (atomic_load_explicit(&s->stamp, memory_order_acquire) == r->in.number + 1) {
+        if (atomic_load_explicit(&s->stamp, memory_order_acquire) == number) {
+            ring_prefetch(r);
             return s;
         }
         base_relax();
@@ -79,7 +81,7 @@ static inline MUST_CHECK const struct slot *brief_await(struct channel *c)
 }
 
 /* That frame, if it is one like that, its body where it lies: for the worker, who trusts the VM to leave it alone. */
-static inline MUST_CHECK bool brief_look(const struct slot *s, struct brief *b)
+ALWAYS_INLINE MUST_CHECK bool brief_look(const struct slot *s, struct brief *b)
 {
     slot_get_header(s, &b->h, &b->taken);
     b->body = s->body;
@@ -87,7 +89,7 @@ static inline MUST_CHECK bool brief_look(const struct slot *s, struct brief *b)
 }
 
 /* Copies that frame, if it is one like that; the body, which is then ours alone. */
-static inline MUST_CHECK bool brief_peek(const struct slot *s, struct brief *b, uint8_t body[SLOT_BODY])
+ALWAYS_INLINE MUST_CHECK bool brief_peek(const struct slot *s, struct brief *b, uint8_t body[SLOT_BODY])
 {
     if (!brief_look(s, b)) {
         return false;
@@ -104,7 +106,7 @@ static inline MUST_CHECK bool brief_peek(const struct slot *s, struct brief *b, 
 
 /* The frame that was peeked at is done with. false: it cannot be, see channel_receive(). The VM's word for what it has taken
  * stays behind: its next request says that, and a worker that waits for room has something else in its lane than an answer. */
-static inline MUST_CHECK bool brief_take(struct channel *c, const struct brief *b)
+ALWAYS_INLINE MUST_CHECK bool brief_take(struct channel *c, const struct brief *b)
 {
     struct ring *r = ring_of(c);
     if (__builtin_expect(!ring_note_taken(&r->out, b->taken), 0)) {

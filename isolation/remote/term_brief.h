@@ -9,7 +9,7 @@
 #include "vm/core/etf_leaf.h"
 
 /* Writes n terms to [at, end). Returns where they end; NULL: they do not fit, or are not like that. */
-static inline MUST_CHECK uint8_t *brief_put_terms(uint8_t *at, const uint8_t *end, const term *terms, size_t n)
+ALWAYS_INLINE MUST_CHECK uint8_t *brief_put_terms(uint8_t *at, const uint8_t *end, const term *terms, size_t n)
 {
     struct wire_term head;
     uint8_t *from = at + sizeof(head), *to = from;
@@ -26,7 +26,7 @@ static inline MUST_CHECK uint8_t *brief_put_terms(uint8_t *at, const uint8_t *en
 }
 
 /* Sends a frame of a prefix (may be of no bytes) and n terms. false: nothing was sent, see brief_begin(), brief_put_terms(). */
-static inline MUST_CHECK bool brief_send_terms(
+ALWAYS_INLINE MUST_CHECK bool brief_send_terms(
     struct channel *c, struct frame_header h, const void *prefix, size_t prefix_bytes, const term *terms, size_t n)
 {
     struct slot *s = brief_begin(c);
@@ -46,7 +46,7 @@ static inline MUST_CHECK bool brief_send_terms(
 }
 
 /* The n terms behind the first `at` bytes, on h. false: that is not what there is; something may have been built on h. */
-static inline MUST_CHECK bool brief_get_terms(const struct brief *b, size_t at, struct heap *h, term *out, size_t n)
+ALWAYS_INLINE MUST_CHECK bool brief_get_terms(const struct brief *b, size_t at, struct heap *h, term *out, size_t n)
 {
     struct wire_term head;
     const uint8_t *from = b->body + at, *end = b->body + b->h.bytes;

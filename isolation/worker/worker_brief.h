@@ -56,7 +56,7 @@ void worker_settle(struct worker_lane *lane, struct nif_func *f, uintptr_t value
 void worker_run(struct worker_lane *lane, struct nif_func *f, size_t n, term caller);
 
 /* false: that is not the usual call, and the frame is still there. */
-static inline __attribute__((always_inline)) bool serve_brief_with(struct worker_lane *lane, const struct slot *s,
+ALWAYS_INLINE bool serve_brief_with(struct worker_lane *lane, const struct slot *s,
     worker_take_brief_fn *take, void (*put_result)(struct worker_lane *lane, term result), void (*end_call)(struct worker_lane *lane))
 {
     struct brief b;

@@ -14,8 +14,7 @@ static bool take_call(struct worker_lane *lane, const struct frame_header *h, te
     return term_decode_all(&lane->in, &lane->heap, 0, lane->args, call.n_args);
 }
 
-static inline __attribute__((always_inline)) bool take_brief(
-    struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n)
+ALWAYS_INLINE bool take_brief(struct worker_lane *lane, const struct brief *b, term *out_caller, size_t *out_n)
 {
     struct wire_call call;
     memcpy(&call, b->body, sizeof(call));
@@ -25,7 +24,7 @@ static inline __attribute__((always_inline)) bool take_brief(
     return call.n_args <= WORKER_MAX_ARGS && brief_get_terms(b, sizeof(call), &lane->heap, lane->args, call.n_args);
 }
 
-static inline __attribute__((always_inline)) void put_encoded(struct worker_lane *lane, term result)
+ALWAYS_INLINE void put_encoded(struct worker_lane *lane, term result)
 {
     struct frame_header h = { .kind = FRAME_RESULT, .number = lane->number };
     if (!brief_send_terms(lane->channel, h, NULL, 0, &result, 1)) {

@@ -94,7 +94,7 @@ static void forget_worker(int pidfd)
 /* ---- the child ---- */
 
 /* A new secret for the functions called from here on. Those that were called do not return. */
-static inline __attribute__((always_inline)) void renew_stack_guard(void)
+ALWAYS_INLINE void renew_stack_guard(void)
 {
     uint64_t secret;
     if (getrandom(&secret, sizeof(secret), 0) == (ssize_t) sizeof(secret)) {

@@ -164,7 +164,7 @@ static __attribute__((noinline)) void *alloc_refill(
     return one.p;
 }
 
-static inline __attribute__((always_inline)) void *alloc(struct arena *a, size_t bytes, bool past_limit)
+ALWAYS_INLINE void *alloc(struct arena *a, size_t bytes, bool past_limit)
 {
     if (__builtin_expect(bytes > CLASS_MAX_BYTES, 0)) {
         return alloc_run(a, bytes, past_limit);
@@ -266,7 +266,7 @@ static __attribute__((noinline)) void free_uncached(struct arena *a, void *p, _A
     lock_drop(&a->lock);
 }
 
-static inline __attribute__((always_inline)) void free_block(
+ALWAYS_INLINE void free_block(
     struct arena *a, struct slab *s, void *p, _Atomic uint8_t *state)
 {
     struct cache *cache = cache_of_thread(a);

@@ -4,22 +4,21 @@
 #include "vm/core/bits.h"
 #include "vm/core/literal.h"
 
-#define INLINE static inline __attribute__((always_inline))
 
 /* A small byte-aligned part of a larger binary travels as a binary of its own: the receiver does
  * not keep the large one alive. */
-INLINE bool is_small_part(const uintptr_t *p)
+ALWAYS_INLINE bool is_small_part(const uintptr_t *p)
 {
     return header_tag(p[0]) == TAG_SUB_BITS && p[1] % 8 == 0 && p[2] % 8 == 0 && p[2] / 8 <= BITS_HEAP_MAX;
 }
-INLINE size_t small_part_words(const uintptr_t *p)
+ALWAYS_INLINE size_t small_part_words(const uintptr_t *p)
 {
     return 2 + (p[2] / 8 + 7) / 8;
 }
 
 /* A literal that stays. The answer is the same from one end of a slice to the other, so that measuring and
  * copying agree. */
-INLINE bool is_shared(const uintptr_t *p)
+ALWAYS_INLINE bool is_shared(const uintptr_t *p)
 {
     return arena_is_literal(p) && !literal_is_leaving(p);
 }
@@ -46,7 +45,7 @@ static __attribute__((noinline)) void stack_grow(struct range_stack *s)
     s->cap *= 2;
 }
 
-INLINE size_t measure(term t, bool all, size_t limit)
+ALWAYS_INLINE size_t measure(term t, bool all, size_t limit)
 {
     struct range_stack s;
     s.items = s.local;
@@ -145,7 +144,7 @@ static void chain_offheap(uintptr_t *object, const uintptr_t *of, uintptr_t **of
 }
 
 /* Copies the object *slot refers to, without what is inside it. */
-INLINE uintptr_t *copy_object(uintptr_t *slot, uintptr_t *to, uintptr_t **offheap, bool all)
+ALWAYS_INLINE uintptr_t *copy_object(uintptr_t *slot, uintptr_t *to, uintptr_t **offheap, bool all)
 {
     uintptr_t w = *slot;
     const uintptr_t *p = (const uintptr_t *) (w & ~(uintptr_t) TERM_PRIMARY_MASK);
@@ -182,7 +181,7 @@ INLINE uintptr_t *copy_object(uintptr_t *slot, uintptr_t *to, uintptr_t **offhea
 }
 
 /* As the collector: what is copied and not yet scanned lies between two pointers. */
-INLINE term copy(term t, uintptr_t **at, uintptr_t **offheap, bool all)
+ALWAYS_INLINE term copy(term t, uintptr_t **at, uintptr_t **offheap, bool all)
 {
     uintptr_t *scan = *at;
     uintptr_t *top = copy_object(&t.word, scan, offheap, all);
@@ -228,7 +227,7 @@ term copy_into_all(term t, uintptr_t **at, uintptr_t **offheap)
     return copy(t, at, offheap, true);
 }
 
-INLINE term copy_to_heap(term t, struct heap *h, size_t n, bool all)
+ALWAYS_INLINE term copy_to_heap(term t, struct heap *h, size_t n, bool all)
 {
     if (n == 0) {
         return t;

@@ -188,7 +188,7 @@ static const uint8_t *leaf_float(struct decoder *d, const uint8_t *at, const uin
     return at + BYTES;
 }
 
-static inline __attribute__((always_inline)) const uint8_t *read_leaf(
+ALWAYS_INLINE const uint8_t *read_leaf(
     struct decoder *d, const uint8_t *at, const uint8_t *end, uintptr_t *place)
 {
     if (end - at < 2) {
@@ -226,7 +226,7 @@ static inline __attribute__((always_inline)) const uint8_t *read_leaf(
 }
 
 /* Leaves to n places in a row; returns how many. */
-static inline __attribute__((always_inline)) size_t read_leaves(struct decoder *d, uintptr_t *place, size_t n, size_t stride)
+ALWAYS_INLINE size_t read_leaves(struct decoder *d, uintptr_t *place, size_t n, size_t stride)
 {
     const uint8_t *at = d->in.at, *end = d->in.end, *next;
     size_t i = 0;

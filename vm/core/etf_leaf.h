@@ -17,7 +17,7 @@
 enum { ETF_LEAF_ROOM = 12 }; /* what one that is inline takes at most, and what is written behind it */
 
 /* Any integer of one word; returns where it ends. pre: ETF_LEAF_ROOM bytes at `at`. */
-static inline __attribute__((always_inline)) uint8_t *etf_put_small(uint8_t *at, intptr_t i)
+ALWAYS_INLINE uint8_t *etf_put_small(uint8_t *at, intptr_t i)
 {
     if (__builtin_expect(i >= 0 && i <= UINT8_MAX, 1)) {
         at[0] = ETF_SMALL_INTEGER;
@@ -38,7 +38,7 @@ static inline __attribute__((always_inline)) uint8_t *etf_put_small(uint8_t *at,
 }
 
 /* An atom below ATOM_N_PREDEFINED, likewise. */
-static inline __attribute__((always_inline)) uint8_t *etf_put_predefined(uint8_t *at, term atom)
+ALWAYS_INLINE uint8_t *etf_put_predefined(uint8_t *at, term atom)
 {
     at[0] = ETF_EXT_ATOM;
     at[1] = (uint8_t) (term_to_atom_index(atom) >> 8);

@@ -21,10 +21,9 @@ struct gc {
     uintptr_t *top, *old_top;                   /* to */
 };
 
-#define INLINE static inline __attribute__((always_inline))
 
 /* Where p's object goes: 0 stays, 1 young, 2 old. */
-INLINE int destination(const struct gc *g, const uintptr_t *p, enum mode mode)
+ALWAYS_INLINE int destination(const struct gc *g, const uintptr_t *p, enum mode mode)
 {
     uintptr_t at = (uintptr_t) p;
     if (mode == COMPACT) {
@@ -40,7 +39,7 @@ INLINE int destination(const struct gc *g, const uintptr_t *p, enum mode mode)
 }
 
 /* Moves what *slot refers to, if it must, and lets *slot refer to the copy. */
-INLINE void evacuate(struct gc *g, uintptr_t *slot, enum mode mode)
+ALWAYS_INLINE void evacuate(struct gc *g, uintptr_t *slot, enum mode mode)
 {
     uintptr_t w = *slot;
     uintptr_t *p = (uintptr_t *) (w & ~(uintptr_t) TERM_PRIMARY_MASK);
@@ -103,7 +102,7 @@ INLINE void evacuate(struct gc *g, uintptr_t *slot, enum mode mode)
 }
 
 /* The copied object at s is a match context: its pointer into the base moves with the base. */
-INLINE void evacuate_match_ctx(struct gc *g, uintptr_t *s, enum mode mode)
+ALWAYS_INLINE void evacuate_match_ctx(struct gc *g, uintptr_t *s, enum mode mode)
 {
     enum { BYTES = 1, BASE = 4 };
     uintptr_t before = s[BASE];
@@ -115,7 +114,7 @@ INLINE void evacuate_match_ctx(struct gc *g, uintptr_t *s, enum mode mode)
 }
 
 /* Scans from s to *limit, which moves as objects are copied; returns the end. */
-INLINE uintptr_t *scan(struct gc *g, uintptr_t *s, uintptr_t *const *limit, enum mode mode)
+ALWAYS_INLINE uintptr_t *scan(struct gc *g, uintptr_t *s, uintptr_t *const *limit, enum mode mode)
 {
     while (s < *limit) {
         uintptr_t w = *s;
@@ -134,7 +133,7 @@ INLINE uintptr_t *scan(struct gc *g, uintptr_t *s, uintptr_t *const *limit, enum
     return s;
 }
 
-INLINE void collect(struct gc *out, const struct heap *h, const struct heap_roots *roots, size_t n_roots,
+ALWAYS_INLINE void collect(struct gc *out, const struct heap *h, const struct heap_roots *roots, size_t n_roots,
     enum mode mode)
 {
     struct gc g = *out;

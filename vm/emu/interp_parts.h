@@ -34,7 +34,7 @@ enum { GC_STRESS = 0 };
 
 #define UNUSED __attribute__((unused))
 #define PART(name)                                                                                    \
-    static inline __attribute__((always_inline)) bool part_##name(UNUSED struct sched *s,             \
+    ALWAYS_INLINE bool part_##name(UNUSED struct sched *s,             \
         UNUSED uintptr_t **stop, UNUSED uintptr_t **top, UNUSED const uint64_t *pc)
 
 static inline size_t room(const uintptr_t *top, const uintptr_t *stop)
@@ -326,7 +326,7 @@ PART(equals) { R(A) = term_from_bool(term_equal_exact(SRC(pc[1]), SRC(pc[2]))); 
 
 /* Is it certain that a test fails? The first halves of the OVER rows. */
 #define FAILS(name)                                                                                   \
-    static inline __attribute__((always_inline)) bool fails_##name(                                   \
+    ALWAYS_INLINE bool fails_##name(                                   \
         UNUSED struct sched *s, UNUSED const uint64_t *pc)
 FAILS(eq_exact_xi) { return X(A).word != pc[1]; }
 FAILS(lt_xi) { return term_is_small(X(A)) && (intptr_t) X(A).word >= (intptr_t) pc[1]; }

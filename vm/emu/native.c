@@ -255,8 +255,7 @@ static __attribute__((noinline)) term settle_quick(uintptr_t value, unsigned dir
 }
 
 /* The call that quick.h is for. args: the registers. */
-static inline __attribute__((always_inline)) term run_quick(
-    struct proc *p, const struct nif_func *f, struct native_library *lib, term *args)
+ALWAYS_INLINE term run_quick(struct proc *p, const struct nif_func *f, struct native_library *lib, term *args)
 {
     struct native_slot *s = &slot;
     unsigned dirt;

@@ -138,7 +138,7 @@ static bool prepare(struct proc *p)
 }
 
 /* Reductions it used. */
-static inline __attribute__((always_inline)) uint32_t run_slice(struct sched *s, struct proc *p)
+ALWAYS_INLINE uint32_t run_slice(struct sched *s, struct proc *p)
 {
     s->current = p;
     p->reductions_left = PROC_SLICE_REDUCTIONS;
