@@ -8,7 +8,7 @@ both() {
     "$@" stop_app main "$how" 2>/dev/null
     echo "status $?"
 }
-for how in stop status twice returns inside bad busy sigterm ignored default handler; do
+for how in stop status twice returns no_user inside bad busy sigterm ignored default handler; do
     is "$how: as on OTP" \
         "$(both timeout -k 10 300 "$ERL" -noshell -noinput -kernel logger_level none -pa "$dir" -s)" \
         "$(both timeout -k 10 300 "$BULKHEAD" run -pa "$dir" -s)"

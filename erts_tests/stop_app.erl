@@ -12,6 +12,7 @@ stop_by(stop) -> ok = init:stop(), timer:sleep(infinity);
 stop_by(status) -> ok = init:stop(3), timer:sleep(infinity);
 stop_by(twice) -> ok = init:stop(4), ok = init:stop(5), timer:sleep(infinity);
 stop_by(returns) -> ok = init:stop(6);
+stop_by(no_user) -> unregister(user), ok = init:stop(10), timer:sleep(infinity);
 stop_by(inside) -> gen_server:cast(second_app, stop), timer:sleep(infinity);
 stop_by(bad) -> io:format("~p~n", [[catch element(1, element(2, catch init:stop(S))) || S <- [-1, stop, 1.0, ["x"]]]]), halt(7);
 stop_by(busy) -> [spawn(fun Loop() -> Loop() end) || _ <- lists:seq(1, 8)], init:stop(), timer:sleep(infinity);

@@ -40,7 +40,7 @@ stop(_) -> erlang:error(badarg).
 begin_stop(Status) ->
     %% Not one of an application's processes, which end with it.
     Pid = spawn(fun() ->
-        group_leader(whereis(user), self()),
+        [group_leader(User, self()) || User <- [whereis(user)], is_pid(User)],
         receive go -> ok end,
         stop_applications(),
         finish(),
