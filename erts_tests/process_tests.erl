@@ -4,6 +4,11 @@
 
 cases() ->
     [{send_receive, fun() -> self() ! {a, 1}, receive {a, X} -> X end end},
+     {pids_by_age, fun() ->
+         Spawn = fun() -> spawn(fun() -> receive stop -> ok end end) end,
+         Stop = fun(P) -> R = monitor(process, P), P ! stop, receive {'DOWN', R, process, P, _} -> ok end end,
+         Pids = lists:append([begin Kept = Spawn(), Gone = [Spawn() || _ <- lists:seq(1, 7)], lists:foreach(Stop, Gone), [Kept | Gone] end || _ <- lists:seq(1, 200)]),
+         {lists:sort(Pids) =:= Pids, length(lists:usort(Pids)), lists:last(Pids) > hd(Pids)} end},
      {self_send_large, fun() -> L = lists:seq(1, 10000), [self() ! {I, L, <<I:4000>>, #{I => L}} || I <- lists:seq(1, 20)], garbage_collect(), X = lists:seq(1, 50000),
          {length(X), [receive {I, M, <<I:4000>>, #{I := M}} -> length(M) end || I <- lists:reverse(lists:seq(1, 20))], messages(0)} end},
      {self_send_selective, fun() -> [self() ! {I, [I]} || I <- lists:seq(1, 200)], A = [receive {I, V} when hd(V) * 2.0 == I * 2 -> V end || I <- lists:seq(200, 2, -2)], garbage_collect(),

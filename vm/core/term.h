@@ -290,7 +290,7 @@ static inline size_t term_to_catch_index(term t)
 }
 
 /* Pids and ports of this VM. number: slot in the process table; serial: its generation. */
-enum { TERM_PID_NUMBER_BITS = 28 };
+enum { TERM_PID_NUMBER_BITS = 28, TERM_PID_SERIAL_BITS = 28 };
 static inline term term_from_pid(uint32_t number, uint32_t serial)
 {
     uintptr_t data = ((uintptr_t) serial << TERM_PID_NUMBER_BITS) | number;

@@ -11,6 +11,7 @@ static _Atomic uint32_t n_used; /* slots handed out so far */
 /* Free slots beyond the threads' caches: change counter << 32 | number + 1. */
 static _Atomic uint64_t free_head;
 static _Atomic uint32_t n_alive;
+static _Atomic uint64_t newest; /* 1 + serial << TERM_PID_NUMBER_BITS | number of the last pid; 0: none */
 
 /* Per thread: slots to use next, latest freed last, so that spawn and exit stay in the cache. */
 static _Thread_local struct {
@@ -123,8 +124,26 @@ void table_release(struct proc_shared *s)
     cache.numbers[cache.n++] = s->number;
 }
 
+/* Pids are ordered by age, as on OTP: the serial is that of the newest pid, or the next one if this slot comes before the newest
+ * one's. So it grows by at most one with each process, and a slot gets it again after 2^28 processes. */
+static uint32_t next_serial(const struct proc_shared *s)
+{
+    uint64_t last = atomic_load_explicit(&newest, memory_order_relaxed), want;
+    uint32_t serial;
+    do {
+        uint64_t pid = last - 1;
+        bool behind = last == 0 || s->number > (pid & ((1u << TERM_PID_NUMBER_BITS) - 1));
+        serial = last == 0 ? 0 : (uint32_t) (pid >> TERM_PID_NUMBER_BITS) + !behind;
+        serial = serial < s->serial ? s->serial : serial;
+        serial &= (1u << TERM_PID_SERIAL_BITS) - 1;
+        want = ((uint64_t) serial << TERM_PID_NUMBER_BITS | s->number) + 1;
+    } while (!atomic_compare_exchange_weak_explicit(&newest, &last, want, memory_order_relaxed, memory_order_relaxed));
+    return serial;
+}
+
 term table_open(struct proc_shared *s, struct proc *p)
 {
+    s->serial = next_serial(s);
     term pid = term_from_pid(s->number, s->serial);
     s->proc = p;
     atomic_store_explicit(&s->name, 0, memory_order_relaxed);
