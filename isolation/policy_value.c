@@ -10,8 +10,7 @@
 #include "vm/core/atom.h"
 #include "vm/core/map.h"
 
-enum { MAX_STACK_BYTES = 1 << 30, MAX_TIMEOUT_MS = 1 << 30, PAGE = 4096, MAX_WORKER_THREADS = 64, MAX_WORKERS = 32,
-    MAX_RESTARTS = 255 /* POOL_DEATHS_REMEMBERED - 1 */ };
+enum { MAX_STACK_BYTES = 1 << 30, MAX_TIMEOUT_MS = 1 << 30, PAGE = 4096 };
 
 #define WORDS(...) .words = (const char *const[]) { __VA_ARGS__, NULL }
 
@@ -32,11 +31,11 @@ static const struct {
     [POLICY_CRASH] = { "crash", "exit: the caller ends, nothing catches it; raise: an exception of class exit",
         WORDS([POLICY_CRASH_EXIT] = "exit", [POLICY_CRASH_RAISE] = "raise") },
     [POLICY_THREADS] = { "threads", "calls that one worker runs at a time, 1 to 64",
-        8, .least = 1, .most = MAX_WORKER_THREADS },
+        8, .least = 1, .most = POLICY_MAX_THREADS },
     [POLICY_POOL] = { "pool", "workers, 1 to 32",
-        1, .least = 1, .most = MAX_WORKERS },
+        1, .least = 1, .most = POLICY_MAX_WORKERS },
     [POLICY_SPARE] = { "spare", "workers kept ready for when one ends, 0 to 32",
-        0, .least = 0, .most = MAX_WORKERS },
+        0, .least = 0, .most = POLICY_MAX_WORKERS },
     [POLICY_RESTART] = { "restart", "N/Ms: after more than N ends (at most 255) within Ms no worker is started for Ms",
         POLICY_RESTART_VALUE(100, 1000), .is_rate = true },
     [POLICY_AFTER_CRASH] = { "after_crash", "replace the worker in which a call crashed, or keep it",
@@ -123,7 +122,7 @@ static bool from_number(enum policy_key key, uint64_t n, uint64_t *out)
 static bool from_rate(enum policy_key key, uint64_t max, uint64_t within_ms, uint64_t *out)
 {
     *out = POLICY_RESTART_VALUE(max, within_ms);
-    return keys[key].is_rate && max <= MAX_RESTARTS && within_ms >= 1 && within_ms <= MAX_TIMEOUT_MS;
+    return keys[key].is_rate && max <= POLICY_MAX_RESTARTS && within_ms >= 1 && within_ms <= MAX_TIMEOUT_MS;
 }
 
 /* "16", "16k", "16m" */

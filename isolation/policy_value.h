@@ -37,6 +37,12 @@ enum policy_scope {
     POLICY_SCOPE_ALL,    /* all terms of the VM can be read */
     POLICY_SCOPE_CALLER, /* what the call passes, and nothing else */
 };
+/* The most that there can be. */
+enum {
+    POLICY_MAX_THREADS = 64,
+    POLICY_MAX_WORKERS = 32, /* in a pool; spare ones */
+    POLICY_MAX_RESTARTS = 255,
+};
 #define POLICY_RESTART_VALUE(max, within_ms) ((uint64_t) (max) << 32 | (uint32_t) (within_ms))
 
 const char *policy_key_name(enum policy_key key);

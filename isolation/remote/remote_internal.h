@@ -21,7 +21,12 @@
 #include "lib/base/lock.h"
 #include "vm/core/resource.h"
 
-enum { POOL_MAX_WORKERS = 64, POOL_MAX_LIBRARIES = 8, POOL_DEATHS_REMEMBERED = 256 };
+enum {
+    POOL_MAX_WORKERS = 2 * POLICY_MAX_WORKERS, /* of the pool and spare */
+    POOL_MAX_LIBRARIES = 8,
+    POOL_DEATHS_REMEMBERED = POLICY_MAX_RESTARTS + 1,
+};
+_Static_assert((int) POLICY_MAX_THREADS <= (int) PROTOCOL_MAX_LANES, "each has a lane");
 
 /* Who may touch a lane's channel. */
 enum lane_reader {
