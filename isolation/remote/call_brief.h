@@ -53,11 +53,11 @@ ALWAYS_INLINE term call_brief_with(const struct nif_func *f, const term *args, t
     /* While it crosses: */
     library_count_call(isolation_library(f->lib), native_thread_get()->counter);
     lane_count_call(lane);
-    lane_trim(lane);
     term t = brief_await_result(lane, h, get);
     if (term_is_none(t)) {
         return call_go_on(f, pid, progress, lane, CALL_SENT);
     }
+    lane_trim(lane); /* not before: the worker may be writing there */
     pool_keep_lane_again(lane);
     return t;
 }

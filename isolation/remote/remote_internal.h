@@ -293,7 +293,8 @@ void watcher_poke(void);
 /* A deadline was set: look at it in time. */
 void watcher_note_deadline(int64_t at_ns);
 
-/* Now and then gives back the memory of large bodies: to keep it is cheap, to give it back after each call is not. Reader only. */
+/* Between calls: now and then gives back the memory of large bodies. To keep it is cheap, to give it back after each call is not.
+ * Reader only. */
 static inline void lane_trim(struct remote_lane *lane)
 {
     enum { CALLS_PER_TRIM = 256 };

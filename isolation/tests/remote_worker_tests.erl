@@ -84,6 +84,8 @@ after_small_calls() ->
     Small(), Before = Calls(), Small(), 40 = Calls() - Before,
     Small(), Long = lists:seq(1, 100000), Long = act(give, Long),
     Small(), Bin = binary:copy(<<"b">>, 100000), Bin = act(give, Bin),
+    Large = binary:copy(<<"l">>, 200000), act(store, Large), % so often that its memory is given back in between
+    Small(), [Large = act(stored, 0) || _ <- lists:seq(1, 8000)],
     Small(), "a" = act(give, "a"), 1.5 = act(give, 1.5), [] = act(give, []), {} = act(give, {}), <<"b">> = act(give, <<"b">>),
     Small(), badarg = try act(badarg, 0) catch error:E -> E end,
     Small(), {my, reason} = try act(throw, {my, reason}) catch error:E2 -> E2 end,
