@@ -3,7 +3,8 @@ erts_tests_erl = erts_tests/t.erl erts_tests/number_tests.erl erts_tests/term_te
   erts_tests/bit_tests.erl erts_tests/exception_tests.erl erts_tests/map_tests.erl erts_tests/code_tests.erl erts_tests/code_target.erl \
   erts_tests/code_onload.erl erts_tests/code_handler.erl erts_tests/code_own_handler.erl erts_tests/logger_tests.erl \
   erts_tests/native_tests.erl erts_tests/packet_tests.erl erts_tests/re_tests.erl erts_tests/text_tests.erl \
-  erts_tests/process_tests.erl erts_tests/signal_tests.erl erts_tests/port_tests.erl erts_tests/nif_tests.erl erts_tests/ets_tests.erl \
+  erts_tests/process_tests.erl erts_tests/signal_tests.erl erts_tests/system_tests.erl erts_tests/port_tests.erl \
+  erts_tests/nif_tests.erl erts_tests/ets_tests.erl \
   erts_tests/literal_tests.erl erts_tests/literal_target.erl erts_tests/unoptimised_target.erl erts_tests/os_signal_tests.erl
 erts_tests_beams = $(erts_tests_erl:.erl=.beam)
 EXTRA_DIST += $(erts_tests_erl) erts_tests/run-conformance.sh erts_tests/nif_tests_nif.c

@@ -3,7 +3,7 @@
 # environment: builddir, BULKHEAD, ERL      usage: run-conformance.sh [MODULE...]
 set -u
 dir=$builddir/erts_tests
-modules=${*:-number_tests term_tests bit_tests exception_tests map_tests native_tests packet_tests re_tests text_tests process_tests signal_tests port_tests ets_tests code_tests literal_tests logger_tests os_signal_tests}
+modules=${*:-number_tests term_tests bit_tests exception_tests map_tests native_tests packet_tests re_tests text_tests process_tests signal_tests system_tests port_tests ets_tests code_tests literal_tests logger_tests os_signal_tests}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 # PATIENCE: how many times longer than usual things may take. t.erl asks for it, too.

@@ -2,6 +2,7 @@
 %% same on every BEAM. A case is {Name, Fun}; what matters is what Fun returns or how it fails.
 -module(t).
 -export([main/1, start/1, main_atoms/1, id/1, outcome/1, messages/1]).
+-export([wait/0, wait/1, waiter/0, dead/0, down/1, hide/1, fails/1]).
 
 %% From a command line, where arguments are atoms: `-s t start M...` on OTP, `-s t main_atoms M...` here.
 start(Modules) ->
@@ -57,3 +58,21 @@ id(X) -> X.
 %% All messages that arrive within Ms milliseconds of each other.
 messages(Ms) ->
     receive M -> [M | messages(Ms)] after Ms -> [] end.
+
+%% A process that waits, and one that is gone.
+waiter() -> P = spawn(?MODULE, wait, [self()]), receive {ready, P} -> P end.
+wait() -> receive stop -> ok end.
+wait(To) -> To ! {ready, self()}, receive stop -> ok end.
+dead() -> {P, R} = spawn_monitor(fun() -> ok end), receive {'DOWN', R, process, P, _} -> P end.
+down(R) -> receive {'DOWN', R, _, Item, Reason} -> {name_of(Item), Reason} after 20000 -> no_down end.
+name_of(P) when is_pid(P) -> pid;
+name_of(X) -> X.
+
+%% Pids and references differ from run to run.
+hide(P) when is_pid(P) -> pid;
+hide(R) when is_reference(R) -> ref;
+hide(F) when is_function(F) -> function;
+hide([H | T]) -> [hide(H) | hide(T)];
+hide(T) when is_tuple(T) -> list_to_tuple(hide(tuple_to_list(T)));
+hide(X) -> X.
+fails(F) -> hide(outcome(F)).
