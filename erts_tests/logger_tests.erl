@@ -18,6 +18,12 @@ cases() ->
      {funs, fun() ->
          heard(fun() -> logger:error(fun ?MODULE:double/1, 4), logger:error(fun(X) -> #{x => X} end, 5, #{m => 1}),
                  logger:debug(fun(_) -> exit(called) end, 1) end) end},
+     {fun_results, fun() ->
+         heard(fun() -> [logger:error(fun(_) -> id(R) end, x) || R <- [["ok", $:, 'ex'], "text", <<"bin">>, ignore, {"~p", [1]}, {<<"~p">>, [2]}, {a, []}, [{k, v}], [{k, v} | x],
+                     #{r => 1}, 42, {x, y}, [], [a, b], {#{r => 1}, #{m => 1}}, {"text", #{m => 1}}, {ignore, #{}}]] end) end},
+     {fun_crashes, fun() -> heard(fun() -> F = fun ?MODULE:double/1, logger:error(F, a), logger:error(F, a, #{m => 1}) end) end},
+     {text_or_report, fun() -> heard(fun() -> [logger:error(id(W)) || W <- [["a", $b, [99]], [a, b], [], [{a}], [{a, 1} | x], #{}]],
+             logger:error(<<"~p">>, [1]), logger:error('at ~p', [2]), logger:log(error, {"~p", [3]}) end) end},
      {metadata, fun() ->
          heard(fun() -> A = logger:get_process_metadata(), logger:set_process_metadata(#{p => 1}),
                  logger:update_process_metadata(#{q => 2}), logger:error("m", [], #{q => 3}),

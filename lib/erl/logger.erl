@@ -46,10 +46,10 @@ debug(F, As, M) -> log(debug, F, As, M).
 
 %% ---- events ----
 
-log(Level, {Format, Args}) when is_list(Format), is_list(Args) -> log(Level, Format, Args);
+log(Level, {Format, Args}) -> log(Level, Format, Args);
 log(Level, What) -> macro_log(#{}, Level, What).
 
-log(Level, Format, Args) when is_list(Format), is_list(Args) -> macro_log(#{}, Level, Format, Args, #{});
+log(Level, Format, Args) when is_list(Format) orelse is_binary(Format) orelse is_atom(Format), is_list(Args) -> macro_log(#{}, Level, Format, Args, #{});
 log(Level, Fun, Arg) when is_function(Fun, 1) -> macro_log(#{}, Level, Fun, Arg, #{});
 log(Level, What, Meta) when is_map(Meta) -> macro_log(#{}, Level, What, Meta).
 
@@ -65,22 +65,30 @@ macro_log(Location, Level, What, Meta) when is_map(Meta) ->
 
 macro_log(Location, Level, Fun, Arg, Meta) when is_function(Fun, 1) ->
     allowed(Level, Location) andalso
-        case Fun(Arg) of
-            {Format, Args} when is_list(Args) -> event(Location, Level, {Format, Args}, Meta);
-            Report when is_map(Report); is_list(Report) -> event(Location, Level, message(Report), Meta);
-            _ -> ok
+        try Fun(Arg) of
+            {Result, #{} = More} -> lazy_event(Location, Level, Result, maps:merge(Meta, More), {Fun, Arg});
+            Result -> lazy_event(Location, Level, Result, Meta, {Fun, Arg})
+        catch
+            C:R -> event(Location, Level, {"LAZY_FUN CRASH: ~tp; Reason: ~tp", [{Fun, Arg}, {C, R}]}, Meta)
         end,
     ok;
 macro_log(Location, Level, Format, Args, Meta) ->
-    allowed(Level, Location) andalso event(Location, Level, {Format, Args}, Meta),
+    allowed(Level, Location) andalso event(Location, Level, format(Format, Args), Meta),
     ok.
 
-message(What) when is_map(What) -> {report, What};
-message(What) ->
-    case is_binary(What) orelse io_lib:char_list(What) of
-        true -> {string, What};
-        false -> {report, What}
-    end.
+format(Format, Args) when is_atom(Format) -> {atom_to_list(Format), Args};
+format(Format, Args) -> {Format, Args}.
+
+lazy_event(_, _, ignore, _, _) -> ok;
+lazy_event(Location, Level, {Format, Args}, Meta, _) when is_list(Format) orelse is_binary(Format) orelse is_atom(Format), is_list(Args) ->
+    event(Location, Level, format(Format, Args), Meta);
+lazy_event(Location, Level, What, Meta, _) when is_map(What); is_list(What); is_binary(What) ->
+    event(Location, Level, message(What), Meta);
+lazy_event(Location, Level, What, Meta, Call) ->
+    event(Location, Level, {"LAZY_FUN ERROR: ~tp; Returned: ~tp", [Call, What]}, Meta).
+
+message(What) when is_map(What); is_tuple(hd(What)) -> {report, What};
+message(What) -> {string, What}.
 
 %% The macros of logger.hrl have asked already, and pass where they stand.
 allowed(_, #{mfa := _}) -> true;
