@@ -1,24 +1,25 @@
-libcore_a_SOURCES += \
-  isolation/crash_report.c isolation/crash_report.h isolation/exception.c isolation/exec_direct.c \
-  isolation/exec_in_process.c isolation/executor.c isolation/executor.h isolation/fault.c \
-  isolation/fault.h isolation/fp_scan.c isolation/fp_scan.h isolation/interpose.h isolation/isolation.c isolation/isolation.h \
-  isolation/library.c isolation/library.h isolation/outcome.c isolation/policy.c isolation/policy.h isolation/policy_value.c isolation/policy_value.h isolation/repair.c \
-  isolation/stack_pool.c isolation/stack_pool.h isolation/symbols.c isolation/symbols.h \
-  isolation/thread.c isolation/thread.h isolation/quick.h isolation/trampoline_x86_64.S isolation/unwind.c \
-  isolation/unwind.h isolation/verify.c isolation/verify.h isolation/watchdog.c isolation/watchdog.h
+libcore_a_SOURCES += isolation/crash_report.c isolation/crash_report.h isolation/exception.c isolation/exec_direct.c \
+  isolation/exec_in_process.c isolation/executor.c isolation/executor.h isolation/fault.c isolation/fault.h \
+  isolation/fp_scan.c isolation/fp_scan.h isolation/interpose.h isolation/isolation.c isolation/isolation.h \
+  isolation/library.c isolation/library.h isolation/outcome.c isolation/policy.c isolation/policy.h \
+  isolation/policy_value.c isolation/policy_value.h isolation/repair.c isolation/stack_pool.c isolation/stack_pool.h \
+  isolation/symbols.c isolation/symbols.h isolation/thread.c isolation/thread.h isolation/quick.h \
+  isolation/trampoline_x86_64.S isolation/unwind.c isolation/unwind.h isolation/verify.c isolation/verify.h \
+  isolation/watchdog.c isolation/watchdog.h
 
 libcore_a_SOURCES += isolation/exec_hybrid.c isolation/exec_ipc.c isolation/exec_shared_heap.c \
-  isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c isolation/remote/heap_digest.h \
-  isolation/remote/call.c isolation/remote/call_brief.h isolation/remote/call_brief_terms.h isolation/remote/call_open.c isolation/remote/call_wait.c isolation/remote/channel.c isolation/remote/channel.h isolation/remote/channel_brief.h \
+  isolation/remote/fragment.c isolation/remote/fragment.h isolation/remote/heap_digest.c \
+  isolation/remote/heap_digest.h isolation/remote/call.c isolation/remote/call_brief.h \
+  isolation/remote/call_brief_terms.h isolation/remote/call_open.c isolation/remote/call_wait.c \
+  isolation/remote/channel.c isolation/remote/channel.h isolation/remote/channel_brief.h \
   isolation/remote/channel_internal.h isolation/remote/channel_layout.h isolation/remote/channel_ring.c \
-  isolation/remote/channel_ring.h isolation/remote/channel_ring_wait.c \
-  isolation/remote/channel_socket.c isolation/remote/crash_wire.c \
-  isolation/remote/kept_heap.c isolation/remote/lane.c isolation/remote/nursery.c isolation/remote/outbox.c isolation/remote/pool.c \
-  isolation/remote/pool_internal.h isolation/remote/pool_options.c isolation/remote/pool_workers.c \
-  isolation/remote/protocol.h isolation/remote/remote.h isolation/remote/remote_internal.h \
-  isolation/remote/remote_resource.c isolation/remote/remote_watch.c isolation/remote/service.c \
-  isolation/remote/tainted.h isolation/remote/term_brief.h isolation/remote/term_message.c isolation/remote/term_message.h \
-  isolation/remote/watcher.c
+  isolation/remote/channel_ring.h isolation/remote/channel_ring_wait.c isolation/remote/channel_socket.c \
+  isolation/remote/crash_wire.c isolation/remote/kept_heap.c isolation/remote/lane.c isolation/remote/nursery.c \
+  isolation/remote/outbox.c isolation/remote/pool.c isolation/remote/pool_internal.h isolation/remote/pool_options.c \
+  isolation/remote/pool_workers.c isolation/remote/protocol.h isolation/remote/remote.h \
+  isolation/remote/remote_internal.h isolation/remote/remote_resource.c isolation/remote/remote_watch.c \
+  isolation/remote/service.c isolation/remote/tainted.h isolation/remote/term_brief.h \
+  isolation/remote/term_message.c isolation/remote/term_message.h isolation/remote/watcher.c
 libcore_a_SOURCES += isolation/remote/zygote.c isolation/remote/zygote.h isolation/remote/zygote_start.c \
   isolation/remote/zygote_wire.h
 
@@ -36,7 +37,9 @@ bulkhead_SOURCES += $(interposers)
 pkglibexec_PROGRAMS = bulkhead-worker
 bulkhead_worker_SOURCES = isolation/worker/zygote_main.c isolation/worker/worker.h isolation/worker/worker_crash.c \
   isolation/worker/worker_host.c isolation/worker/worker_lane.c isolation/worker/worker_library.c \
-  isolation/worker/worker_main.c isolation/worker/worker_mode_own.c isolation/worker/worker_mode_read.c isolation/worker/worker_mode_write.c isolation/worker/worker_brief.h isolation/worker/worker_state.h $(interposers)
+  isolation/worker/worker_main.c isolation/worker/worker_mode_own.c isolation/worker/worker_mode_read.c \
+  isolation/worker/worker_mode_write.c isolation/worker/worker_brief.h isolation/worker/worker_state.h \
+  $(interposers)
 bulkhead_worker_LDADD = libcore.a $(VM_LIBS)
 bulkhead_worker_LDFLAGS = $(bulkhead_LDFLAGS) -Wl,-z,now
 EXTRA_bulkhead_worker_DEPENDENCIES = $(srcdir)/nif/export.map
@@ -86,8 +89,8 @@ EXTRA_DIST += isolation/tests/native.sh isolation/tests/native_tests.erl isolati
   isolation/tests/libs/native_tests_nif.c isolation/tests/libs/crash_in_load.c
 
 TESTS += isolation/tests/reports.sh
-EXTRA_DIST += isolation/tests/reports.sh isolation/tests/reports.erl isolation/tests/reports_old.erl isolation/tests/reports_reload.erl \
-  isolation/tests/libs/reports_nif.c
+EXTRA_DIST += isolation/tests/reports.sh isolation/tests/reports.erl isolation/tests/reports_old.erl \
+  isolation/tests/reports_reload.erl isolation/tests/libs/reports_nif.c
 
 TESTS += isolation/remote/tests/leftovers.sh
 EXTRA_DIST += isolation/remote/tests/leftovers.sh isolation/remote/tests/leftovers.erl isolation/remote/tests/libs/leftovers.c

@@ -3,12 +3,11 @@ libbulkhead_a_SOURCES += \
   vm/bif/bif.c vm/bif/bif.h vm/bif/bifs.def \
   vm/bif/bif_build.h vm/bif/bif_text.h vm/bif/bif_time.h
 # Module erlang.
-libbulkhead_a_SOURCES += \
-  vm/bif/bif_erlang_atom_text.c vm/bif/bif_erlang_dict.c vm/bif/bif_erlang_display.c vm/bif/bif_erlang_flag.c \
-  vm/bif/bif_erlang_guard.c vm/bif/bif_erlang_hash.c vm/bif/bif_erlang_info.c vm/bif/bif_erlang_iolist.c \
-  vm/bif/bif_erlang_link.c vm/bif/bif_erlang_node.c vm/bif/bif_erlang_number_text.c vm/bif/bif_erlang_port.c \
-  vm/bif/bif_erlang_spawn.c vm/bif/bif_erlang_system.c vm/bif/bif_erlang_system_flag.c vm/bif/system_flag.h vm/bif/bif_erlang_time.c vm/bif/bif_erlang_timer.c \
-  vm/bif/bif_erlang_tuple.c
+libbulkhead_a_SOURCES += vm/bif/bif_erlang_atom_text.c vm/bif/bif_erlang_dict.c vm/bif/bif_erlang_display.c \
+  vm/bif/bif_erlang_flag.c vm/bif/bif_erlang_guard.c vm/bif/bif_erlang_hash.c vm/bif/bif_erlang_info.c \
+  vm/bif/bif_erlang_iolist.c vm/bif/bif_erlang_link.c vm/bif/bif_erlang_node.c vm/bif/bif_erlang_number_text.c \
+  vm/bif/bif_erlang_port.c vm/bif/bif_erlang_spawn.c vm/bif/bif_erlang_system.c vm/bif/bif_erlang_system_flag.c \
+  vm/bif/system_flag.h vm/bif/bif_erlang_time.c vm/bif/bif_erlang_timer.c vm/bif/bif_erlang_tuple.c
 # Others, by module.
 libbulkhead_a_SOURCES += \
   vm/bif/bif_atomics.c \

@@ -1,7 +1,8 @@
 # The dispatch loop is compiled with flags of its own.
 libinterp_a_SOURCES += vm/emu/interp.c vm/emu/interp_parts.h vm/emu/arith_fast.h vm/emu/interp_data.inc \
   vm/emu/interp_calls.inc vm/emu/interp_numbers.inc vm/emu/interp_control.inc vm/emu/interp_bits.inc
-libbulkhead_a_SOURCES += vm/emu/nif_host.c vm/emu/nif_host.h vm/emu/native.c vm/emu/native.h vm/emu/native_report.c vm/emu/native_policy.c vm/emu/bif_isolation.c
+libbulkhead_a_SOURCES += vm/emu/nif_host.c vm/emu/nif_host.h vm/emu/native.c vm/emu/native.h vm/emu/native_report.c \
+  vm/emu/native_policy.c vm/emu/bif_isolation.c
 # Only in the executable: the command line.
 bulkhead_SOURCES += vm/emu/main.c vm/emu/boot.c vm/emu/boot.h vm/emu/cli.c vm/emu/cli.h vm/emu/cli_disasm.c \
   vm/emu/archive.c vm/emu/archive.h vm/emu/code_cache.c vm/emu/code_cache.h \
