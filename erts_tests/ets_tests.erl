@@ -10,6 +10,9 @@ cases() ->
      {no_variables, fun() ->
          T = ets:new(t, []), ets:insert(T, {9}),
          [ets:match(T, {V}) || V <- ['$01', '$00', '$1', '$001', '$0', '$x', '$']] end},
+     {counters_in_lists, fun() -> [begin T = ets:new(t, [{keypos, K}]), ets:insert(T, {k, k, 1, 2}),
+             {case t:outcome(fun() -> apply(ets, update_counter, [T, Key, Op | D]) end) of {error, R, [{_, _, _, I} | _]} -> {R, I}; Good -> Good end, lists:sort(ets:tab2list(T))}
+         end || K <- [1, 2], Key <- [k, x], Op <- [0, [0], [1], [], {3, 1}, [{3, 1}, {4, 2}], [{3, 1}, 1], [{3, 1}, a], {5, 1}, {3, a}, {3, 1, 0, 5}, [{3, 1}, {1, 1}], a, {3}], D <- [[], [{k, k, 0, 0}], [{x, x}], [a]]] end},
      {order_in_bags, fun() -> [begin T = ets:new(t, [Type]), [ets:F(T, L) || L <- Ls], {ets:tab2list(T), ets:lookup(T, 0)} end || Type <- [bag, duplicate_bag], F <- [insert, insert_new],
          Ls <- [[[{0, a}, {0, b}]], [{0, a}, {0, b}], [[{0, a}, {0, b}, {0, c}], {0, d}, [{0, e}, {0, f}]], [[{0, a}, {0, b}, {0, c}, {0, a}, {0, d}], {0, c}], [{0, a}, {0, b}, [{0, a}, {0, c}]]]] end},
      {insert_into_none, fun() -> T = ets:new(t, []), ets:delete(T), [case t:outcome(fun() -> ets:F(T, A) end) of {error, R, [{_, _, _, I} | _]} -> {R, I}; Good -> Good end || F <- [insert, insert_new], A <- [a, [a], [{}], {}, [], {a}]] end},

@@ -108,10 +108,11 @@ struct counter_op {
     term increment, threshold, set_to; /* threshold TERM_NONE: none */
 };
 
-static enum fault counter_op_of(const struct ets_table *t, const struct ets_object *o, term spec, struct counter_op *out)
+/* alone: not one of a list, where only tuples may be. */
+static enum fault counter_op_of(const struct ets_table *t, const struct ets_object *o, term spec, bool alone, struct counter_op *out)
 {
     *out = (struct counter_op) { 0 };
-    if (term_is_integer(spec)) {
+    if (alone && term_is_integer(spec)) {
         out->position = (size_t) t->key_position + 1;
         out->increment = spec;
         return out->position <= header_arity(o->words[0]) ? FAULT_NONE : FAULT_POSITION;
@@ -164,7 +165,7 @@ static term update_counters(
     memcpy(elements, o->words, (arity + 1) * sizeof(*elements));
     for (intptr_t i = 0; i < n; i++) {
         term spec = many ? term_head(rest) : specs;
-        enum fault here = counter_op_of(t, o, spec, &op);
+        enum fault here = counter_op_of(t, o, spec, !many, &op);
         if (here != FAULT_NONE) {
             *fault = here;
             goto done;
@@ -184,7 +185,7 @@ static term update_counters(
     }
     rest = specs;
     for (intptr_t i = 0; i < n && o != NULL; i++) {
-        counter_op_of(t, o, many ? term_head(rest) : specs, &op);
+        counter_op_of(t, o, many ? term_head(rest) : specs, !many, &op);
         o = set_element(t, o, op.position, values[i], gone);
         rest = many ? term_tail(rest) : rest;
     }
