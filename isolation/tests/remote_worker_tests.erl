@@ -249,7 +249,16 @@ spare() ->
     kill_9(act(os_pid, 0)),
     wait(fun() -> try act(os_pid, 0) =:= Spare catch exit:_ -> false end end),
     wait(fun() -> lists:sort([S || #{state := S} <- workers()]) =:= [ready, spare] end),
+    many_spares(erlang:system_info(build_type)),
     set(#{spare => 0}).
+
+%% As many as there may be, and each is shown.
+many_spares(opt) ->
+    set(#{pool => 32, spare => 32}),
+    [wait(fun() -> length([S || #{state := S} <- workers(), S =:= State]) =:= 32 end) || State <- [ready, spare]],
+    set(#{pool => 1, spare => 0}),
+    wait(fun() -> length(ready()) =:= 1 end);
+many_spares(_) -> ok. % those of a sanitizer are large
 
 %% The one that is kept, once it is.
 embryo_of(Module) ->

@@ -25,7 +25,7 @@ term bif_isolation_set_2(struct proc *p, term *args)
 /* What is known of the workers of a library: [#{os_pid => 4711, state => ready, ...}]. */
 static term put_workers(struct heap *h, term info, const struct native_library *lib)
 {
-    enum { SHOWN = 32 };
+    enum { SHOWN = 2 * POLICY_MAX_WORKERS + 1 }; /* of the pool, spare, an embryo */
     struct remote_worker_info workers[SHOWN];
     struct remote_info r;
     term list = TERM_NIL;
