@@ -18,6 +18,7 @@ cases() ->
      {funs, fun() ->
          heard(fun() -> logger:error(fun ?MODULE:double/1, 4), logger:error(fun(X) -> #{x => X} end, 5, #{m => 1}),
                  logger:debug(fun(_) -> exit(called) end, 1) end) end},
+     {error_logger, fun() -> {error_logger:warning_map(), error_logger:logfile(filename), error_logger:get_format_depth(), lists:sort(maps:keys(logger:get_config()))} end},
      {fun_results, fun() ->
          heard(fun() -> [logger:error(fun(_) -> id(R) end, x) || R <- [["ok", $:, 'ex'], "text", <<"bin">>, ignore, {"~p", [1]}, {<<"~p">>, [2]}, {a, []}, [{k, v}], [{k, v} | x],
                      #{r => 1}, 42, {x, y}, [], [a, b], {#{r => 1}, #{m => 1}}, {"text", #{m => 1}}, {ignore, #{}}]] end) end},

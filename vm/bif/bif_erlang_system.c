@@ -346,6 +346,14 @@ term bif_erlang_system_info_1(struct proc *p, term *args)
     return proc_badarg(p);
 }
 
+/* How warnings are printed: `erl` has options for it, we have none. */
+term bif_error_logger_warning_map_0(struct proc *p, term *args)
+{
+    (void) p;
+    (void) args;
+    return ATOM(warning);
+}
+
 /* ---- statistics: totals, and since the last call ---- */
 
 static term since_last(struct proc *p, int64_t total, _Atomic int64_t *last)
