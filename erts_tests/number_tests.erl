@@ -8,6 +8,10 @@ cases() ->
                                              [{decimals, 254}, short], [{scientific, -1}], [{scientific, 250}],
                                              [{scientific, 250}, {decimals, 2}], [{decimals, -3}],
                                              [{decimals, 1 bsl 70}, short]]] end},
+     {negated_zeros, fun() -> [io_lib:format("~w", [X]) || Z <- [0.0, -0.0], X <- [-id(Z), case id(Z) of F when is_float(F) -> -F end, begin <<F32:32/float>> = <<(id(Z)):32/float>>, -F32 end, -(id(Z) * 1.0), apply(erlang, '-', [Z]), 0 - id(Z), 0.0 - id(Z)]] end},
+     {constants_in_traces, fun() -> [case t:outcome(Op) of {error, badarith, [{M, F, A, _} | _]} when M =:= erlang -> {M, F, A}; {error, badarith, _} -> own; Other -> Other end || Op <- [
+         fun() -> {id([]) + 5} end, fun() -> {id([]) + -5} end, fun() -> {id([]) - 5} end, fun() -> {id([]) - -5} end, fun() -> {id([]) - 1000000000000} end, fun() -> {id([]) - -1000000000000} end, fun() -> {id([]) + (1 bsl 57)} end,
+         fun() -> {id([]) - (1 bsl 57)} end, fun() -> {id([]) - (-(1 bsl 57))} end, fun() -> {5 - id([])} end, fun() -> {5 + id([])} end]] end},
      {abs_of_zeros, fun() -> [io_lib:format("~w", [X]) || Z <- [-0.0, 0.0], X <- [abs(id(Z)), apply(erlang, abs, [Z]), case id(Z) of V when abs(V) == 0 -> abs(V) end]] end},
      {far_years, fun() -> [case t:outcome(fun() -> erlang:F({{Y, 1, 1}, {0, 0, 0}}) end) of {ok, X} -> X; _ -> bad end || F <- [universaltime_to_localtime, localtime_to_universaltime, universaltime_to_posixtime],
          Y <- [99999999, 100000001, 285428751, 2147483646, 2147483647, 2147483648, 1 bsl 58, 1 bsl 70]] end},
