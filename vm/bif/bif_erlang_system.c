@@ -92,6 +92,7 @@ static term info_little(struct proc *p) { (void) p; return ATOM(little); }
 static term info_private(struct proc *p) { (void) p; return ATOM(private); }
 static term info_unknown(struct proc *p) { (void) p; return ATOM(unknown); }
 static term info_busy_limit(struct proc *p) { (void) p; return term_from_small(1024 * 1024); }
+static term info_node_table_gc(struct proc *p) { (void) p; return term_from_small(60); }
 static term info_one(struct proc *p) { (void) p; return term_from_small(1); }
 
 /* No scheduler thread is bound to a processor. */
@@ -260,6 +261,7 @@ static const struct {
     { ATOM_INDEX_cpu_topology, info_undefined },
     { ATOM_INDEX_creation, info_zero },
     { ATOM_INDEX_debug_compiled, info_false },
+    { ATOM_INDEX_delayed_node_table_gc, info_node_table_gc },
     { ATOM_INDEX_dirty_cpu_schedulers, info_dirty_cpu },
     { ATOM_INDEX_dirty_cpu_schedulers_online, info_dirty_cpu_online },
     { ATOM_INDEX_dirty_io_schedulers, info_dirty_io },
