@@ -90,13 +90,23 @@ cases() ->
      {beam_lib, fun() ->
          {ok, {code_target, [{exports, E}, {imports, _}]}} = beam_lib:chunks(object(one), [exports, imports]),
          lists:sort(E) end},
-     {places_in_the_path, fun() -> Old = code:get_path(), D = case file:get_cwd() of {ok, Cwd} -> Cwd end, Up = filename:dirname(D),
-         R = [{F, case t:outcome(fun() -> code:F(A) end) of {error, E, _} -> E; Good -> Good end, [lists:nth(N, ["d", "up", "."]) || X <- code:get_path(), {N, X} <- lists:zip([1, 2, 3], [D, Up, "."])], lists:last(code:get_path()) =:= D}
-              || {F, A} <- [{add_path, "."}, {add_pathz, "."}, {add_patha, "."}, {add_pathz, D}, {add_patha, D}, {add_pathz, D}, {add_patha, D ++ "/"}, {add_pathsz, [D, Up]}, {add_pathsa, [D, Up]},
-                            {del_path, D}, {del_path, "."}, {add_pathsz, ["."]}, {add_path, "/nope"}, {add_pathsa, ["/nope", "."]}, {add_patha, a}, {add_patha, <<"/tmp">>}, {add_pathsa, a}, {add_pathsz, [list_to_atom(D)]}]],
+     {places_in_the_path, fun() ->
+         Old = code:get_path(), D = case file:get_cwd() of {ok, Cwd} -> Cwd end, Up = filename:dirname(D),
+         R = [{F, case t:outcome(fun() -> code:F(A) end) of {error, E, _} -> E; Good -> Good end,
+             [lists:nth(N, ["d", "up", "."]) || X <- code:get_path(), {N, X} <- lists:zip([1, 2, 3], [D, Up, "."])],
+             lists:last(code:get_path()) =:= D}
+              || {F, A} <- [{add_path, "."}, {add_pathz, "."}, {add_patha, "."}, {add_pathz, D},
+                  {add_patha, D}, {add_pathz, D}, {add_patha, D ++ "/"}, {add_pathsz, [D, Up]}, {add_pathsa, [D, Up]},
+                            {del_path, D}, {del_path, "."}, {add_pathsz, ["."]},
+                            {add_path, "/nope"}, {add_pathsa, ["/nope", "."]}, {add_patha, a},
+                            {add_patha, <<"/tmp">>}, {add_pathsa, a}, {add_pathsz, [list_to_atom(D)]}]],
          code:set_path(Old), R end},
-     {fun_of_replaced_code, fun() -> fresh(), load(one), F = code_target:make_fun(1), A = F(2), Other = renamed(object(one), make_fun, fun_make), code:delete(code_target), code:purge(code_target),
-         {module, _} = code:load_binary(code_target, "x.beam", Other), R = t:outcome(fun() -> (id(F))(3) end), fresh(), {A, case R of {error, {Bad, G}, _} when G =:= F -> Bad; _ -> R end} end},
+     {fun_of_replaced_code, fun() ->
+         fresh(), load(one), F = code_target:make_fun(1), A = F(2), Other = renamed(object(one), make_fun, fun_make),
+         code:delete(code_target), code:purge(code_target),
+         {module, _} = code:load_binary(code_target, "x.beam", Other),
+         R = t:outcome(fun() -> (id(F))(3) end), fresh(),
+         {A, case R of {error, {Bad, G}, _} when G =:= F -> Bad; _ -> R end} end},
      {load_binary_with_atom, fun() ->
          fresh(), B = object(one),
          R = [{code:load_binary(code_target, F, B), code:is_loaded(code_target), code:which(code_target),

@@ -11,11 +11,20 @@ cases() ->
          T = ets:new(t, []), ets:insert(T, {9}),
          [ets:match(T, {V}) || V <- ['$01', '$00', '$1', '$001', '$0', '$x', '$']] end},
      {counters_in_lists, fun() -> [begin T = ets:new(t, [{keypos, K}]), ets:insert(T, {k, k, 1, 2}),
-             {case t:outcome(fun() -> apply(ets, update_counter, [T, Key, Op | D]) end) of {error, R, [{_, _, _, I} | _]} -> {R, I}; Good -> Good end, lists:sort(ets:tab2list(T))}
-         end || K <- [1, 2], Key <- [k, x], Op <- [0, [0], [1], [], {3, 1}, [{3, 1}, {4, 2}], [{3, 1}, 1], [{3, 1}, a], {5, 1}, {3, a}, {3, 1, 0, 5}, [{3, 1}, {1, 1}], a, {3}], D <- [[], [{k, k, 0, 0}], [{x, x}], [a]]] end},
-     {order_in_bags, fun() -> [begin T = ets:new(t, [Type]), [ets:F(T, L) || L <- Ls], {ets:tab2list(T), ets:lookup(T, 0)} end || Type <- [bag, duplicate_bag], F <- [insert, insert_new],
-         Ls <- [[[{0, a}, {0, b}]], [{0, a}, {0, b}], [[{0, a}, {0, b}, {0, c}], {0, d}, [{0, e}, {0, f}]], [[{0, a}, {0, b}, {0, c}, {0, a}, {0, d}], {0, c}], [{0, a}, {0, b}, [{0, a}, {0, c}]]]] end},
-     {insert_into_none, fun() -> T = ets:new(t, []), ets:delete(T), [case t:outcome(fun() -> ets:F(T, A) end) of {error, R, [{_, _, _, I} | _]} -> {R, I}; Good -> Good end || F <- [insert, insert_new], A <- [a, [a], [{}], {}, [], {a}]] end},
+             {case t:outcome(fun() -> apply(ets, update_counter, [T, Key, Op | D]) end) of
+                 {error, R, [{_, _, _, I} | _]} -> {R, I}; Good -> Good end, lists:sort(ets:tab2list(T))}
+         end || K <- [1, 2], Key <- [k, x], Op <- [0, [0], [1], [], {3, 1}, [{3, 1}, {4, 2}], [{3, 1}, 1],
+         [{3, 1}, a], {5, 1}, {3, a}, {3, 1, 0, 5}, [{3, 1}, {1, 1}], a, {3}],
+         D <- [[], [{k, k, 0, 0}], [{x, x}], [a]]] end},
+     {order_in_bags, fun() ->
+         [begin T = ets:new(t, [Type]), [ets:F(T, L) || L <- Ls], {ets:tab2list(T), ets:lookup(T, 0)} end
+             || Type <- [bag, duplicate_bag], F <- [insert, insert_new],
+         Ls <- [[[{0, a}, {0, b}]], [{0, a}, {0, b}], [[{0, a}, {0, b}, {0, c}], {0, d}, [{0, e}, {0, f}]],
+             [[{0, a}, {0, b}, {0, c}, {0, a}, {0, d}], {0, c}], [{0, a}, {0, b}, [{0, a}, {0, c}]]]] end},
+     {insert_into_none, fun() ->
+         T = ets:new(t, []), ets:delete(T),
+         [case t:outcome(fun() -> ets:F(T, A) end) of {error, R, [{_, _, _, I} | _]} -> {R, I}; Good -> Good end
+             || F <- [insert, insert_new], A <- [a, [a], [{}], {}, [], {a}]] end},
      {test_ms_empty, fun() -> [element(1, ets:test_ms(A, B)) || A <- [a, {a}], B <- [[], [{'_', [], [true]}]]] end},
      {variables_within_map_keys, fun() -> T = ets:new(t, []),
          ets:insert(T, [{1, #{{a, b} => 1}}, {2, #{{a, '$2'} => 2}}, {3, #{[x] => 3}}, {4, #{'$1' => 4}},
@@ -30,11 +39,11 @@ cases() ->
                                    [ets:select(T, [{{a, 0}, [], [B]}])
                                        || B <- [{{1, {hd, a}}}, {is_atom, {hd, a}}, {'andalso', 5, true},
                                            {'orelse', false, 5, true}, {{{'andalso', 5, true}, {'orelse', true, 5}}},
-                                                                                #{{hd, a} => {hd, b}}, [{hd, a} | {tl, a}], {hd, {hd, a}}]] end},
+                                           #{{hd, a} => {hd, b}}, [{hd, a} | {tl, a}], {hd, {hd, a}}]] end},
      {not_in_match_specifications, fun() ->
          [element(1, ets:test_ms({a}, [{'$1', [], [G]}])) || G <- [{ceil, 1.0}, {floor, 1.0}, {max, 1, 2},
                  {is_boolean, true}, {tuple_size, '$1'}, {is_function, a, 1},
-                                                                                                     {is_record, '$1', a}, {is_record, '$1', a, 1}, {is_bitstring, 1}, {size, '$1'}]] end},
+                 {is_record, '$1', a}, {is_record, '$1', a, 1}, {is_bitstring, 1}, {size, '$1'}]] end},
      {replace_in_bags, fun() ->
          [begin T = ets:new(t, [Type]), ets:insert(T, {a, 0}), R = t:outcome(fun() -> ets:select_replace(T, S) end),
                  {element(1, R), ets:tab2list(T)} end
@@ -45,7 +54,7 @@ cases() ->
                                                     case t:outcome(
                                                                 fun() -> ets:F(T, K, Op) end) of
                                                         {error, R, [{_, _, _, I} | _]} -> {R, I}; Good -> Good end
-                                              end || F <- [update_counter, update_element], Type <- [set, bag], K <- [k, x],
+                 end || F <- [update_counter, update_element], Type <- [set, bag], K <- [k, x],
                                                      Op <- [
                                                          {1, 1}, {2, 1}, {4, 1}, {0, 1}, {-1, 1}, {4, a},
                                                          [{2, 1}, {1, 1}], [{2, 1} | a], a, [], {3, 1}, {1 bsl 70, 1},

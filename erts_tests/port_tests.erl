@@ -7,26 +7,51 @@ cases() ->
     [{cat_binary, fun() ->
         P = open_port({spawn, "cat"}, [binary]), P ! {self(), {command, "hello"}}, R = data(P, 5),
         P ! {self(), close}, {R, closed(P)} end},
-     {file_errors, fun() -> {ok, Cwd} = file:get_cwd(), D = filename:join(Cwd, "file_errors_dir"), ok = file:make_dir(D), In = fun(F) -> filename:join(D, F) end,
-         [file:make_dir(In(X)) || X <- ["a", "b"]], [file:write_file(In(X), "") || X <- ["b/x", "f"]], [file:make_symlink(X, In(Y)) || {X, Y} <- [{"a", "la"}, {"nope", "ln"}]], file:set_cwd(D),
-         R = [{F, A, apply(file, F, A)} || {F, A} <- [{del_dir, ["b"]}, {del_dir, ["f"]}, {del_dir, ["la"]}, {del_dir, ["."]}, {del_dir, ["../" ++ filename:basename(D)]}, {del_dir, ["/"]}, {del_dir, [""]}, {delete, ["a"]}, {delete, ["nope"]},
-             {delete, ["f/x"]}, {delete, ["/"]}, {rename, ["a", "b"]}, {rename, ["f", "a"]}, {rename, ["a", "f"]}, {rename, ["a", "a/c"]}, {rename, ["/", "x"]}, {rename, ["nope", "x"]}, {rename, ["f", "n/x"]}, {make_dir, ["a"]},
-             {make_dir, ["f/x"]}, {make_dir, ["n/x"]}, {make_dir, ["/"]}, {make_link, ["f", "f2"]}, {make_link, ["f", "f2"]}, {make_symlink, ["f", "f2"]}, {read_link, ["f"]}, {read_link, ["nope"]}, {read_file, ["b"]}, {read_file, ["b/"]},
-             {write_file, ["b", "x"]}, {open, ["b", [read]]}, {open, ["b", [write]]}, {open, ["b", [read, raw]]}, {list_dir, ["f"]}, {set_cwd, ["f"]}, {set_cwd, [""]}, {read_file, [""]}, {copy, ["b", "c"]}, {consult, ["b"]}, {del_dir_r, ["nope"]}]],
+     {file_errors, fun() ->
+         {ok, Cwd} = file:get_cwd(), D = filename:join(Cwd, "file_errors_dir"), ok = file:make_dir(D),
+         In = fun(F) -> filename:join(D, F) end,
+         [file:make_dir(In(X)) || X <- ["a", "b"]], [file:write_file(In(X), "") || X <- ["b/x", "f"]],
+         [file:make_symlink(X, In(Y)) || {X, Y} <- [{"a", "la"}, {"nope", "ln"}]], file:set_cwd(D),
+         R = [{F, A, apply(file, F, A)} || {F, A} <- [{del_dir, ["b"]}, {del_dir, ["f"]}, {del_dir, ["la"]},
+             {del_dir, ["."]}, {del_dir, ["../" ++ filename:basename(D)]}, {del_dir, ["/"]}, {del_dir, [""]},
+             {delete, ["a"]}, {delete, ["nope"]},
+             {delete, ["f/x"]}, {delete, ["/"]}, {rename, ["a", "b"]}, {rename, ["f", "a"]},
+             {rename, ["a", "f"]}, {rename, ["a", "a/c"]}, {rename, ["/", "x"]}, {rename, ["nope", "x"]},
+             {rename, ["f", "n/x"]}, {make_dir, ["a"]},
+             {make_dir, ["f/x"]}, {make_dir, ["n/x"]}, {make_dir, ["/"]}, {make_link, ["f", "f2"]},
+             {make_link, ["f", "f2"]}, {make_symlink, ["f", "f2"]}, {read_link, ["f"]}, {read_link, ["nope"]},
+             {read_file, ["b"]}, {read_file, ["b/"]},
+             {write_file, ["b", "x"]}, {open, ["b", [read]]}, {open, ["b", [write]]},
+             {open, ["b", [read, raw]]}, {list_dir, ["f"]}, {set_cwd, ["f"]}, {set_cwd, [""]}, {read_file, [""]},
+             {copy, ["b", "c"]}, {consult, ["b"]}, {del_dir_r, ["nope"]}]],
          file:set_cwd(Cwd), ok = file:del_dir_r(D), R end},
-     {ram_open, fun() -> [element(1, file:open(D, M)) =:= ok orelse file:open(D, M) || D <- [<<"abc">>, "abc", [<<"a">> | "b"], a, "\x{400}"],
-         M <- [[ram], [ram, read], [ram, write], [ram, read, write, binary], [ram, append], [ram, raw], [ram, {encoding, utf8}], [ram, read_ahead, read]]] end},
+     {ram_open, fun() ->
+         [element(1, file:open(D, M)) =:= ok orelse file:open(D, M) || D <- [<<"abc">>, "abc", [<<"a">> | "b"],
+                 a, "\x{400}"],
+         M <- [[ram], [ram, read], [ram, write], [ram, read, write, binary], [ram, append], [ram, raw],
+             [ram, {encoding, utf8}], [ram, read_ahead, read]]] end},
      {ram_files, fun() -> [begin
          {ok, F} = file:open("hello world", M),
          Calls = [{Fn, A, catch apply(file, Fn, [F | A])} || {Fn, A} <- ram_calls()],
-         {M, Calls, ram_file:get_file(F), ram_file:get_size(F), ram_file:ipread_s32bu_p32bu(F, 0, 100), file:close(F), file:close(F), file:read(F, 1)}
+         {M, Calls, ram_file:get_file(F), ram_file:get_size(F), ram_file:ipread_s32bu_p32bu(F, 0, 100),
+             file:close(F), file:close(F), file:read(F, 1)}
          end || M <- [[ram, read], [ram, write], [ram, read, write, binary], [ram, read, write]]] end},
-     {ram_ipread, fun() -> {ok, F} = file:open(<<0, 0, 0, 3, 0, 0, 0, 9, 7, 65, 66, 67>>, [ram, read, binary]), [ram_file:ipread_s32bu_p32bu(F, O, M) || O <- [0, 4, 100], M <- [100, 2]] end},
-     {ram_copy, fun() -> {ok, F} = file:open("text", [ram, read]), {ok, G} = file:open(<<>>, [ram, read, write]), {file:copy(F, G), file:position(G, bof), file:read(G, 100)} end},
-     {ram_owner, fun() -> S = self(), {P, R} = spawn_monitor(fun() -> S ! file:open("x", [ram, read]) end), {ok, F} = receive X -> X end, receive {'DOWN', R, process, P, _} -> ok end, timer:sleep(50),
-         process_flag(trap_exit, true), {ok, G} = file:open("x", [ram, read]), file:close(G), {file:read(F, 1), messages(20)} end},
-     {ram_archives, fun() -> Name = "ram_archives." ++ os:getpid(), ok = erl_tar:create(Name, [{"a", <<"b">>}]), {ok, Tar} = file:read_file(Name), file:delete(Name),
-         {ok, {_, Zip}} = zip:create("z.zip", [{"m", <<"mem">>}], [memory]), {erl_tar:extract({binary, Tar}, [memory]), erl_tar:table({binary, Tar}), zip:unzip(Zip, [memory])} end},
+     {ram_ipread, fun() ->
+         {ok, F} = file:open(<<0, 0, 0, 3, 0, 0, 0, 9, 7, 65, 66, 67>>, [ram, read, binary]),
+         [ram_file:ipread_s32bu_p32bu(F, O, M) || O <- [0, 4, 100], M <- [100, 2]] end},
+     {ram_copy, fun() ->
+         {ok, F} = file:open("text", [ram, read]), {ok, G} = file:open(<<>>, [ram, read, write]),
+         {file:copy(F, G), file:position(G, bof), file:read(G, 100)} end},
+     {ram_owner, fun() ->
+         S = self(), {P, R} = spawn_monitor(fun() -> S ! file:open("x", [ram, read]) end),
+         {ok, F} = receive X -> X end, receive {'DOWN', R, process, P, _} -> ok end, timer:sleep(50),
+         process_flag(trap_exit, true), {ok, G} = file:open("x", [ram, read]), file:close(G),
+         {file:read(F, 1), messages(20)} end},
+     {ram_archives, fun() ->
+         Name = "ram_archives." ++ os:getpid(), ok = erl_tar:create(Name, [{"a", <<"b">>}]),
+         {ok, Tar} = file:read_file(Name), file:delete(Name),
+         {ok, {_, Zip}} = zip:create("z.zip", [{"m", <<"mem">>}], [memory]),
+         {erl_tar:extract({binary, Tar}, [memory]), erl_tar:table({binary, Tar}), zip:unzip(Zip, [memory])} end},
      {cat_list, fun() ->
          P = open_port({spawn, "cat"}, []), true = port_command(P, ["he", [$l, <<"lo">>]]), R = data(P, 5),
          true = port_close(P), R end},
@@ -165,7 +190,11 @@ hide(T) when is_tuple(T) -> list_to_tuple(hide(tuple_to_list(T)));
 hide(X) -> X.
 
 ram_calls() ->
-    [{read, [3]}, {position, [{cur, 0}]}, {write, ["XY"]}, {position, [{eof, -2}]}, {read, [10]}, {read, [1]}, {read, [0]}, {position, [20]}, {read, [1]}, {write, ["zz"]}, {position, [bof]},
-     {read, [100]}, {position, [-1]}, {position, [{cur, -1}]}, {position, [a]}, {pread, [2, 3]}, {pread, [[{0, 2}, {50, 1}, {21, 5}]]}, {pread, [50, 0]}, {pread, [50, 1]}, {pread, [-1, 1]},
-     {pwrite, [3, "QQ"]}, {pwrite, [[{0, "a"}, {30, "b"}]]}, {position, [cur]}, {position, [5]}, {truncate, []}, {position, [bof]}, {read, [100]}, {sync, []}, {datasync, []}, {advise, [0, 1, normal]},
-     {advise, [0, 1, foo]}, {allocate, [0, 10]}, {write, [[a]]}, {write, [a]}, {pwrite, [1 bsl 40, "x"]}, {read, [-1]}, {read, [a]}, {position, [{bof, 1 bsl 40}]}].
+    [{read, [3]}, {position, [{cur, 0}]}, {write, ["XY"]}, {position, [{eof, -2}]}, {read, [10]}, {read, [1]},
+        {read, [0]}, {position, [20]}, {read, [1]}, {write, ["zz"]}, {position, [bof]},
+     {read, [100]}, {position, [-1]}, {position, [{cur, -1}]}, {position, [a]}, {pread, [2, 3]},
+     {pread, [[{0, 2}, {50, 1}, {21, 5}]]}, {pread, [50, 0]}, {pread, [50, 1]}, {pread, [-1, 1]},
+     {pwrite, [3, "QQ"]}, {pwrite, [[{0, "a"}, {30, "b"}]]}, {position, [cur]}, {position, [5]}, {truncate, []},
+     {position, [bof]}, {read, [100]}, {sync, []}, {datasync, []}, {advise, [0, 1, normal]},
+     {advise, [0, 1, foo]}, {allocate, [0, 10]}, {write, [[a]]}, {write, [a]}, {pwrite, [1 bsl 40, "x"]},
+     {read, [-1]}, {read, [a]}, {position, [{bof, 1 bsl 40}]}].

@@ -7,17 +7,36 @@ cases() ->
      {pids_by_age, fun() ->
          Spawn = fun() -> spawn(fun() -> receive stop -> ok end end) end,
          Stop = fun(P) -> R = monitor(process, P), P ! stop, receive {'DOWN', R, process, P, _} -> ok end end,
-         Pids = lists:append([begin Kept = Spawn(), Gone = [Spawn() || _ <- lists:seq(1, 7)], lists:foreach(Stop, Gone), [Kept | Gone] end || _ <- lists:seq(1, 200)]),
+         Pids = lists:append([begin Kept = Spawn(), Gone = [Spawn() || _ <- lists:seq(1, 7)],
+             lists:foreach(Stop, Gone), [Kept | Gone] end || _ <- lists:seq(1, 200)]),
          {lists:sort(Pids) =:= Pids, length(lists:usort(Pids)), lists:last(Pids) > hd(Pids)} end},
-     {self_send_large, fun() -> L = lists:seq(1, 10000), [self() ! {I, L, <<I:4000>>, #{I => L}} || I <- lists:seq(1, 20)], garbage_collect(), X = lists:seq(1, 50000),
-         {length(X), [receive {I, M, <<I:4000>>, #{I := M}} -> length(M) end || I <- lists:reverse(lists:seq(1, 20))], messages(0)} end},
-     {self_send_selective, fun() -> [self() ! {I, [I]} || I <- lists:seq(1, 200)], A = [receive {I, V} when hd(V) * 2.0 == I * 2 -> V end || I <- lists:seq(200, 2, -2)], garbage_collect(),
-         [self() ! {I, {I}} || I <- lists:seq(2, 200, 2)], {A, process_info(self(), message_queue_len), element(2, process_info(self(), messages)), messages(0)} end},
-     {self_send_steady, fun() -> [self() ! {I, [I]} || I <- [1, 2, 3]], F = fun F(0) -> ok; F(N) -> receive {A, [A]} -> self() ! {A + 3, [A + 3]}, _ = lists:seq(1, 50), F(N - 1) end end, F(20000), messages(0) end},
-     {self_send_order, fun() -> S = self(), register(self_send_order, S), S ! {a, [1]}, self_send_order ! {a, [2]}, S ! {a, [3]}, spawn(fun() -> S ! {b, [1]} end), receive {b, _} -> ok end, erlang:send(S, {a, [4]}), messages(10) end},
-     {self_send_off_heap, fun() -> process_flag(message_queue_data, off_heap), self() ! {a, lists:seq(1, 100)}, process_flag(message_queue_data, on_heap), self() ! {b, lists:seq(1, 100)}, garbage_collect(), [{K, length(V)} || {K, V} <- messages(0)] end},
-     {self_send_dies_with, fun() -> {P, R} = spawn_monitor(fun() -> [self() ! {I, lists:seq(1, 100)} || I <- lists:seq(1, 100)], exit(done) end), receive {'DOWN', R, process, P, X} -> X end end},
-     {self_send_literal, fun() -> self() ! {literal, [1, 2, 3]}, self() ! [], self() ! "text", self() ! 1.5, self() ! 1 bsl 80, garbage_collect(), messages(0) end},
+     {self_send_large, fun() ->
+         L = lists:seq(1, 10000), [self() ! {I, L, <<I:4000>>, #{I => L}} || I <- lists:seq(1, 20)],
+         garbage_collect(), X = lists:seq(1, 50000),
+         {length(X), [receive {I, M, <<I:4000>>, #{I := M}} -> length(M) end
+             || I <- lists:reverse(lists:seq(1, 20))], messages(0)} end},
+     {self_send_selective, fun() ->
+         [self() ! {I, [I]} || I <- lists:seq(1, 200)],
+         A = [receive {I, V} when hd(V) * 2.0 == I * 2 -> V end || I <- lists:seq(200, 2, -2)], garbage_collect(),
+         [self() ! {I, {I}} || I <- lists:seq(2, 200, 2)],
+         {A, process_info(self(), message_queue_len), element(2, process_info(self(), messages)), messages(0)} end},
+     {self_send_steady, fun() ->
+         [self() ! {I, [I]} || I <- [1, 2, 3]],
+         F = fun F(0) -> ok; F(N) -> receive {A, [A]} -> self() ! {A + 3, [A + 3]}, _ = lists:seq(1, 50), F(N - 1) end
+             end, F(20000), messages(0) end},
+     {self_send_order, fun() ->
+         S = self(), register(self_send_order, S), S ! {a, [1]}, self_send_order ! {a, [2]}, S ! {a, [3]},
+         spawn(fun() -> S ! {b, [1]} end), receive {b, _} -> ok end, erlang:send(S, {a, [4]}), messages(10) end},
+     {self_send_off_heap, fun() ->
+         process_flag(message_queue_data, off_heap), self() ! {a, lists:seq(1, 100)},
+         process_flag(message_queue_data, on_heap), self() ! {b, lists:seq(1, 100)}, garbage_collect(),
+         [{K, length(V)} || {K, V} <- messages(0)] end},
+     {self_send_dies_with, fun() ->
+         {P, R} = spawn_monitor(fun() -> [self() ! {I, lists:seq(1, 100)} || I <- lists:seq(1, 100)], exit(done) end),
+         receive {'DOWN', R, process, P, X} -> X end end},
+     {self_send_literal, fun() ->
+         self() ! {literal, [1, 2, 3]}, self() ! [], self() ! "text", self() ! 1.5, self() ! 1 bsl 80,
+         garbage_collect(), messages(0) end},
      {selective, fun() ->
          [self() ! M || M <- [1, a, 2, b]], [receive X when is_atom(X) -> X end, receive Y when is_atom(Y) -> Y end,
              receive Z -> Z end, receive Z2 -> Z2 end] end},
