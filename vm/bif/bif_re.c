@@ -475,7 +475,8 @@ static term run(struct proc *p, term *args, term options, bool deep)
 {
     struct request q = { .p = p, .args = args, .options = options, .deep = deep };
     enum re_option_status status = re_options_read(&q.o, options);
-    if (status != OPTION_OK) {
+    bool later = status == OPTION_BAD_CAPTURE && q.o.global; /* re:grun looks at it */
+    if (status != OPTION_OK && !later) {
         return bad_option(p, status);
     }
     if (needs_urun(args, &q.o) && !(term_is_tuple(args[1]) && q.o.compile_only)) {
