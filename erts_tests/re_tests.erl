@@ -20,7 +20,7 @@ cases() ->
                 [{capture, a} | b], [{capture, a}, {capture, none}], [{capture, none}, {capture, a}], [{capture, a}]]]
         end},
      {global_capture_bad, fun() -> [{O, case t:outcome(fun() -> re:run(S, P, O) end) of {error, R, [{M, F, _, I} | _]} -> {R, M, F, I}; Good -> Good end} || S <- [<<>>, "abc", a], P <- [<<>>, "a", "("],
-         O <- [[global, {capture, a}], [{capture, a}, global], [{capture, a}], [global, {capture, all, foo}], [global, {capture, [-1]}], [global, foo, {capture, a}], [global, {capture, a}, foo]]] end},
+         O <- [[global, {capture, a}], [{capture, a}, global], [{capture, a}], [global, {capture, all, foo}], [global, {capture, [-1]}], [global, foo, {capture, a}], [global, {capture, a}, foo], [{capture, a}, unicode], [unicode, {capture, [a], b}]]] end},
      {capture_groups_bad, fun() -> [case t:outcome(fun() -> re:run("", "a", [{capture, C}]) end) of {ok, R} -> R; _ -> bad end || C <- [[-1], [0, -1], [1], [1000000], [1 bsl 31], [1 bsl 40], [1 bsl 70], [-(1 bsl 70)], ["a", -1], [a], [1.5], [{}], [[a]]]] end},
      {compile, fun() ->
          [c(P) || P <- ["a(b)c", "(?<n>a)(?<m>b)", "(*CRLF)a", "(*UTF8)a", "\\j", "", "a{2}", "(?i)x",

@@ -135,10 +135,10 @@ leave_out(erl_posix_msg, _, _) -> false;
 leave_out(unicode_util, F, _) -> lists:member(F, [whitespace]);
 leave_out(_, _, _) -> false.
 
-%% BIFs whose results are the same on every VM. Not apply/2, which on OTP is a function of Erlang that shows in traces if it is
-%% itself applied, not those that ask which atoms there are, and not those that set what only OTP has: system_flag/2, process_display/2.
+%% BIFs whose results are the same on every VM: not those that ask which atoms there are, and not those that set what all
+%% that follow would see, such as system_flag/2.
 pure() ->
-    [{abs, 1}, {adler32, 1}, {adler32, 2}, {adler32_combine, 3}, {append_element, 2}, {atom_to_binary, 1},
+    [{abs, 1}, {apply, 2}, {apply, 3}, {adler32, 1}, {adler32, 2}, {adler32_combine, 3}, {append_element, 2}, {atom_to_binary, 1},
         {atom_to_binary, 2}, {atom_to_list, 1},
      {binary_part, 2}, {binary_part, 3}, {binary_to_atom, 1}, {binary_to_atom, 2}, {binary_to_float, 1},
      {binary_to_integer, 1}, {binary_to_integer, 2}, {binary_to_list, 1}, {binary_to_list, 3},

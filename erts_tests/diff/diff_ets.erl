@@ -123,7 +123,7 @@ perform(Options, Operations) ->
     Table = ets:new(diff, Options),
     Ordered = ets:info(Table, type) =:= ordered_set,
     Results = [result(Ordered, diff_run:outcome(fun() -> run_on(Table, Operation) end)) || Operation <- Operations],
-    {Results, case ets:info(Table, size) of undefined -> gone; _ -> lists:sort(ets:tab2list(Table)) end}.
+    {Results, case ets:info(Table, size) of undefined -> gone; _ -> sorted(ets:tab2list(Table)) end}.
 
 run_on(_, {run, [Objects, Spec]}) -> ets:match_spec_run(diff_run:live(Objects), ets:match_spec_compile(diff_run:live(Spec)));
 run_on(_, {test, [Object, Spec]}) -> ets:test_ms(diff_run:live(Object), diff_run:live(Spec));
@@ -134,5 +134,8 @@ run_on(Table, {Function, Args}) -> apply(ets, Function, [Table | diff_run:live(A
 result(_, {ok, {error, [{error, _} | _]}}) -> {ok, error};
 result(Ordered, {ok, {List, Continuation}}) when is_list(List), Continuation =/= '$end_of_table' ->
     result(Ordered, {ok, {List, more}});
-result(false, {ok, List}) when is_list(List) -> {ok, lists:sort(List)};
+result(false, {ok, List}) when is_list(List) -> {ok, sorted(List)};
 result(_, Outcome) -> Outcome.
+
+%% As keys of maps, of which 2 and 2.0 are two.
+sorted(List) -> try [T || {_, T} <- lists:sort([{#{T => 0}, T} || T <- List])] catch error:_ -> List end.

@@ -475,7 +475,7 @@ static term run(struct proc *p, term *args, term options, bool deep)
 {
     struct request q = { .p = p, .args = args, .options = options, .deep = deep };
     enum re_option_status status = re_options_read(&q.o, options);
-    bool later = status == OPTION_BAD_CAPTURE && q.o.global; /* re:grun looks at it */
+    bool later = status == OPTION_BAD_CAPTURE && (q.o.global || needs_urun(args, &q.o)); /* re:grun or re:urun look at it */
     if (status != OPTION_OK && !later) {
         return bad_option(p, status);
     }
