@@ -20,6 +20,7 @@ typedef bool worker_take_brief_fn(struct worker_lane *lane, const struct brief *
 
 static inline void worker_begin(struct worker_lane *lane, uint32_t number)
 {
+    sanitize_take_over(&worker); /* what calls did that have been answered, on any lane, comes before this one */
     lane->number = number;
     lane->percent = 0;
     atomic_store_explicit(&lane->running, number, memory_order_release); /* and there is a record of the thread */
