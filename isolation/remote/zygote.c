@@ -14,6 +14,7 @@
 #include "isolation/remote/zygote_wire.h"
 #include "lib/base/lock.h"
 #include "lib/base/memory_file.h"
+#include "lib/base/service_thread.h"
 
 enum { STOP_PATIENCE_MS = 2000 };
 
@@ -185,6 +186,24 @@ bool zygote_spawn(struct worker_process *out, char error[200])
     }
     lock_drop(&lock);
     return answer == ANSWER_YES;
+}
+
+static void *prepare(void *arg)
+{
+    char error[200];
+    (void) arg;
+    take_lock();
+    /* If not: whoever wants a worker tries again, and says why. */
+    bool started = zygote.socket >= 0 || zygote_start(&zygote, error);
+    lock_drop(&lock);
+    (void) started;
+    return NULL;
+}
+
+void zygote_prepare(void)
+{
+    int no_thread = service_thread_start(NULL, prepare, NULL);
+    (void) no_thread; /* likewise */
 }
 
 /* ---- workers ---- */

@@ -1,6 +1,6 @@
 /* zygote.h - the VM's side of the zygote: a small program that forks workers.
  *
- *   VM ── exec, once, when the first worker is wanted ────────► bulkhead-worker (the zygote)
+ *   VM ── exec, once ────────────────────────────────────────► bulkhead-worker (the zygote)
  *      ── one byte "fork", over a socket ──────────────────────► clone3(CLONE_PARENT | CLONE_PIDFD)
  *      ◄─ pid, pidfd and the worker's socket (SCM_RIGHTS) ───────     └─► worker_main(socket)
  *
@@ -31,6 +31,8 @@ struct worker_end {
  * installed with the executable, WORKER_PATH. Set before the first spawn (tests) or left alone. */
 extern const char *zygote_program;
 
+/* Workers will be wanted: the zygote is started meanwhile. Else the first spawn does that. */
+void zygote_prepare(void);
 /* A new worker, about 100 us (the first one starts the zygote: a millisecond). Descriptors are
  * CLOEXEC. false: a line in error. Starts the zygote again if it has died. */
 bool zygote_spawn(struct worker_process *out, char error[200]) MUST_CHECK;

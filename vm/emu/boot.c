@@ -114,6 +114,7 @@ bool boot_vm(const struct boot_options *o, char error[256])
     if (!native_init(o->isolation, o->n_isolation, error)) {
         return false;
     }
+    native_policy_expect_workers();
     const char *trace_error = NULL;
     if (o->trace != NULL && !trace_open(o->trace, &trace_error)) {
         snprintf(error, 256, "--trace: %s", trace_error);

@@ -25,6 +25,8 @@ bool native_init(const char *const *isolation_specs, size_t n, char error[256]) 
 /* native_policy.c: what modules and the command line ask for. Standard error hears of what they ask in vain. */
 void native_policy_init(void);
 void native_policy_tell_unused(void);
+/* If the command line asks for workers what forks them is executed now, while the program starts. After native_init(). */
+void native_policy_expect_workers(void);
 /* native_report.c: reports of crashes become events of logger. */
 void native_report_init(void);
 

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "isolation/executor.h"
 #include "isolation/isolation.h"
 #include "isolation/library.h"
 #include "isolation/policy.h"
+#include "isolation/remote/zygote.h"
 #include "lib/base/arena.h"
 #include "vm/code/code.h"
 #include "vm/code/module.h"
@@ -98,6 +100,23 @@ static void tell_if_unused(term module, void *arg)
 void native_policy_tell_unused(void)
 {
     policy_each_on_command_line(tell_if_unused, NULL);
+}
+
+static void look_for_workers(term module, void *expected)
+{
+    struct policy p;
+    policy_effective(module, &p);
+    *(bool *) expected |= executor_table[p.value[POLICY_MODE]]->remote != NULL;
+}
+
+void native_policy_expect_workers(void)
+{
+    bool expected = false;
+    look_for_workers(TERM_NONE, &expected);
+    policy_each_on_command_line(look_for_workers, &expected);
+    if (expected) {
+        zygote_prepare();
+    }
 }
 
 void native_policy_init(void)

@@ -1,9 +1,12 @@
-%% leftovers - runs a library that clings to life, and ends as it is told, once FILE.go is there.
+%% leftovers - runs a library that clings to life, and ends as it is told, once FILE.go is there. idle: loads nothing, and stays.
 -module(leftovers).
 -export([main/1, cling/0]).
 
 cling() -> erlang:nif_error(not_loaded).
 
+main([_, "idle"]) ->
+    io:format("idle~n"),
+    receive after infinity -> ok end;
 main([File, How]) ->
     ok = erlang:load_nif(File, 0),
     io:format("session ~p~nready~n", [cling()]),

@@ -43,6 +43,31 @@ check() { # how the VM ends, mode
     [ "$before" -ge 3 ] && [ "$left" -eq 0 ]
     ok "$2: nothing is left of a VM that is $1" $? "$dir/out" "$dir/err"
 }
+# starts OPTION...: does a VM that has loaded no library yet have a zygote?
+starts() {
+    "$BULKHEAD" run "$@" "$dir/leftovers.beam" "$dir/leftovers" idle > "$dir/out" 2> "$dir/err" &
+    vm=$!
+    found=1 i=0
+    while ! grep -q idle "$dir/out" && [ $i -lt 1200 ]; do
+        sleep 0.05
+        i=$((i + 1))
+    done
+    i=0
+    while [ $found -ne 0 ] && [ $i -lt "${patience:-600}" ]; do
+        [ "$(cat /proc/[0-9]*/stat 2>/dev/null | sed -n 's/^[0-9]* (bulkhead-zygote) . //p' | awk -v vm=$vm '$1 == vm' | wc -l)" = 0 ] || found=0
+        [ $found -eq 0 ] || sleep 0.05
+        i=$((i + 1))
+    done
+    kill -KILL $vm
+    wait $vm 2>/dev/null
+    return $found
+}
+starts --isolation leftovers=ipc
+ok "the zygote is executed at start if a module is to have workers" $? "$dir/out" "$dir/err"
+starts --isolation hybrid
+ok "... or all" $? "$dir/out" "$dir/err"
+! patience=10 starts --isolation leftovers=in_process
+ok "... and else when the first one is wanted" $? "$dir/out" "$dir/err"
 check killed ipc
 check killed hybrid
 check killed shared_heap
