@@ -23,6 +23,9 @@ enum channel_status remote_put_words(struct remote_lane *lane, struct native_cal
     const struct wire_memory *room, const struct wire_memory *bin)
 {
     struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
+    if (room == NULL && bin == NULL && brief_put_words(lane, h, call->pid, call->args, call->func->arity)) {
+        return CHANNEL_OK;
+    }
     for (size_t i = 0; i < call->func->arity; i++) {
         if (resource_elsewhere(lane, call->args[i])) {
             return CHANNEL_FULL;

@@ -1,11 +1,20 @@
 /* exec_ipc.c - in an OS process of its own that shares nothing with the VM but channels. */
 #include "isolation/remote/call_brief_terms.h"
 
+static inline bool brief_put(struct remote_lane *lane, struct frame_header h, term pid, const term *args, uint32_t n)
+{
+    struct wire_call prefix = { pid.word, lane->timeout_ms, n };
+    return brief_send_terms(lane->channel, h, &prefix, sizeof(prefix), args, n);
+}
+
 static enum channel_status put_call(struct remote_lane *lane, struct native_call_elsewhere *call, uint64_t target)
 {
     struct frame_header h = { .kind = FRAME_CALL, .number = lane->number, .extra = target };
     struct wire_call prefix = { call->pid.word, lane->timeout_ms, call->func->arity };
     bool too_large;
+    if (brief_put(lane, h, call->pid, call->args, prefix.n_args)) {
+        return CHANNEL_OK;
+    }
     return term_send_all(&lane->out, lane->channel, &h, &prefix, sizeof(prefix), call->args, call->func->arity, &too_large);
 }
 
@@ -18,12 +27,6 @@ term remote_encoded_result(struct remote_lane *lane, struct heap *h, enum native
 {
     *out_panic = PANIC_PROTOCOL;
     return term_decode(&lane->in, h, 0);
-}
-
-static inline bool brief_put(struct remote_lane *lane, struct frame_header h, term pid, const term *args, uint32_t n)
-{
-    struct wire_call prefix = { pid.word, 0, n };
-    return brief_send_terms(lane->channel, h, &prefix, sizeof(prefix), args, n);
 }
 
 static term call_brief(const struct nif_func *f, const term *args, term pid, struct heap *h, struct native_progress **progress,

@@ -15,7 +15,7 @@ static inline bool brief_get_encoded(struct remote_lane *lane, const struct brie
 /* brief_put_fn of the modes that share memory, of a call that is lent nothing: the argument words. */
 static inline bool brief_put_words(struct remote_lane *lane, struct frame_header h, term pid, const term *args, uint32_t n)
 {
-    struct wire_shared_call head = { pid.word, 0, (uint16_t) n, 0 };
+    struct wire_shared_call head = { pid.word, lane->timeout_ms, (uint16_t) n, 0 };
     struct slot *s = brief_begin(lane->channel);
     if (s == NULL || n > (SLOT_BODY - sizeof(head)) / sizeof(term)) {
         return false;

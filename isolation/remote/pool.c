@@ -129,8 +129,8 @@ static bool keep_at_hand(struct remote_lane *lane)
         return false;
     }
     lane->changes = changes;
-    lane->may_be_brief = lane->may_spin && lane->spin_misses == 0 && library_policy(library, POLICY_TIMEOUT) == 0
-                         && library_policy(library, POLICY_VERIFY) == 0;
+    lane->may_be_brief = lane->may_spin && lane->spin_misses == 0 && lane->timeout_ms == 0
+                         && library_policy(library, POLICY_TIMEOUT) == 0 && library_policy(library, POLICY_VERIFY) == 0;
     lane->progress = NULL;
     atomic_store_explicit(&lane->deadline_ns, INT64_MAX, memory_order_relaxed);
     atomic_store_explicit(&lane->reader, READER_CALLER, memory_order_relaxed); /* the next one */
