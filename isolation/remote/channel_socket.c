@@ -18,6 +18,7 @@
 #include "isolation/remote/channel_internal.h"
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/sanitize.h"
 
 enum {
     BUFFER_MIN = 64 << 10,
@@ -60,6 +61,9 @@ static size_t buffer_used(const struct buffer *b)
     return b->end - b->first;
 }
 
+/* Address space goes from one buffer to another by way of the kernel, of whose mremap() TSan knows nothing. */
+static char address_space;
+
 /* Room for n more bytes at the end. */
 static bool buffer_reserve(struct buffer *b, size_t n)
 {
@@ -79,11 +83,13 @@ static bool buffer_reserve(struct buffer *b, size_t n)
         capacity *= 2;
     }
     if (capacity > b->capacity) {
+        sanitize_hand_over(&address_space);
         void *p = b->capacity == 0 ? mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
                                    : mremap(b->bytes, b->capacity, capacity, MREMAP_MAYMOVE);
         if (p == MAP_FAILED) {
             return false;
         }
+        sanitize_take_over(&address_space);
         b->bytes = p;
         b->capacity = capacity;
     }
@@ -93,6 +99,7 @@ static bool buffer_reserve(struct buffer *b, size_t n)
 static void buffer_free(struct buffer *b)
 {
     if (b->capacity != 0) {
+        sanitize_hand_over(&address_space);
         munmap(b->bytes, b->capacity);
     }
     *b = (struct buffer) { 0 };

@@ -262,7 +262,8 @@ static void do_stamps(void)
     }
     send_body(1, 0, 0, NULL, 0);
 }
-static void *scribble(void *arg)
+/* Races on purpose. */
+__attribute__((no_sanitize("thread"))) static void *scribble(void *arg)
 {
     struct shared *s = arg;
     for (uint64_t x = 88172645463325252u;;) {
