@@ -7,10 +7,10 @@
 
 /* Signal handlers, hooks of the NIF API. Once, before any library is loaded. */
 void isolation_init(void);
-/* On each thread that will run native calls, at its start and end (idempotent). */
 /* For a thread that is about to be made: the memory it needs. NULL: there is none. */
 struct native_thread *isolation_thread_reserve(void) MUST_CHECK;
 void isolation_thread_unreserve(struct native_thread *reserved); /* it could not be made */
+/* On each thread that will run native calls, at its start, with what was reserved for it, and its end. */
 void isolation_thread_start(struct native_thread *reserved);
 void isolation_thread_stop(void);
 

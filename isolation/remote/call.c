@@ -1,6 +1,6 @@
 /* call.c - one native call in a worker, as its process sees it.
  *
- *   WAITING ─► GRANTED ─► RUNNING ─► ANSWERED ─► (result)          SENT: a call of call_brief.c that is still RUNNING
+ *   WAITING ─► GRANTED ─► RUNNING ─► ANSWERED ─► (result)          SENT: a call of call_brief.h that is still RUNNING
  *      ▲          │          │
  *      └──────────┴──────────┴─ its worker ended before it had begun; else LOST
  *
@@ -64,8 +64,6 @@ term call_go_on(const struct nif_func *f, term pid, struct native_progress **pro
     struct remote_progress *p = progress_of(lane->worker->pool, library, pid);
     p->library_id = 0; /* it opens none */
     lane->answer = 0;
-    lane->stale = false;
-    atomic_store_explicit(&lane->timeout_ms, 0, memory_order_relaxed);
     pool_give_lane_at_hand(lane, p, state);
     if (state == CALL_GRANTED) {
         library_count_call(library, native_thread_get()->counter);

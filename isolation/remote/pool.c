@@ -121,7 +121,6 @@ static bool keep_at_hand(struct remote_lane *lane)
 {
     struct remote_worker *w = lane->worker;
     struct remote_pool *pool = w->pool;
-    struct remote_lane *none = NULL;
     uint32_t changes = atomic_load(&pool->changes);
     struct native_library *library = pool->library;
     if (w->state != WORKER_READY || pool->first != NULL || pool->n_workers > library_policy(library, POLICY_POOL)
@@ -134,14 +133,7 @@ static bool keep_at_hand(struct remote_lane *lane)
     lane->progress = NULL;
     atomic_store_explicit(&lane->deadline_ns, INT64_MAX, memory_order_relaxed);
     atomic_store_explicit(&lane->reader, READER_CALLER, memory_order_relaxed); /* the next one */
-    if (!atomic_compare_exchange_strong(&pool->at_hand, &none, lane)) {
-        return false;
-    }
-    /* From here on it is others', and w may be gone. */
-    if (atomic_load(&pool->changes) != changes && (lane = atomic_exchange(&pool->at_hand, NULL)) != NULL) {
-        pool_release_lane(lane);
-    }
-    return true;
+    return pool_put_at_hand(lane);
 }
 
 void pool_keep_lane(struct remote_lane *lane)

@@ -75,7 +75,7 @@ struct remote_lane {
     bool busy;                /* a request is out */
     bool begun;               /* the worker has spoken in the name of the call: it runs */
     bool cancelled;           /* nobody waits for it */
-    bool may_be_brief;        /* at hand: no option and no bad luck speaks against call_brief.c */
+    bool may_be_brief;        /* at hand: no option and no bad luck speaks against call_brief.h */
     uint32_t changes;         /* pool->changes before it was last looked whether it may be kept at hand */
     _Atomic bool refused;     /* its worker cannot serve it */
     uint32_t answer;          /* enum frame_kind, once it is there */
@@ -178,7 +178,7 @@ struct remote_pool {
     struct remote_pool *next; /* of all */
 };
 
-/* ---- call.c, call_brief.c, call_wait.c ---- */
+/* ---- call.c, call_wait.c ---- */
 /* A call without a record has one from here on. TERM_NONE. pre: the lane was at hand. state: CALL_GRANTED, or CALL_SENT if its
  * request is out. */
 term call_go_on(const struct nif_func *f, term pid, struct native_progress **progress, struct remote_lane *lane, enum call_state state);
@@ -211,20 +211,27 @@ static inline struct remote_lane *pool_take_at_hand(struct remote_pool *pool)
 }
 /* It is that call's. */
 void pool_give_lane_at_hand(struct remote_lane *lane, struct remote_progress *p, enum call_state state);
-/* pool_keep_lane() for one that was at hand, as it was then: if nothing has changed it is as good as it was. */
-static inline void pool_keep_lane_again(struct remote_lane *lane)
+/* Its reader leaves it there, as it was good when pool->changes was lane->changes. false: there is one already. */
+static inline MUST_CHECK bool pool_put_at_hand(struct remote_lane *lane)
 {
     struct remote_pool *pool = lane->worker->pool;
     struct remote_lane *none = NULL;
     uint32_t changes = lane->changes;
-    if (atomic_load_explicit(&pool->changes, memory_order_relaxed) != changes
-        || !atomic_compare_exchange_strong(&pool->at_hand, &none, lane)) {
-        pool_keep_lane(lane);
-        return;
+    if (!atomic_compare_exchange_strong(&pool->at_hand, &none, lane)) {
+        return false;
     }
-    /* From here on it is others'. */
+    /* From here on it is others', and its worker may be gone. */
     if (__builtin_expect(atomic_load(&pool->changes) != changes, 0) && (lane = atomic_exchange(&pool->at_hand, NULL)) != NULL) {
         pool_release_lane(lane);
+    }
+    return true;
+}
+/* pool_keep_lane() for one that was at hand, as it was then: if nothing has changed it is as good as it was. */
+static inline void pool_keep_lane_again(struct remote_lane *lane)
+{
+    bool same = atomic_load_explicit(&lane->worker->pool->changes, memory_order_relaxed) == lane->changes;
+    if (!same || !pool_put_at_hand(lane)) {
+        pool_keep_lane(lane);
     }
 }
 /* Lane and place in the queue of a call that is given up before it ran. */
